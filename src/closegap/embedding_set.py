@@ -1,0 +1,145 @@
+"""A set of embeddings with everything that is needed to judge it: ids, presence, groups, labels, concepts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Bool, Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, safe_open, save_file
+from torch import Tensor
+
+from closegap.errors import DataError
+from closegap.files import whole_file
+
+_FORMAT = "1"
+_LABEL = "label:"
+
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """Embeddings of n rows in M modalities.
+
+    Row i is the same case in every modality that has it. A case with several views of a modality (two captions of one
+    figure) takes several rows with the same id; modalities that have no further view are absent there. Rows of one id
+    are each other's positives.
+
+    Args:
+        embeddings: modality name to (n, d) unit-norm rows; rows of absent modalities are ignored.
+        ids: the case of each row.
+        present: modality name to the rows that have it; a modality without a key is present everywhere.
+        groups: the article or patient of each row; bootstrap resamples these. Defaults to the ids.
+        labels: label name to one label per row ("" where unknown).
+        concepts: the concepts of each row's case; overlap grades relevance. None where unknown.
+        meta: whatever describes where the embeddings come from; JSON.
+
+    Raises:
+        DataError: lengths or widths that differ.
+    """
+
+    embeddings: Mapping[str, Float[Tensor, "n d"]]
+    ids: Sequence[str]
+    present: Mapping[str, Bool[Tensor, "n"]] = field(default_factory=dict)
+    groups: Sequence[str] | None = None
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    concepts: Sequence[tuple[str, ...]] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        columns: dict[str, int] = {f"embeddings of {name}": len(rows) for name, rows in self.embeddings.items()}
+        columns |= {f"presence of {name}": len(rows) for name, rows in self.present.items()}
+        columns |= {f"labels {name}": len(rows) for name, rows in self.labels.items()}
+        columns |= {"groups": n if self.groups is None else len(self.groups)}
+        columns |= {"concepts": n if self.concepts is None else len(self.concepts)}
+        for what, rows_given in columns.items():
+            if rows_given != n:
+                raise DataError(f"{what}: {rows_given} rows, expected {n}, one per id")
+        widths = {name: rows.shape[1] for name, rows in self.embeddings.items()}
+        if len(set(widths.values())) > 1:
+            raise DataError(f"embeddings differ in width ({widths}); project them to one space first")
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modality names, in the order given."""
+        return tuple(self.embeddings)
+
+    def mask(self, modality: str) -> Bool[Tensor, "n"]:
+        """The rows that have `modality`."""
+        given = self.present.get(modality)
+        return torch.ones(len(self.ids), dtype=torch.bool) if given is None else given
+
+    def select(self, rows: Sequence[int] | Tensor) -> "EmbeddingSet":
+        """The set of these rows alone."""
+        index = torch.as_tensor(rows)
+        picks = index.tolist()
+        return replace(
+            self,
+            embeddings={name: values[index] for name, values in self.embeddings.items()},
+            ids=[self.ids[i] for i in picks],
+            present={name: values[index] for name, values in self.present.items()},
+            groups=None if self.groups is None else [self.groups[i] for i in picks],
+            labels={name: [values[i] for i in picks] for name, values in self.labels.items()},
+            concepts=None if self.concepts is None else [self.concepts[i] for i in picks],
+        )
+
+    def save(self, path: Path) -> None:
+        """Write `path` (.safetensors) and, beside it, the table of rows (.parquet)."""
+        tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in self.embeddings.items()}
+        tensors |= {f"present/{name}": rows.contiguous() for name, rows in self.present.items()}
+        columns: dict[str, Any] = {"id": list(self.ids)}
+        if self.groups is not None:
+            columns["group"] = list(self.groups)
+        columns |= {_LABEL + name: list(values) for name, values in self.labels.items()}
+        if self.concepts is not None:
+            columns["concepts"] = pa.array([list(row) for row in self.concepts], type=pa.list_(pa.string()))
+        with whole_file(path.with_suffix(".parquet")) as temporary:
+            pq.write_table(pa.table(columns), temporary)
+        with whole_file(path) as temporary:
+            metadata = {
+                "closegap": _FORMAT,
+                "modalities": json.dumps(self.modalities),
+                "meta": json.dumps(dict(self.meta)),
+            }
+            save_file(tensors, temporary, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: Path) -> "EmbeddingSet":
+        """Read what `save` wrote; tensors are memory-mapped.
+
+        Raises:
+            DataError: a missing or damaged file, or one that another program wrote.
+        """
+        table_path = path.with_suffix(".parquet")
+        for file in (path, table_path):
+            if not file.is_file():
+                raise DataError(
+                    f"{file}: no such file; an embedding set is a .safetensors file with its .parquet beside it"
+                )
+        try:
+            with safe_open(path, framework="pt") as opened:
+                metadata = opened.metadata() or {}
+            tensors = load_file(path)
+            table = pq.read_table(table_path)
+        except (SafetensorError, pa.ArrowInvalid) as error:
+            raise DataError(f"{path}: damaged ({error}); write it again with `closegap embed`") from error
+        if metadata.get("closegap") != _FORMAT:
+            raise DataError(f"{path}: not an embedding set of this version; write it with `closegap embed`")
+        columns = {name: table.column(name).to_pylist() for name in table.column_names}
+        concepts = columns.get("concepts")
+        return cls(
+            embeddings={name: tensors[f"embeddings/{name}"] for name in json.loads(metadata["modalities"])},
+            present={
+                name.removeprefix("present/"): rows for name, rows in tensors.items() if name.startswith("present/")
+            },
+            ids=columns["id"],
+            groups=columns.get("group"),
+            labels={name.removeprefix(_LABEL): values for name, values in columns.items() if name.startswith(_LABEL)},
+            concepts=None if concepts is None else [tuple(row) for row in concepts],
+            meta=json.loads(metadata["meta"]),
+        )

@@ -1,0 +1,51 @@
+"""What every encoder looks like."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from closegap.files import digest
+
+
+class Encoder(nn.Module, ABC):
+    """One modality's tower: from raw items (paths, strings, records) to features before projection.
+
+    Attributes:
+        dim: number of output features.
+    """
+
+    dim: int
+
+    @abstractmethod
+    def preparer(self) -> Callable[[Sequence[Any]], Any]:
+        """What turns raw items into the batch that `forward` takes.
+
+        It is light and picklable, since it runs in worker processes, and its `repr` names all that its output depends
+        on, since cached features are found by it.
+        """
+
+    @abstractmethod
+    def forward(self, inputs: Any) -> Float[Tensor, "n dim"]:
+        """Features of a prepared batch."""
+
+    def fit(self, items: Iterable[Any]) -> None:
+        """Learn statistics of the training items (means, spreads) into buffers, once, before the first step."""
+        del items
+
+    @property
+    def frozen(self) -> bool:
+        """Whether no parameter is trained, so that features may be cached."""
+        parameters = list(self.parameters())
+        return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+    def fingerprint(self) -> str:
+        """Digest of the weights and of the preparation: equal fingerprints give equal features."""
+        parts = [f"{type(self).__qualname__}:{self.preparer()!r}".encode()]
+        for name, tensor in self.state_dict().items():
+            parts += [f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode()]
+            parts += [tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()]
+        return digest(*parts)
