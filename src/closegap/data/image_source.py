@@ -1,0 +1,21 @@
+"""What an image that is no file must offer."""
+
+from typing import Protocol, runtime_checkable
+
+from PIL import Image
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """An image that is opened when it is needed: a member of an archive, a rendered phantom.
+
+    Implementations are small, immutable and picklable, because they travel to worker processes.
+    """
+
+    def open(self) -> Image.Image:
+        """The image; the caller owns it and may change it."""
+        ...
+
+    def fingerprint(self) -> bytes:
+        """Bytes that change whenever the pixels would, found without making the pixels; keys of caches."""
+        ...
