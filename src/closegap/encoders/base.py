@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -41,6 +41,16 @@ class Encoder(nn.Module, ABC):
         """Whether no parameter is trained, so that features may be cached."""
         parameters = list(self.parameters())
         return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode for what is trained alone: a frozen block keeps its batch statistics and drops nothing."""
+        super().train(mode)
+        for module in self.modules():
+            parameters = list(module.parameters())
+            if parameters and not any(parameter.requires_grad for parameter in parameters):
+                for part in module.modules():
+                    part.training = False
+        return self
 
     def fingerprint(self) -> str:
         """Digest of the weights and of the preparation: equal fingerprints give equal features."""

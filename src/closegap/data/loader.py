@@ -1,0 +1,157 @@
+"""From cases to batches: deterministic for a seed, whatever the number of workers and processes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from closegap.data.sample import Case
+from closegap.encoders.batch import Batch, Features
+from closegap.errors import DataError
+
+Preparer = Callable[[Sequence[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Views:
+    """All items of one modality over some cases, case after case.
+
+    Args:
+        items: the raw items.
+        starts: where each case's items begin, and the end; a case without the modality begins where the next does.
+        features: outputs of a frozen tower, one row per item, in place of preparation; None where the tower is trained.
+    """
+
+    items: Sequence[Any]
+    starts: Int[Tensor, "n_plus_1"]
+    features: Float[Tensor, "k dim"] | None = None
+
+
+def views(cases: Sequence[Case], modality: str) -> Views:
+    """The items of `modality` in all cases."""
+    counts = torch.tensor([0] + [len(case.views.get(modality, ())) for case in cases])
+    return Views([item for case in cases for item in case.views.get(modality, ())], counts.cumsum(0))
+
+
+def group_numbers(groups: Sequence[str]) -> Int[Tensor, "n"]:
+    """One number per distinct group."""
+    numbers: dict[str, int] = {}
+    return torch.tensor([numbers.setdefault(group, len(numbers)) for group in groups], dtype=torch.long)
+
+
+class Draws(Dataset[Batch]):
+    """Batches of cases with one view per modality, drawn anew each epoch.
+
+    Args:
+        views: modality name to its items.
+        groups: one number per case.
+        preparers: modality name to what prepares its items; needed only where there are no features.
+        seed: a view depends on (seed, epoch, case, modality) alone.
+    """
+
+    def __init__(
+        self, views: Mapping[str, Views], groups: Int[Tensor, "n"], preparers: Mapping[str, Preparer], seed: int
+    ) -> None:
+        self.views, self.groups, self.preparers, self.seed = views, groups, preparers, seed
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitems__(self, draws: Sequence[tuple[int, int]]) -> Batch:
+        """The batch of these (epoch, case) draws."""
+        inputs, rows = {}, {}
+        for number, (name, given) in enumerate(self.views.items()):
+            picks = [(row, self._item(given, number, *draw)) for row, draw in enumerate(draws)]
+            have = [(row, item) for row, item in picks if item is not None]
+            rows[name] = torch.tensor([row for row, _ in have], dtype=torch.long)
+            inputs[name] = take(given, [item for _, item in have], self.preparers.get(name))
+        return Batch(inputs, rows, self.groups[[case for _, case in draws]])
+
+    def _item(self, given: Views, modality: int, epoch: int, case: int) -> int | None:
+        first, end = int(given.starts[case]), int(given.starts[case + 1])
+        if end - first <= 1:
+            return first if end > first else None
+        return first + int(np.random.default_rng((self.seed, epoch, case, modality)).integers(end - first))
+
+
+def take(given: Views, items: Sequence[int], preparer: Preparer | None) -> Any:
+    """These items as inputs of the model: features where there are some, else prepared; nothing where there is none."""
+    if given.features is not None:
+        return Features(given.features[torch.as_tensor(items, dtype=torch.long)])
+    assert preparer is not None
+    return preparer([given.items[item] for item in items]) if items else None
+
+
+class GlobalBatches(Sampler[list[tuple[int, int]]]):
+    """This process's share of every global batch, from step `start` to the end of training.
+
+    Each epoch is a permutation that depends on (seed, epoch) alone; its last incomplete batch is left out, since
+    in-batch losses depend on the size of the batch.
+
+    Args:
+        cases: number of cases.
+        batch_size: cases per step over all processes.
+        steps: number of the step after the last.
+        seed: of the permutations.
+        start: first step, for a run that goes on.
+        rank: number of this process.
+        world_size: number of processes.
+
+    Raises:
+        DataError: fewer cases than one batch needs, or a batch that processes cannot share.
+    """
+
+    def __init__(
+        self, cases: int, batch_size: int, steps: int, seed: int, start: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if cases < batch_size:
+            raise DataError(f"{cases} training cases, a batch needs {batch_size}; lower --train.batch_size")
+        if batch_size % world_size:
+            raise DataError(f"a batch of {batch_size} cannot be shared by {world_size} processes; make it a multiple")
+        self.cases, self.batch_size, self.steps, self.seed, self.start = cases, batch_size, steps, seed, start
+        self.rank, self.share = rank, batch_size // world_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch."""
+        return self.cases // self.batch_size
+
+    def __len__(self) -> int:
+        return self.steps - self.start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order, order_epoch = torch.empty(0), -1
+        for step in range(self.start, self.steps):
+            epoch, batch = divmod(step, self.steps_per_epoch)
+            if epoch != order_epoch:
+                order, order_epoch = _permutation(self.cases, self.seed, epoch), epoch
+            first = batch * self.batch_size + self.rank * self.share
+            yield [(epoch, int(case)) for case in order[first : first + self.share]]
+
+
+def _permutation(n: int, seed: int, epoch: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(n))
+
+
+def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool) -> DataLoader[Batch]:
+    """The batches, prepared by `workers` processes ahead of time (0: in this process)."""
+    return DataLoader(
+        draws,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_as_is,
+        pin_memory=pin_memory,
+        persistent_workers=workers > 0,
+        prefetch_factor=4 if workers else None,
+        # forkserver: a fork after torch has started threads can hang, spawn pays a start per worker.
+        multiprocessing_context="forkserver" if workers else None,
+    )
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch

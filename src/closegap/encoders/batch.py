@@ -1,0 +1,58 @@
+"""What one step of the model is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Features:
+    """Outputs of a frozen tower: the model goes on from here."""
+
+    values: Float[Tensor, "k dim"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """n cases, of which each modality holds those that have it.
+
+    Args:
+        inputs: modality name to its prepared items, or to `Features`.
+        rows: modality name to the row of each item, in 0..n-1.
+        groups: one number per case; cases of one group are not each other's negatives.
+    """
+
+    inputs: Mapping[str, Any]
+    rows: Mapping[str, Int[Tensor, "k"]]
+    groups: Int[Tensor, "n"]
+
+    def to(self, device: Any) -> "Batch":
+        """The batch on another device."""
+        return Batch(_move(self.inputs, device), _move(self.rows, device), self.groups.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """The batch in page-locked memory; torch's loader calls this."""
+        return Batch(_pin(self.inputs), _pin(self.rows), self.groups.pin_memory())
+
+
+def _move(value: Any, device: Any) -> Any:
+    return _map(value, lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def _pin(value: Any) -> Any:
+    return _map(value, lambda tensor: tensor.pin_memory())
+
+
+def _map(value: Any, change: Any) -> Any:
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Features):
+        return Features(change(value.values))
+    if isinstance(value, Mapping):
+        return {key: _map(item, change) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_map(item, change) for item in value)
+    return value

@@ -1,0 +1,16 @@
+"""Tokens to embedding rows without a vocabulary."""
+
+from functools import lru_cache
+from hashlib import blake2b
+
+
+@lru_cache(maxsize=1 << 18)
+def hashed_rows(token: str, buckets: int) -> tuple[int, int]:
+    """Two rows in 1..buckets-1 for a token; row 0 is padding.
+
+    A token's embedding is the sum of both rows, so that two tokens are confused only if both of their rows collide
+    (Svenstrup et al. 2017, 1709.03933, without the learned importance weights). There is no vocabulary to build,
+    store or lack a word.
+    """
+    value = int.from_bytes(blake2b(token.encode(), digest_size=8).digest(), "little")
+    return 1 + (value & 0xFFFFFFFF) % (buckets - 1), 1 + (value >> 32) % (buckets - 1)

@@ -1,0 +1,42 @@
+"""Projection heads: from a tower's features to the shared space."""
+
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class LinearHead(nn.Linear):
+    """One linear map without bias, as in CLIP.
+
+    Args:
+        features: input features.
+        dim: width of the shared space.
+    """
+
+    def __init__(self, features: int, dim: int) -> None:
+        super().__init__(features, dim, bias=False)
+
+
+class MLPHead(nn.Module):
+    """Two layers beside a linear shortcut.
+
+    Args:
+        features: input features.
+        dim: width of the shared space.
+        hidden: width of the hidden layer.
+        dropout: share of hidden units dropped in training.
+    """
+
+    def __init__(self, features: int, dim: int, hidden: int = 1024, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(features)
+        self.shortcut = nn.Linear(features, dim, bias=False)
+        self.expand = nn.Linear(features, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.contract = nn.Linear(hidden, dim)
+
+    def forward(self, x: Float[Tensor, "n features"]) -> Float[Tensor, "n dim"]:
+        """Projected features, not normalised."""
+        x = self.norm(x)
+        projected: Tensor = self.shortcut(x) + self.contract(self.dropout(F.gelu(self.expand(x))))
+        return projected

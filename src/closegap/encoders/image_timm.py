@@ -1,0 +1,111 @@
+"""Images through any timm model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from jaxtyping import Float, UInt8
+from timm.models import group_parameters
+from torch import Tensor
+
+from closegap.data.image import load_image, pad_to_square
+from closegap.data.image_source import ImageSource
+from closegap.encoders.base import Encoder
+from closegap.encoders.freezing import train_last_blocks
+from closegap.encoders.weights import load_weights, locate
+from closegap.errors import ClosegapError, UsageError
+
+
+@dataclass(frozen=True)
+class ImagePreparer:
+    """Paths or sources to a batch of square RGB images, aspect kept, padded; bytes, so that it travels cheaply."""
+
+    size: int
+
+    def __call__(self, items: Sequence[Path | ImageSource]) -> UInt8[Tensor, "n 3 size size"]:
+        """The batch."""
+        images = [np.asarray(pad_to_square(load_image(item, self.size), self.size)) for item in items]
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
+class TimmImageEncoder(Encoder):
+    """A timm tower without its classifier.
+
+    Args:
+        name: a timm model name, with tag if several pretrained weights exist.
+        weights: "hub" for timm's pretrained weights, "random", or a local checkpoint; `package:<package>/<file>` names a
+            file inside an installed package.
+        trained_blocks: how many blocks are trained, from the output back; 0 freezes the tower, null trains all of it.
+        size: side of the input in pixels; the model's own by default.
+        checkpointing: recompute activations in the backward pass, for less memory.
+
+    Raises:
+        UsageError: timm has no model of that name.
+        ClosegapError: weights that cannot be had or belong to another model.
+    """
+
+    tower: Any
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        weights: str = "hub",
+        trained_blocks: int | None = 0,
+        size: int | None = None,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        if not timm.is_model(name.partition(".")[0]):
+            close = timm.list_models(f"*{name.partition('.')[0].partition('_')[0]}*")[:3]
+            raise UsageError(
+                f"timm has no model {name!r}; timm.list_models() lists them (for example {', '.join(close)})"
+            )
+        self.tower = _tower(name, weights, size)
+        self.dim = int(self.tower.num_features)
+        data = timm.data.resolve_data_config(model=self.tower)
+        self.size = size or int(data["input_size"][-1])
+        self.register_buffer("mean", torch.tensor(data["mean"]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(data["std"]).view(1, 3, 1, 1))
+        if checkpointing:
+            self.tower.set_grad_checkpointing()
+        depth = group_parameters(self.tower, self.tower.group_matcher(coarse=True), reverse=True)
+        train_last_blocks(self.tower, depth, trained_blocks)
+
+    def preparer(self) -> ImagePreparer:
+        """Decoding, padding, resizing."""
+        return ImagePreparer(self.size)
+
+    def forward(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n dim"]:
+        """Pooled features."""
+        images = (inputs.float() / 255 - self.mean) / self.std
+        features: Tensor = self.tower(images.contiguous(memory_format=torch.channels_last))
+        return features
+
+
+def _tower(name: str, weights: str, size: int | None) -> Any:
+    """The timm model without classifier, weights loaded. Only transformers need to be told another input size."""
+    sized: dict[str, Any] = {} if size is None or not _takes_size(name) else {"img_size": size}
+    if weights == "hub":
+        try:
+            return timm.create_model(name, pretrained=True, num_classes=0, **sized)
+        except (OSError, RuntimeError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ClosegapError(
+                f"pretrained weights of {name} could not be had from the hub ({reason}); give weights as a local checkpoint"
+            ) from error
+    tower = timm.create_model(name, pretrained=False, **sized)
+    if weights != "random":
+        load_weights(tower, Path(locate(weights)))
+    tower.reset_classifier(0)
+    return tower
+
+
+def _takes_size(name: str) -> bool:
+    config = timm.get_pretrained_cfg(name)
+    return bool(config is not None and config.fixed_input_size)

@@ -1,0 +1,80 @@
+"""Where weights come from: a name on a hub, a local path, or a file inside an installed package."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from closegap.errors import ClosegapError, MissingExtraError
+
+_PACKAGE = "package:"
+
+
+def locate(name: str) -> str:
+    """The path that `package:<package>/<path inside it>` names; any other name as it is.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    if not name.startswith(_PACKAGE):
+        return name
+    package, _, inside = name.removeprefix(_PACKAGE).partition("/")
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(f"{package}, whose weights the config names,", "offline")
+    return str(Path(spec.submodule_search_locations[0]) / inside)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or a torch file; nothing but tensors is unpickled.
+
+    Raises:
+        ClosegapError: a missing or damaged file, or one that holds more than tensors.
+    """
+    if not path.is_file():
+        raise ClosegapError(f"{path}: no such weights file; give a local checkpoint, or a name that the hub has")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise ClosegapError(f"{path}: not a readable weights file ({_first_line(error)})") from error
+    except Exception as error:
+        if type(error).__name__ != "UnpicklingError":
+            raise
+        raise ClosegapError(f"{path}: holds more than tensors; save its state_dict as .safetensors") from error
+    for key in ("state_dict", "model"):
+        if isinstance(state.get(key), Mapping):
+            state = state[key]
+    return dict(state)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load `path` into `module`, by name, or in order where all shapes agree in order but the names do not.
+
+    Raises:
+        ClosegapError: the checkpoint belongs to another architecture; names the first tensor that does not fit.
+    """
+    state, own = read_state(path), module.state_dict()
+    if state.keys() != own.keys():
+        if [tensor.shape for tensor in state.values()] != [tensor.shape for tensor in own.values()]:
+            strange = sorted(state.keys() ^ own.keys())
+            raise ClosegapError(
+                f"{path}: weights of another architecture ({len(strange)} names differ, {strange[0]} first)"
+            )
+        state = dict(zip(own, state.values(), strict=True))
+    for name, tensor in own.items():
+        if state[name].shape != tensor.shape:
+            given, expected = tuple(state[name].shape), tuple(tensor.shape)
+            raise ClosegapError(
+                f"{path}: {name} has shape {given}, the model's is {expected}: weights of another model"
+            )
+    module.load_state_dict(state)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

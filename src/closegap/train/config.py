@@ -1,0 +1,73 @@
+"""What a run is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from closegap.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is trained.
+
+    Args:
+        epochs: passes over the training cases; `steps` overrides it.
+        steps: number of optimisation steps.
+        batch_size: cases per step, over all processes.
+        lr: peak learning rate of heads, temperature and loss parameters, and of towers without their own.
+        tower_lr: modality name to its tower's peak learning rate.
+        weight_decay: of matrices; vectors and scalars are not decayed.
+        betas: AdamW's averaging constants.
+        warmup: share of the steps over which the rate rises linearly; after it falls to 0 along a cosine.
+        clip_norm: largest norm of the gradient.
+        precision: bf16 runs towers and heads under autocast; losses stay in float32.
+        workers: processes that prepare inputs; 0 prepares in the training process.
+        mask_groups: cases of one group (article, patient) are not each other's negatives.
+        cache_features: keep frozen towers' outputs on disk.
+        validate_every: steps between validations; null: once an epoch.
+        checkpoint_every: steps between checkpoints; null: once an epoch.
+        keep: "best" evaluates the checkpoint with the best `select`, "last" the last one.
+        select: validation metric that picks the best checkpoint; higher is better.
+        trackers: also log to these ("tensorboard", "wandb").
+
+    Raises:
+        UsageError: a number out of range.
+    """
+
+    epochs: int = 30
+    steps: int | None = None
+    batch_size: int = 256
+    lr: float = 1e-3
+    tower_lr: dict[str, float] = field(default_factory=dict)
+    weight_decay: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.98)
+    warmup: float = 0.05
+    clip_norm: float = 1.0
+    precision: Literal["no", "bf16"] = "no"
+    workers: int = 0
+    mask_groups: bool = True
+    cache_features: bool = True
+    validate_every: int | None = None
+    checkpoint_every: int | None = None
+    keep: Literal["best", "last"] = "best"
+    select: str = "R@10"
+    trackers: list[Literal["tensorboard", "wandb"]] = field(default_factory=lambda: ["tensorboard"])
+
+    def __post_init__(self) -> None:
+        positive = {name: getattr(self, name) for name in ("epochs", "batch_size", "lr", "clip_norm")}
+        positive |= {name: getattr(self, name) or 1 for name in ("steps", "validate_every", "checkpoint_every")}
+        for name, value in positive.items():
+            if value <= 0:
+                raise UsageError(f"train.{name}: {value} given, expected a number above 0")
+        if not 0 <= self.warmup <= 1:
+            raise UsageError(f"train.warmup: {self.warmup} given, expected a share of the steps in [0, 1]")
+
+
+def plain(value: Any) -> Any:
+    """Mappings, lists and scalars alone, as JSON and YAML have them."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

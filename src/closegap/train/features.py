@@ -1,0 +1,115 @@
+"""Outputs of frozen towers, computed once and kept on disk by content."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from closegap.data import ImageSource, content_digests
+from closegap.encoders.base import Encoder
+from closegap.files import digest, whole_file
+
+_SHARD = 2048
+
+Progress = Callable[[int, int], None]
+
+
+class FeatureCache:
+    """Features found by (weights, preparation, content of the item).
+
+    Changed weights, another input size or an edited file give another key, so a stale feature is never found. Shards
+    are written whole as the work goes on: a killed extraction loses at most one.
+
+    Args:
+        folder: where shards are kept, one folder per tower.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def features(
+        self,
+        encoder: Encoder,
+        items: Sequence[Any],
+        device: torch.device,
+        batch_size: int = 64,
+        progress: Progress | None = None,
+    ) -> Float[Tensor, "n dim"]:
+        """Features of the items, in their order; computed where they are not on disk yet.
+
+        Args:
+            encoder: a frozen tower.
+            items: raw items.
+            device: where missing features are computed.
+            batch_size: items at once.
+            progress: called with (items done, items to do) while features are computed.
+        """
+        folder = self.folder / encoder.fingerprint()
+        keys = item_digests(items)
+        known = dict(_shards(folder))
+        missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        done = 0
+        for chunk in _chunks(list(missing), _SHARD):
+            values = []
+            for part in _chunks(chunk, batch_size):
+                values.append(_compute(encoder, [missing[key] for key in part], device))
+                done += len(part)
+                if progress is not None:
+                    progress(done, len(missing))
+            features = torch.cat(values)
+            _write_shard(folder, chunk, features)
+            known.update(zip(chunk, features, strict=True))
+        return torch.stack([known[key] for key in keys]) if keys else torch.empty(0, encoder.dim)
+
+
+def item_digests(items: Sequence[Any]) -> list[str]:
+    """The content of each item as a digest: a file's bytes, a string, a concept set, a record."""
+    files = content_digests([item for item in items if isinstance(item, Path)])
+    return [files[item] if isinstance(item, Path) else digest(_content(item)) for item in items]
+
+
+def _content(item: Any) -> bytes:
+    if isinstance(item, ImageSource):
+        return item.fingerprint()
+    if isinstance(item, Mapping):
+        item = sorted(item.items())
+    return json.dumps(item).encode()
+
+
+@torch.inference_mode()
+def _compute(encoder: Encoder, items: Sequence[Any], device: torch.device) -> Float[Tensor, "n dim"]:
+    inputs = encoder.preparer()(items)
+    inputs = {k: v.to(device) for k, v in inputs.items()} if isinstance(inputs, Mapping) else inputs.to(device)
+    training = encoder.training
+    encoder.to(device).eval()
+    features = encoder(inputs).float().cpu()
+    encoder.train(training)
+    return features
+
+
+def _shards(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    for path in sorted(folder.glob("[0-9a-f]*.safetensors")):
+        try:
+            shard = load_file(path)
+        except SafetensorError:
+            path.unlink()  # damaged from outside; its features are computed again
+            continue
+        for key, row in zip(shard["keys"].numpy(), shard["features"], strict=True):
+            yield key.tobytes().hex(), row
+
+
+def _write_shard(folder: Path, keys: Sequence[str], features: Float[Tensor, "n dim"]) -> None:
+    packed = torch.frombuffer(bytearray(b"".join(map(bytes.fromhex, keys))), dtype=torch.uint8).view(len(keys), -1)
+    with whole_file(folder / f"{digest(*map(str.encode, keys))}.safetensors") as temporary:
+        save_file({"keys": packed, "features": features}, temporary)
+
+
+def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for first in range(0, len(values), size):
+        yield values[first : first + size]
