@@ -17,6 +17,9 @@ from torch import Tensor
 from closegap.errors import DataError
 from closegap.files import whole_file
 
+ROW_NUMBERED = "ids_are_row_numbers"
+"""Key of `meta`: true where no ids were given, so that equal ids of two sets do not mean equal cases."""
+
 _FORMAT = "1"
 _LABEL = "label:"
 
