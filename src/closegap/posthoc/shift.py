@@ -1,0 +1,45 @@
+"""Shifting the modalities towards their common mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from closegap.embedding_set import EmbeddingSet
+from closegap.errors import UsageError
+from closegap.posthoc.base import PostHoc
+from closegap.posthoc.moments import offsets
+
+
+@dataclass(eq=False)
+class Shift(PostHoc):
+    """Close a fraction of the gap by translating each modality towards the common mean.
+
+    x' = normalise(x - fraction (mu_m - mu)), mu_m: train mean of modality m, mu: mean of the mu_m. At fraction 1 the
+    train means coincide before normalising; at 0 nothing moves.
+
+    Args:
+        fraction: the lambda of METHODS' shift, in [0, 1]. For two modalities the authors' lambda is half of it: they
+            add and subtract lambda times the whole mean difference.
+
+    Raises:
+        UsageError: a fraction outside [0, 1].
+
+    Reference:
+        Liang et al., Mind the gap, NeurIPS 2022, arXiv:2203.02053, section 4.3. More than two modalities are ours.
+    """
+
+    fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fraction <= 1:
+            raise UsageError(f"fraction {self.fraction}; expected a share of the gap in [0, 1]")
+
+    def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
+        """Each modality's train mean, seen from the common mean."""
+        return offsets(train)
+
+    def move(self, rows: Float[Tensor, "n d"], modality: str, state: Mapping[str, Tensor]) -> Float[Tensor, "n d"]:
+        """Rows less the fraction of their modality's offset."""
+        return rows - self.fraction * state[modality]
