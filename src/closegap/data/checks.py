@@ -1,0 +1,215 @@
+"""From a source to cases that can be trained on: what is broken, what leaks, what is left out."""
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from closegap.data.embedded_image import EmbeddedImage
+from closegap.data.image_checks import Progress, check_images
+from closegap.data.sample import BrokenRow, Case, Source
+from closegap.errors import DataError, UsageError
+from closegap.files import whole_file
+
+_SPLITS = ("train", "validation", "test")  # the later, the more held out
+_LEAK = "group in two splits"
+_NOTHING = "no modality asked for"
+_ORDERLY = frozenset({_LEAK, _NOTHING})  # left out by intention: no sign of a damaged data set
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What to do about rows that are not sound.
+
+    Args:
+        on_error: "raise" stops at broken rows, "skip" leaves them out and counts them.
+        max_skipped: the share of broken rows, 0..1, beyond which nothing starts even with "skip".
+        leaks: what to do about a group in two splits: "raise" stops, "drop" leaves out its rows of the less held-out
+            split (train before validation before test).
+        verify_images: decode every image before anything starts; each is decoded once and remembered.
+
+    Raises:
+        UsageError: `max_skipped` outside 0..1.
+    """
+
+    on_error: Literal["raise", "skip"] = "raise"
+    max_skipped: float = 0.05
+    leaks: Literal["raise", "drop"] = "raise"
+    verify_images: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_skipped <= 1:
+            raise UsageError(f"max_skipped is {self.max_skipped}, expected a share in 0..1, such as 0.05")
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Cases by split, and what was left out.
+
+    Args:
+        modalities: those that were asked for, in that order.
+        splits: split to its cases, in the source's order; only splits that have cases.
+        skipped: everything left out: broken rows, leaks, cases with none of the modalities.
+    """
+
+    modalities: tuple[str, ...]
+    splits: Mapping[str, tuple[Case, ...]]
+    skipped: tuple[BrokenRow, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows were left out, by reason."""
+        return dict(Counter(row.reason for row in self.skipped).most_common())
+
+    def split(self, name: str) -> tuple[Case, ...]:
+        """The cases of a split.
+
+        Raises:
+            DataError: there are none.
+        """
+        if name not in self.splits:
+            raise DataError(f"no cases in split '{name}'; there are {_listed(self.splits)}")
+        return self.splits[name]
+
+    def write_skipped(self, path: Path) -> None:
+        """Write a table of what was left out: reason, where, message."""
+        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(("reason", "where", "message"))
+            table.writerows((row.reason, row.where, row.message) for row in self.skipped)
+
+
+def load_cases(
+    source: Source,
+    checks: Checks | None = None,
+    modalities: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Cases:
+    """The sound cases of a source.
+
+    Args:
+        source: the data set.
+        checks: what to do about rows that are not sound; `Checks()` by default.
+        modalities: those that are needed; all of the source's by default. Cases are narrowed to them, and a case that
+            has none of them is left out.
+        progress: called as images are decoded.
+
+    Raises:
+        UsageError: a modality that the data lack.
+        DataError: broken rows or leaks that `checks` does not allow, or nothing left.
+    """
+    checks = checks or Checks()
+    wanted = tuple(source.modalities if modalities is None else modalities)
+    for modality in wanted:
+        if modality not in source.modalities:
+            raise UsageError(f"the data have no modality '{modality}'; they have {_listed(source.modalities)}")
+    cases, skipped = _read(source, wanted)
+    cases, unsound = _check_images(source, cases, checks.verify_images, progress)
+    skipped += unsound
+    _judge(skipped, len(cases), checks)
+    cases, leaks = _separate(cases, checks)
+    skipped += leaks
+    if not cases:
+        raise DataError(f"no case is left{_reasons(skipped)}")
+    for modality in wanted:
+        if not any(modality in case.views for case in cases):
+            raise DataError(f"modality '{modality}': no case has it; name another or look at the rows left out")
+    splits = {name: tuple(case for case in cases if case.split == name) for name in _SPLITS}
+    return Cases(wanted, {name: held for name, held in splits.items() if held}, tuple(skipped))
+
+
+def _read(source: Source, wanted: Sequence[str]) -> tuple[list[Case], list[BrokenRow]]:
+    cases: dict[str, Case] = {}
+    skipped: list[BrokenRow] = []
+    for row in source.rows():
+        if isinstance(row, BrokenRow):
+            skipped.append(row)
+        elif row.split not in _SPLITS:
+            message = f"split '{row.split}', expected one of {_listed(_SPLITS)}"
+            skipped.append(BrokenRow("unknown split", f"case '{row.id}'", message))
+        elif row.id in cases:
+            message = f"id '{row.id}' of {cases[row.id].split} comes again in {row.split}; ids are unique in a data set"
+            skipped.append(BrokenRow("duplicate id", f"case '{row.id}'", message))
+        else:
+            views = {name: row.views[name] for name in wanted if row.views.get(name)}
+            cases[row.id] = replace(row, views=views)
+    for case in [case for case in cases.values() if not case.views]:
+        del cases[case.id]
+        message = f"has none of {_listed(wanted)}"
+        skipped.append(BrokenRow(_NOTHING, f"case '{case.id}'", message))
+    return list(cases.values()), skipped
+
+
+def _check_images(
+    source: Source, cases: Sequence[Case], verify: bool, progress: Progress | None
+) -> tuple[list[Case], list[BrokenRow]]:
+    """The cases whose images are there and, where `verify`, can be decoded."""
+    images: dict[str, list[Path | EmbeddedImage]] = {}
+    for case in cases:
+        embedded = [item for items in case.views.values() for item in items if isinstance(item, EmbeddedImage)]
+        images[case.id] = [*source.image_files(case), *embedded]
+    verdicts = check_images((image for found in images.values() for image in found), progress) if verify else {}
+    sound, unsound = [], []
+    for case in cases:
+        row = None
+        for image in images[case.id]:
+            if isinstance(image, Path) and not image.is_file():
+                row = BrokenRow("image missing", f"case '{case.id}'", f"{image}: no such image")
+            elif verify and verdicts[image].error:
+                row = BrokenRow("image unreadable", f"case '{case.id}'", verdicts[image].error)
+        if row is None:
+            sound.append(case)
+        else:
+            unsound.append(row)
+    return sound, unsound
+
+
+def _judge(skipped: Sequence[BrokenRow], sound: int, checks: Checks) -> None:
+    broken = [row for row in skipped if row.reason not in _ORDERLY]
+    if not broken:
+        return
+    first, total = broken[0], len(broken) + sound
+    if checks.on_error == "raise":
+        others = "" if len(broken) == 1 else f" ({len(broken)} of {total} rows are broken{_reasons(broken)})"
+        raise DataError(f"{first.where}: {first.message}{others}; mend it, or leave such rows out with on_error: skip")
+    if len(broken) > checks.max_skipped * total:
+        raise DataError(
+            f"{len(broken)} of {total} rows are broken{_reasons(broken)}, more than max_skipped = "
+            f"{checks.max_skipped:g}; the first: {first.where}: {first.message}"
+        )
+
+
+def _separate(cases: Sequence[Case], checks: Checks) -> tuple[list[Case], list[BrokenRow]]:
+    """The cases without those whose group is also in a more held-out split."""
+    held_out: dict[str, str] = {}
+    crossing: dict[str, set[str]] = {}
+    for case in cases:
+        other = held_out.setdefault(case.group, case.split)
+        if other != case.split:
+            crossing.setdefault(case.group, {other}).add(case.split)
+            held_out[case.group] = max(other, case.split, key=_SPLITS.index)
+    if crossing and checks.leaks == "raise":
+        group, splits = next(iter(crossing.items()))
+        raise DataError(
+            f"group '{group}' is in {' and '.join(sorted(splits, key=_SPLITS.index))} ({len(crossing)} such groups): "
+            "what is learnt of one would be tested on the other; split by group, or use leaks: drop"
+        )
+    kept, leaks = [], []
+    for case in cases:
+        if held_out[case.group] == case.split:
+            kept.append(case)
+        else:
+            message = f"group '{case.group}' is in {case.split} and in {held_out[case.group]}; kept in the latter"
+            leaks.append(BrokenRow(_LEAK, f"case '{case.id}'", message))
+    return kept, leaks
+
+
+def _reasons(rows: Sequence[BrokenRow]) -> str:
+    counts = Counter(row.reason for row in rows).most_common()
+    return f": {', '.join(f'{reason} {count}' for reason, count in counts)}" if counts else ""
+
+
+def _listed(names: Sequence[str] | Mapping[str, object]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"

@@ -1,0 +1,114 @@
+"""Rows of a CSV, TSV, JSONL or Parquet table, with the place of each."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from closegap.data.sample import BrokenRow
+from closegap.errors import DataError
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_LONGEST_CELL = 2**31 - 1  # the csv module's own limit, 128 KiB, is shorter than some reports
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row.
+
+    Args:
+        where: file and line or row.
+        cells: column to value: strings from CSV, whatever the format holds from the others.
+    """
+
+    where: str
+    cells: Mapping[str, Any]
+
+
+def table_columns(path: Path) -> list[str]:
+    """The columns of the table; of a JSONL table, every key of its objects.
+
+    Raises:
+        DataError: no such file, an unknown format, or a damaged one.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected a table (.csv, .tsv, .jsonl, .parquet)")
+    if path.suffix in _DELIMITERS:
+        with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+            return next(csv.reader(file, delimiter=_DELIMITERS[path.suffix]), [])
+    if path.suffix == ".jsonl":
+        return list(dict.fromkeys(key for row in _jsonl(path) if isinstance(row, TableRow) for key in row.cells))
+    if path.suffix == ".parquet":
+        return list(_parquet(path).schema_arrow.names)
+    raise DataError(f"{path}: unknown format '{path.suffix}'; expected a table (.csv, .tsv, .jsonl, .parquet)")
+
+
+def table_rows(path: Path) -> Iterator[TableRow | BrokenRow]:
+    """All rows, and those that cannot be read."""
+    if path.suffix in _DELIMITERS:
+        yield from _delimited(path, _DELIMITERS[path.suffix])
+    elif path.suffix == ".jsonl":
+        yield from _jsonl(path)
+    else:
+        number = 0
+        for batch in _parquet(path).iter_batches(batch_size=1024):
+            for cells in batch.to_pylist():
+                number += 1
+                yield TableRow(f"{path}, row {number}", cells)
+
+
+def _delimited(path: Path, delimiter: str) -> Iterator[TableRow | BrokenRow]:
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            header = next(reader, [])
+            line = reader.line_num + 1
+            for values in reader:
+                where, line = f"{path}, line {line}", reader.line_num + 1
+                if not values:
+                    continue
+                if len(values) != len(header):
+                    message = (
+                        f"{len(values)} fields, expected {len(header)} as in the header; quote what holds '{delimiter}'"
+                    )
+                    yield BrokenRow("wrong number of fields", where, message)
+                elif any("\ufffd" in value for value in values):
+                    yield BrokenRow("not UTF-8", where, "a byte that is not UTF-8; save the file as UTF-8")
+                else:
+                    yield TableRow(where, dict(zip(header, values, strict=True)))
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table of separated values ({error})") from error
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _jsonl(path: Path) -> Iterator[TableRow | BrokenRow]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            where = f"{path}, line {number}"
+            if not line.strip():
+                continue
+            try:
+                cells = json.loads(line)
+            except ValueError as error:  # also what is not UTF-8
+                yield BrokenRow("not JSON", where, f"expected one JSON object in the line ({error})")
+                continue
+            if isinstance(cells, dict):
+                yield TableRow(where, cells)
+            else:
+                yield BrokenRow(
+                    "not JSON", where, f"expected one JSON object in the line, found {type(cells).__name__}"
+                )
+
+
+def _parquet(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a Parquet file, or a damaged one ({error})") from error
