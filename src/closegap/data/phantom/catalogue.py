@@ -1,0 +1,85 @@
+"""What a phantom can show: the findings and devices, how often, where and how large."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+Weights = Mapping[str, float]
+
+LEFT_OR_RIGHT: Weights = MappingProxyType({"left": 1.0, "right": 1.0})
+ANY_SIDE: Weights = MappingProxyType({"left": 2.0, "right": 2.0, "bilateral": 1.0})
+ANY_ZONE: Weights = MappingProxyType({"upper": 1.0, "mid": 1.0, "lower": 1.0})
+NOWHERE: Weights = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding.
+
+    Args:
+        name: its concept id.
+        weight: how often it is drawn, relative to the others.
+        sides: side to weight; empty where a side makes no sense.
+        zones: zone of the lung to weight; empty where a zone makes no sense.
+        sizes: size to weight, a word or millimetres; empty where a size makes no sense.
+        lateral: visible in a lateral view.
+        negated: probability that a report on a case without it says so.
+        with_: how much likelier it is beside others.
+        never_with: what it cannot be told from, or cannot be seen beside.
+    """
+
+    name: str
+    weight: float
+    sides: Weights = field(default_factory=dict)
+    zones: Weights = field(default_factory=dict)
+    sizes: Weights = field(default_factory=dict)
+    lateral: bool = True
+    negated: float = 0.05
+    with_: Weights = field(default_factory=dict)
+    never_with: frozenset[str] = frozenset()
+
+
+FINDINGS: tuple[Kind, ...] = (  # the first that a case has is its main finding
+    Kind("pneumothorax", 9, LEFT_OR_RIGHT, sizes={"small": 2, "moderate": 3, "large": 2}, lateral=False, negated=0.6,
+         with_={"rib_fracture": 3}, never_with=frozenset({"pleural_effusion", "edema"})),
+    Kind("free_air", 5, negated=0.1),
+    Kind("mass", 7, LEFT_OR_RIGHT, ANY_ZONE, {"40 mm": 1, "50 mm": 1, "60 mm": 1, "70 mm": 1}, negated=0.12,
+         with_={"hilar_enlargement": 2}, never_with=frozenset({"nodule"})),
+    Kind("pleural_effusion", 12, ANY_SIDE, sizes={"small": 3, "moderate": 3, "large": 2}, negated=0.6,
+         with_={"edema": 4, "cardiomegaly": 2}, never_with=frozenset({"pneumothorax"})),
+    Kind("consolidation", 11, LEFT_OR_RIGHT, ANY_ZONE, negated=0.5, with_={"pleural_effusion": 1.5}),
+    Kind("edema", 9, sizes={"mild": 2, "moderate": 2, "severe": 1}, negated=0.25,
+         with_={"cardiomegaly": 4, "pleural_effusion": 3},
+         never_with=frozenset({"fibrosis", "pneumothorax", "hyperinflation"})),
+    Kind("nodule", 8, LEFT_OR_RIGHT, ANY_ZONE, {f"{mm} mm": 1 for mm in (12, 16, 20, 25, 30)}, negated=0.15,
+         never_with=frozenset({"mass"})),
+    Kind("mediastinal_widening", 4, lateral=False, negated=0.2, never_with=frozenset({"scoliosis"})),
+    Kind("rib_fracture", 6, LEFT_OR_RIGHT, ANY_ZONE, lateral=False, negated=0.2, with_={"pneumothorax": 3}),
+    Kind("atelectasis", 9, LEFT_OR_RIGHT, {"mid": 1, "lower": 3}, negated=0.1, with_={"pleural_effusion": 1.5}),
+    Kind("cardiomegaly", 11, sizes={"mild": 2, "moderate": 2, "marked": 1}, negated=0.55,
+         with_={"edema": 3, "pleural_effusion": 2}, never_with=frozenset({"hyperinflation"})),
+    Kind("fibrosis", 6, zones={"upper": 1, "lower": 3}, negated=0.05, never_with=frozenset({"edema"})),
+    Kind("hilar_enlargement", 6, ANY_SIDE, negated=0.12, with_={"mass": 2}),
+    Kind("hyperinflation", 8, negated=0.05, with_={"pneumothorax": 2},
+         never_with=frozenset({"cardiomegaly", "edema"})),
+    Kind("hiatal_hernia", 5, negated=0.02),
+    Kind("scoliosis", 6, LEFT_OR_RIGHT, sizes={"mild": 2, "moderate": 2, "severe": 1}, lateral=False, negated=0.05,
+         never_with=frozenset({"mediastinal_widening"})),
+)  # fmt: skip
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in FINDINGS})
+
+COUNTS: Mapping[int, float] = MappingProxyType({0: 25, 1: 35, 2: 26, 3: 14})  # findings in one case
+VIEWS: Weights = MappingProxyType({"pa": 50, "ap": 36, "lateral": 14})
+SEXES: Weights = MappingProxyType({"female": 1, "male": 1})
+HABITUS: Weights = MappingProxyType({"slim": 20, "average": 55, "large": 25})
+
+DEVICE_SIDES: Mapping[str, Weights] = MappingProxyType(
+    {
+        "endotracheal_tube": NOWHERE,
+        "nasogastric_tube": NOWHERE,
+        "central_line": MappingProxyType({"right": 3.0, "left": 1.0}),
+        "pacemaker": MappingProxyType({"left": 5.0, "right": 1.0}),
+        "chest_tube": LEFT_OR_RIGHT,
+    }
+)

@@ -1,0 +1,111 @@
+"""Shapes with soft edges on a grid, drawn with exact arithmetic only.
+
+Sums, products, quotients and square roots of 32-bit floats are rounded the same way by every IEEE machine, unlike
+exponentials, sines and matrix products; so the pixels are too. Scalars stay Python floats: a NumPy scalar of 64 bits
+would change the precision of the arrays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from closegap.data.phantom.draw import Draw
+
+Field = Float32[np.ndarray, "h w"]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Coordinates of the pixels in the patient: x to the right of the image, y down, the frame is -1..1.
+
+    Args:
+        x: of every pixel.
+        y: of every pixel.
+        pixel: width of a pixel.
+    """
+
+    x: Field
+    y: Field
+    pixel: float
+
+    @classmethod
+    def tilted(cls, size: int, half_tangent: float, zoom: float, right: float, down: float) -> "Grid":
+        """The frame of `size` pixels, turned by the angle of that half tangent, enlarged and moved."""
+        axis = (np.arange(size, dtype=np.float32) * 2.0 + 1.0) / size - 1.0
+        across, along = axis[None, :] - right, axis[:, None] - down
+        square = half_tangent * half_tangent
+        cosine = (1.0 - square) / ((1.0 + square) * zoom)
+        sine = 2.0 * half_tangent / ((1.0 + square) * zoom)
+        return cls(across * cosine + along * sine, along * cosine - across * sine, 2.0 / (size * zoom))
+
+
+def ramp(distance: Field, width: float) -> Field:
+    """0 below -width / 2, 1 above width / 2, smooth between."""
+    t = np.minimum(np.maximum(distance * (1.0 / width) + 0.5, 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def ellipse(grid: Grid, centre: Point, radii: Point, lean: float = 0.0) -> Field:
+    """About the distance to the edge of an ellipse, positive inside.
+
+    Args:
+        grid: the pixels.
+        centre: x and y.
+        radii: horizontal and vertical radius.
+        lean: how far to the right the axis moves per step down.
+    """
+    down = grid.y - centre[1]
+    u = (grid.x - centre[0] - lean * down) * (1.0 / radii[0])
+    v = down * (1.0 / radii[1])
+    return (1.0 - np.sqrt(u * u + v * v)) * min(radii)
+
+
+def line_distance(grid: Grid, points: Sequence[Point]) -> Field:
+    """Distance to the polygonal line through the points."""
+    nearest: Field | None = None
+    for (x0, y0), (x1, y1) in zip(points[:-1], points[1:], strict=True):
+        dx, dy = x1 - x0, y1 - y0
+        across, along = grid.x - x0, grid.y - y0
+        square = dx * dx + dy * dy
+        t = np.minimum(np.maximum(across * (dx / square) + along * (dy / square), 0.0), 1.0)
+        across = across - t * dx
+        along = along - t * dy
+        distance = across * across + along * along
+        nearest = distance if nearest is None else np.minimum(nearest, distance)
+    assert nearest is not None
+    return np.sqrt(nearest)
+
+
+def stroke(grid: Grid, distance: Field, width: float) -> Field:
+    """A line of that width, 0..1; thinner than a pixel it pales instead of breaking up."""
+    drawn = max(width, 1.3 * grid.pixel)
+    return ramp(0.5 * drawn - distance, 1.3 * grid.pixel) * min(1.0, width / drawn + 0.25)
+
+
+def curve(start: Point, bend: Point, end: Point, pieces: int = 6) -> list[Point]:
+    """Points along the quadratic curve from start to end, pulled towards bend."""
+    points = []
+    for step in range(pieces + 1):
+        t = step / pieces
+        a, b, c = (1.0 - t) * (1.0 - t), 2.0 * t * (1.0 - t), t * t
+        points.append((a * start[0] + b * bend[0] + c * end[0], a * start[1] + b * bend[1] + c * end[1]))
+    return points
+
+
+def clouds(draw: Draw, grid: Grid, cells: int) -> Field:
+    """Smooth random values in [-1, 1] that vary over 1 / cells of the frame."""
+    nodes = (cells * 13) // 10 + 2  # the frame is -1..1, a tilted grid stays inside -1.3..1.3
+    values = draw.lattice(nodes, nodes).ravel()
+    u = np.minimum(np.maximum((grid.x + 1.3) * (0.5 * cells), 0.0), nodes - 1.01)
+    v = np.minimum(np.maximum((grid.y + 1.3) * (0.5 * cells), 0.0), nodes - 1.01)
+    column, row = u.astype(np.int32), v.astype(np.int32)
+    s, t = u - column.astype(np.float32), v - row.astype(np.float32)
+    s, t = s * s * (3.0 - 2.0 * s), t * t * (3.0 - 2.0 * t)
+    corner = row * nodes + column
+    top = values[corner] * (1.0 - s) + values[corner + 1] * s
+    bottom = values[corner + nodes] * (1.0 - s) + values[corner + nodes + 1] * s
+    result: Field = top * (1.0 - t) + bottom * t
+    return result

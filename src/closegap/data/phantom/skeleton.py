@@ -1,0 +1,92 @@
+"""The bones of a chest seen from the front."""
+
+import numpy as np
+
+from closegap.data.phantom.draw import Draw
+from closegap.data.phantom.film import Film
+from closegap.data.phantom.frontal import Chest, cage, midline
+from closegap.data.phantom.raster import Field, Point, curve, ellipse, line_distance, ramp
+from closegap.data.phantom.study import Finding
+
+BREAK_HEIGHT = {"upper": -0.36, "mid": -0.04, "lower": 0.28}
+
+
+def paint_bones(film: Film, chest: Chest, broken: Finding | None, draw: Draw) -> None:
+    """Spine, ribs, collar bones and shoulder blades."""
+    body = ramp(film.tissue - 0.25, 0.3)
+    shadow = _spine(film, chest) + _ribs(film, chest, _break(chest, broken, draw))
+    film.bone = film.bone + chest.bone * body * (shadow + _shoulders(film, chest, draw))
+
+
+def _break(chest: Chest, broken: Finding | None, draw: Draw) -> Point | None:
+    """Where a rib is broken: near the edge of the cage, at the height of the zone."""
+    if broken is None:
+        return None
+    side = 1.0 if broken.side == "left" else -1.0
+    return side * chest.half_width * draw.uniform(0.70, 0.78), BREAK_HEIGHT[str(broken.zone)] + draw.bell(0.0, 0.04)
+
+
+def _band(position: Field, half: float) -> Field:
+    """Periodic bands around the whole numbers, denser at their rims like a hollow bone."""
+    offset = np.abs(position - np.rint(position))
+    return ramp(half - offset, 0.12) * (0.72 + 0.42 * ramp(offset - 0.55 * half, 0.10))
+
+
+def _ribs(film: Film, chest: Chest, fracture: Point | None) -> Field:
+    """Ten ribs on each side: their hind parts nearly level, their front parts sloping down to the middle."""
+    grid = film.grid
+    reach = np.abs(grid.x)
+    first, step = chest.ribs
+    wide = cage(chest, grid)
+    out = reach - 0.14
+    hind = (grid.y - first - 0.42 * out * out) * (1.0 / step)
+    fore = (grid.y - first - 0.16 - 0.62 * (chest.half_width - reach)) * (1.0 / step)
+    gap = None
+    if fracture is not None:
+        near = ellipse(grid, fracture, (0.15, 0.085))
+        beyond = ramp((grid.x - fracture[0]) * (1.0 if fracture[0] > 0.0 else -1.0), 0.02)
+        hind = hind - 0.40 * ramp(near, 0.03) * beyond
+        gap = 1.0 - 0.95 * ramp(0.022 - np.abs(grid.x - fracture[0]), 0.02) * ramp(near, 0.04)
+    inside = ramp(wide + 0.035 - reach, 0.03) * ramp(grid.y - chest.apex - 0.02, 0.05)
+    rim = 0.35 * inside * ramp(reach - wide + 0.02, 0.04)
+    back = _band(hind, 0.20) * ramp(reach - 0.07, 0.05) * ramp(9.4 - hind, 0.4)
+    front = _band(fore, 0.22) * ramp(reach - 0.30, 0.16) * ramp(6.4 - fore, 0.4) * ramp(fore + 0.4, 0.4)
+    ribs = inside * (back + 0.62 * front) + rim * np.minimum(back + front + 0.2, 1.0)
+    if gap is None:
+        return ribs
+    assert fracture is not None
+    swelling = ramp(ellipse(grid, fracture, (0.10, 0.07)), 0.08)
+    return ribs * gap * (1.0 + 0.5 * ramp(near, 0.05)) + 0.55 * swelling
+
+
+def _spine(film: Film, chest: Chest) -> Field:
+    """Vertebral bodies with the discs between them, and their spinous processes."""
+    grid = film.grid
+    off = np.abs(midline(chest, grid))
+    level = (grid.y + 0.02) * (1.0 / 0.128)
+    inside = np.abs(level - np.rint(level))
+    column = ramp(0.082 - off, 0.03)
+    bodies = ramp(0.42 - inside, 0.12)
+    pedicles = ramp(0.020 - np.abs(off - 0.055), 0.02) * ramp(0.17 - np.abs(inside - 0.12), 0.1)
+    process = ramp(0.014 - off, 0.015) * ramp(inside - 0.26, 0.2)
+    return column * (0.70 + 0.45 * bodies) + 0.45 * pedicles + 0.35 * process
+
+
+def _shoulders(film: Film, chest: Chest, draw: Draw) -> Field:
+    """Collar bones, shoulder blades and the heads of the upper arms."""
+    grid = film.grid
+    rise = draw.bell(0.0, 0.03)
+    total = np.zeros_like(grid.x)
+    for side in (-1.0, 1.0):
+        bone = line_distance(
+            grid, curve((side * 0.07, -0.50), (side * 0.30, -0.55 + rise), (side * 0.48, -0.66 + rise), 4)
+            + curve((side * 0.48, -0.66 + rise), (side * 0.62, -0.74 + rise), (side * 0.86, -0.70 + rise), 4)[1:]
+        )  # fmt: skip
+        thick = 0.030 + 0.012 * ramp(0.14 - np.abs(grid.x), 0.1)
+        collar = ramp(thick - bone, 0.018) * (0.75 + 0.5 * ramp(bone - 0.014, 0.014))
+        blade = ellipse(grid, (side * 0.78, -0.30), (0.20, 0.36), -0.28 * side)
+        edge = ramp(0.016 - np.abs(blade), 0.02) * ramp(0.74 - np.abs(grid.x), 0.1)
+        head = ellipse(grid, (side * 0.97, -0.47), (0.14, 0.15))
+        rim = ramp(0.02 - np.abs(head), 0.02)
+        total = total + 1.05 * collar + 0.30 * ramp(blade, 0.05) + 0.35 * edge + 0.6 * ramp(head, 0.04) + 0.3 * rim
+    return total
