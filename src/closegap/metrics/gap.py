@@ -1,0 +1,62 @@
+"""The distance between the centres of two modalities, and how much of it a finite sample makes by itself."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from closegap.errors import UsageError
+from closegap.metrics.positives import Pairs, case_sums
+
+
+def modality_gap(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
+    """Distance between the modalities' centres, in [0, 2] for unit rows; 0 when the centres coincide.
+
+    ||mean_i x_i - mean_j y_j||_2. Lower is not better by itself: subtracting the means makes it 0 and moves no pair
+    closer to another, and a finite sample has a gap above 0 in any case (`sampling_floor`).
+
+    Reference:
+        Liang et al., Mind the Gap, 2022, arXiv 2203.02053.
+    """
+    _expect_rows(x, y)
+    return (_mean(x) - _mean(y)).square().sum().sqrt()
+
+
+def sampling_floor(
+    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs | None = None, groups: Int[Tensor, "c"] | None = None
+) -> Float[Tensor, ""]:
+    """The gap that a sample of this size shows where the populations have none, at least 0.
+
+    The root of the expected squared distance of mean(x) - mean(y) from its population value. For n aligned rows it is
+    sqrt(mean_i ||(x_i - y_i) - mean(x - y)||^2 / n). With several rows per case, or groups, the units that are sampled
+    are the cases or groups, and the floor is sqrt(sum_u ||e_u||^2), where e_u is what unit u adds to the difference of
+    means: (sum of its x - n_u mean(x)) / n - (sum of its y - m_u mean(y)) / m.
+
+    Args:
+        x: rows of the first modality.
+        y: rows of the second.
+        pairs: the cases of the rows; aligned one to one by default.
+        groups: the group of each case, where groups were sampled; each case alone by default.
+    """
+    _expect_rows(x, y)
+    pairs = Pairs.of(x, y, pairs)
+    x_units, y_units = pairs.x_cases, pairs.y_cases
+    if groups is not None:
+        x_units, y_units = groups[x_units], groups[y_units]
+    units = Pairs(x_units, y_units).cases
+    x_part = case_sums(x, x_units, units) - torch.bincount(x_units, minlength=units)[:, None] * _mean(x)
+    y_part = case_sums(y, y_units, units) - torch.bincount(y_units, minlength=units)[:, None] * _mean(y)
+    return (x_part / len(x) - y_part / len(y)).square().sum().sqrt()
+
+
+def debiased_gap(gap: Float[Tensor, "..."], floor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """The gap without what the sample's size adds to it: sqrt(max(0, gap^2 - floor^2))."""
+    return (gap.square() - floor.square()).clamp(min=0).sqrt()
+
+
+def _mean(rows: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:
+    return rows.mean(0, dtype=torch.float64)
+
+
+def _expect_rows(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> None:
+    if not len(x) or not len(y):
+        raise UsageError(f"a gap needs rows of both modalities, got {len(x)} and {len(y)}")
