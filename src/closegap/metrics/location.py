@@ -1,0 +1,103 @@
+"""Where two modalities lie relative to each other, every number with its bootstrap interval, in one pass."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from closegap.errors import UsageError
+from closegap.metrics.bootstrap import Sampled, estimates
+from closegap.metrics.cosines import relative_gap
+from closegap.metrics.gap import debiased_gap, sampling_floor
+from closegap.metrics.positives import Pairs, Rows, case_sums
+
+
+def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
+    """Gap, cosines and relative gap of two modalities with bootstrap draws.
+
+    All are functions of each case's sum of rows, so a resample is a weighted sum of these: O(b c d) in all. Copies of a
+    case that is drawn twice count as one case: they are not each other's non-pairs.
+
+    A resample's gap is too large by about the sampling floor f, as the sample's own gap is: the resample's centres
+    scatter around the sample's, which scatter around the population's. So each draw is debiased: sqrt(max(0, g^2 -
+    f^2)) for `gap`, whose interval then says where the gap of other samples of this size would lie, and sqrt(max(0,
+    g^2 - 2 f^2)) for `gap_debiased`, whose interval is one for the population's gap; it reaches 0 where the sample
+    cannot tell the gap from none. `gap_floor` has no interval. The floor takes groups as what was sampled.
+
+    Args:
+        x: rows of the first modality.
+        y: rows of the second.
+        counts: from `resample_counts`, over the groups of the whole set.
+
+    Returns:
+        gap, gap_floor, gap_debiased, cos_true_pairs, cos_null, cos_corrected, mean_angular_value_x,
+        mean_angular_value_y, rmg.
+
+    Raises:
+        UsageError: no case has both modalities, or there are fewer than two cases.
+    """
+    pairs = Pairs.of(x.embeddings, y.embeddings, Pairs(x.cases, y.cases))
+    if any(len(side) == 0 or bool((side == side[0]).all()) for side in (x.cases, y.cases)):
+        raise UsageError("location needs two cases at least in each modality")
+    case_groups = torch.zeros(pairs.cases, dtype=torch.int64)
+    case_groups[x.cases], case_groups[y.cases] = x.groups, y.groups
+    sums = _CaseSums(x.embeddings, y.embeddings, pairs)
+    if not sums.true_pairs[:, 1].any():
+        raise UsageError("no case has both modalities, so there is no true pair to measure")
+    found = estimates(sums.statistic, case_groups, counts)
+    floor = sampling_floor(x.embeddings, y.embeddings, pairs, case_groups)
+    squared = found.pop("gap_squared")
+    gap = torch.tensor(squared.value, dtype=torch.float64).sqrt()
+    return {
+        "gap": Sampled(float(gap), debiased_gap(squared.draws.sqrt(), floor)),
+        "gap_floor": Sampled(float(floor), squared.draws[:0]),
+        "gap_debiased": Sampled(float(debiased_gap(gap, floor)), debiased_gap(squared.draws.sqrt(), floor * 2**0.5)),
+        **found,
+    }
+
+
+class _CaseSums:
+    """Per case: the sums of its rows, and the sums and numbers of its products."""
+
+    def __init__(self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs) -> None:
+        self.x, self.y = (
+            torch.cat([case_sums(rows, cases, pairs.cases), _counts(cases, pairs.cases)], dim=1)
+            for rows, cases in ((x, pairs.x_cases), (y, pairs.y_cases))
+        )
+        self.true_pairs = _products(self.x, self.y)
+        # Columns: sum and number of products across, inside x, inside y.
+        self.same_case = torch.cat([self.true_pairs, _products(self.x, self.x), _products(self.y, self.y)], dim=1)
+
+    def statistic(self, weights: Float[Tensor, "b c"]) -> dict[str, Float[Tensor, "b"]]:
+        x, y = weights @ self.x, weights @ self.y
+        true_pairs = weights @ self.true_pairs
+        # A case drawn w times meets itself w^2 times in the product of the sums.
+        same = weights.square() @ self.same_case
+        null = _mean_of_others(x, y, same[:, 0:2])
+        x_angular = _mean_of_others(x, x, same[:, 2:4])
+        y_angular = _mean_of_others(y, y, same[:, 4:6])
+        cosine = true_pairs[:, 0] / true_pairs[:, 1]
+        difference = x[:, :-1] / x[:, -1:] - y[:, :-1] / y[:, -1:]
+        return {
+            "gap_squared": difference.square().sum(1),
+            "cos_true_pairs": cosine,
+            "cos_null": null,
+            "cos_corrected": cosine - null,
+            "mean_angular_value_x": x_angular,
+            "mean_angular_value_y": y_angular,
+            "rmg": relative_gap((1 - cosine) / 2, (2 - x_angular - y_angular) / 4),
+        }
+
+
+def _counts(cases: Int[Tensor, "n"], count: int) -> Float[Tensor, "c 1"]:
+    return torch.bincount(cases, minlength=count).double()[:, None]
+
+
+def _products(a: Float[Tensor, "c d1"], b: Float[Tensor, "c d1"]) -> Float[Tensor, "c 2"]:
+    return torch.stack([(a[:, :-1] * b[:, :-1]).sum(1), a[:, -1] * b[:, -1]], dim=1)
+
+
+def _mean_of_others(
+    a: Float[Tensor, "b d1"], b: Float[Tensor, "b d1"], same: Float[Tensor, "b 2"]
+) -> Float[Tensor, "b"]:
+    others = _products(a, b) - same
+    return others[:, 0] / others[:, 1]
