@@ -1,0 +1,180 @@
+"""Exact retrieval over the full gallery: ranks are counted tile by tile, never sorted."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from closegap.errors import UsageError
+from closegap.metrics.bootstrap import Sampled, estimates, weighted_means, weighted_median
+from closegap.metrics.positives import Pairs
+
+_SCORES_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where each query found its positives.
+
+    Args:
+        queries: the rows that had a positive in the gallery and therefore count.
+        best: rank of the query's best positive among the non-positives, from 1.
+        average_precision: mean over the query's positives of the precision at their ranks, in (0, 1].
+        tied: non-positives whose score equals that of the best positive up to rounding; index decided these.
+        gallery: how many items were searched.
+    """
+
+    queries: Int[Tensor, "q"]
+    best: Int[Tensor, "q"]
+    average_precision: Float[Tensor, "q"]
+    tied: Int[Tensor, "q"]
+    gallery: int
+
+
+def retrieval_ranks(
+    queries: Float[Tensor, "q d"],
+    gallery: Float[Tensor, "g d"],
+    pairs: Pairs | None = None,
+    excluded: Int[Tensor, "q"] | None = None,
+) -> Ranks:
+    """Ranks of each query's positives by cosine over the full gallery, exact, in O(q g d) time and O(g) memory.
+
+    A positive's rank is 1 + the number of non-positives with a higher score + the number of non-positives with an equal
+    score and a lower index. Scores closer than rounding can tell (1e-6 in float32, 1e-12 in float64) are equal, so
+    that identical vectors tie wherever they stand in a tile; collapsed embeddings then score chance.
+
+    Args:
+        queries: unit rows.
+        gallery: unit rows.
+        pairs: which rows are of one case; all of a case's gallery rows are positives. Aligned by default.
+        excluded: for each query a gallery row that it does not search, where the gallery holds the query itself.
+    """
+    pairs = Pairs.of(queries, gallery, pairs)
+    positives = _padded_positives(pairs)
+    parts = []
+    step = max(1, _SCORES_AT_ONCE // max(1, len(gallery)))
+    for start in range(0, len(queries), step):
+        tile = slice(start, start + step)
+        scores = queries[tile] @ gallery.T
+        if excluded is not None:
+            scores.scatter_(1, excluded[tile, None], -torch.inf)
+        parts.append(_above(scores, positives[tile]))
+    above, tied = (torch.cat(side) for side in zip(*parts, strict=True)) if parts else (positives, positives)
+    return _ranks(above, tied, positives, len(gallery))
+
+
+def ranks_of_scores(scores: Float[Tensor, "q g"], pairs: Pairs | None = None) -> Ranks:
+    """As `retrieval_ranks`, of a score matrix that is already there."""
+    pairs = Pairs.of(scores, scores.T, pairs)
+    positives = _padded_positives(pairs)
+    step = max(1, _SCORES_AT_ONCE // max(1, scores.shape[1]))
+    parts = [
+        _above(tile.clone(), wanted)
+        for tile, wanted in zip(torch.split(scores, step), torch.split(positives, step), strict=True)
+    ]
+    above, tied = (torch.cat(side) for side in zip(*parts, strict=True))
+    return _ranks(above, tied, positives, scores.shape[1])
+
+
+def recall_at_k(ranks: Ranks, k: int) -> Float[Tensor, ""]:
+    """Share of queries with a positive among the first k, in [0, 1]; higher is better.
+
+    The CLIP literature's Recall@K, which is a hit rate: one positive among the k is enough.
+    """
+    return (_answered(ranks).best <= k).double().mean()
+
+
+def median_rank(ranks: Ranks) -> Float[Tensor, ""]:
+    """Median rank of the best positive, from 1; lower is better. The mean of the two middle ones of an even number."""
+    return _answered(ranks).best.double().quantile(0.5)
+
+
+def mean_reciprocal_rank(ranks: Ranks) -> Float[Tensor, ""]:
+    """Mean of 1 / rank of the best positive, in (0, 1]; higher is better."""
+    return _answered(ranks).best.double().reciprocal().mean()
+
+
+def mean_average_precision(ranks: Ranks) -> Float[Tensor, ""]:
+    """Mean over queries of the average precision over all positives, in (0, 1]; higher is better."""
+    return _answered(ranks).average_precision.mean()
+
+
+def retrieval_estimates(
+    ranks: Ranks, query_groups: Int[Tensor, "n"], counts: Int[Tensor, "b g"], ks: tuple[int, ...] = (1, 5, 10)
+) -> dict[str, Sampled]:
+    """R@K, median_rank, mrr and map with draws: queries are resampled by group, the gallery stays as it is.
+
+    Args:
+        ranks: of one direction.
+        query_groups: the group of each row that was given as a query.
+        counts: from `resample_counts`.
+        ks: the K of the R@K.
+
+    Raises:
+        UsageError: no query had a positive.
+    """
+    values = {f"R@{k}": (_answered(ranks).best <= k).double() for k in ks}
+    values |= {"mrr": ranks.best.double().reciprocal(), "map": ranks.average_precision}
+    groups = query_groups[ranks.queries]
+    means = estimates(weighted_means(values), groups, counts)
+    return means | estimates(weighted_median("median_rank", ranks.best), groups, counts)
+
+
+def _answered(ranks: Ranks) -> Ranks:
+    if not len(ranks.queries):
+        raise UsageError("no query has a positive in the gallery, so there is nothing to retrieve")
+    return ranks
+
+
+def _padded_positives(pairs: Pairs) -> Int[Tensor, "q p"]:
+    """The gallery rows of each query's positives, padded with -1."""
+    query_rows, gallery_rows = pairs.positives()
+    numbers = torch.bincount(query_rows, minlength=len(pairs.x_cases))
+    slots = torch.arange(len(query_rows), device=numbers.device) - (numbers.cumsum(0) - numbers)[query_rows]
+    width = int(numbers.max()) if len(numbers) else 0
+    padded = torch.full((len(numbers), width), -1, device=numbers.device)
+    padded[query_rows, slots] = gallery_rows
+    return padded
+
+
+def _above(
+    scores: Float[Tensor, "q g"], positives: Int[Tensor, "q p"]
+) -> tuple[Int[Tensor, "q p"], Int[Tensor, "q p"]]:
+    """How many non-positives come before each positive, and how many tie with it; overwrites `scores`."""
+    tolerance = 1e-12 if scores.dtype == torch.float64 else 1e-6
+    above, tied = torch.zeros_like(positives), torch.zeros_like(positives)
+    of_positives = scores.gather(1, positives.clamp(min=0))
+    rows, slots = (positives >= 0).nonzero(as_tuple=True)
+    scores[rows, positives[rows, slots]] = -torch.inf
+    for slot in range(positives.shape[1]):
+        here = rows[slots == slot]
+        others = scores if len(here) == len(scores) else scores[here]
+        score = of_positives[here, slot, None]
+        # Flags as floats are summed several times faster than booleans; they are exact below 2^24 items.
+        flags = torch.empty_like(others)
+        higher = torch.gt(others, score + tolerance, out=flags).sum(1).long()
+        equal = torch.ge(others, score - tolerance, out=flags).sum(1).long() - higher
+        for row in equal.nonzero().squeeze(1).tolist():
+            first = others[row, : positives[here[row], slot]]
+            higher[row] += ((first >= score[row] - tolerance) & (first <= score[row] + tolerance)).sum()
+        above[here, slot], tied[here, slot] = higher, equal
+    return above, tied
+
+
+def _ranks(above: Int[Tensor, "q p"], tied: Int[Tensor, "q p"], positives: Int[Tensor, "q p"], gallery: int) -> Ranks:
+    numbers = (positives >= 0).sum(1)
+    queries = numbers.nonzero().squeeze(1)
+    if not len(queries):
+        nothing = queries.new_empty(0)
+        return Ranks(queries, nothing, nothing.double(), nothing, gallery)
+    before, slot = torch.where(positives >= 0, above, gallery + 1)[queries].sort(dim=1)
+    found = torch.arange(1, before.shape[1] + 1, device=before.device)
+    precision = torch.where(found <= numbers[queries, None], found / (found + before.double()), 0.0)
+    return Ranks(
+        queries=queries,
+        best=before[:, 0] + 1,
+        average_precision=precision.sum(1) / numbers[queries],
+        tied=tied[queries].gather(1, slot[:, :1]).squeeze(1),
+        gallery=gallery,
+    )
