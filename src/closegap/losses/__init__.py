@@ -1,0 +1,36 @@
+"""Losses over the embeddings of a batch: pure functions of tensors, and modules that name and weight their terms."""
+
+from closegap.losses.base import Loss
+from closegap.losses.centroid_uniformity import CentroidUniformity, centroid_uniformity
+from closegap.losses.centroids import centroids
+from closegap.losses.compose import AUTHORS_ALIGN, AUTHORS_UNIFORMITY, GapClosing, Weighted, WeightedSum
+from closegap.losses.contrastive import InfoNCE, info_nce
+from closegap.losses.cyclip import CyCLIP
+from closegap.losses.sigmoid import SigLIP
+from closegap.losses.true_pairs import AlignToCentroid, AlignTruePairs, centroid_distance, true_pair_distance
+from closegap.losses.uniformity import UniformityAlignment, cross_uniformity, uniformity
+from closegap.losses.volume import GramVolume
+
+__all__ = [
+    "AUTHORS_ALIGN",
+    "AUTHORS_UNIFORMITY",
+    "AlignToCentroid",
+    "AlignTruePairs",
+    "CentroidUniformity",
+    "CyCLIP",
+    "GapClosing",
+    "GramVolume",
+    "InfoNCE",
+    "Loss",
+    "SigLIP",
+    "UniformityAlignment",
+    "Weighted",
+    "WeightedSum",
+    "centroid_distance",
+    "centroid_uniformity",
+    "centroids",
+    "cross_uniformity",
+    "info_nce",
+    "true_pair_distance",
+    "uniformity",
+]

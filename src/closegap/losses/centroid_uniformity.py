@@ -1,0 +1,80 @@
+"""Centroid Uniformity: spread the cases over the sphere, whatever modalities they have."""
+
+from math import log
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from closegap.losses.base import Loss
+from closegap.losses.centroids import centroids, presence
+from closegap.losses.precision import full_precision
+from closegap.losses.rows import check_batch, negative_pairs
+from closegap.losses.uniformity import uniformity
+from closegap.types import Embeddings, Groups, Present
+
+_SHORTEST = 1e-6  # centroids below this length (opposite embeddings) are not blown up to unit length
+
+
+@full_precision
+def centroid_uniformity(
+    embeddings: Embeddings, present: Present, groups: Groups | None = None, paper: bool = False
+) -> Float[Tensor, ""]:
+    """Log of the mean of exp(-2 ||mu_i - mu_j||^2) over the pairs of cases i < j; lower is more uniform.
+
+    mu_i is the mean of case i's present embeddings, scaled to unit length. A case with one modality counts, a case
+    with none does not. The value depends on n: compare runs at equal batch size.
+
+    Args:
+        embeddings: unit-norm rows by modality.
+        present: which rows have a modality.
+        groups: pairs of cases of one group are left out.
+        paper: the paper's variant, log(1/N sum_i sum_{j != i} exp(-2 ||mu_i - mu_j||^2)) of centroids that keep
+            their length, in place of the authors' code's. The normalisers differ by log(N - 1), the lengths also
+            reward a case whose embeddings agree.
+
+    Returns:
+        A value in (-8, 0], 0 when all centroids coincide; at most log(N - 1) with `paper`. 0, with a gradient of 0,
+        when there is no pair.
+
+    Example:
+        >>> import torch
+        >>> views = {"image": torch.eye(3), "text": torch.eye(3)}
+        >>> round(centroid_uniformity(views, {}).item(), 4)  # every pair at a squared distance of 2
+        -4.0
+
+    Reference:
+        Grassucci et al., arXiv 2602.20046, Centroid Uniformity; the default follows the authors' code.
+    """
+    mu = centroids(embeddings, present)
+    cases = presence(embeddings, present).any(0)
+    mu, groups = mu[cases], None if groups is None else groups[cases]
+    if not paper:
+        return uniformity(normalize(mu, dim=1, eps=_SHORTEST), groups=groups)
+    pairs_per_case = negative_pairs(groups, len(mu)) / max(len(mu), 1)
+    return uniformity(mu, groups=groups) + (log(pairs_per_case) if pairs_per_case else 0.0)
+
+
+class CentroidUniformity(Loss):
+    """Centroid Uniformity of the batch; the term `uniformity`.
+
+    Args:
+        paper: the paper's variant in place of the authors' code's; see `centroid_uniformity`.
+    """
+
+    def __init__(self, paper: bool = False) -> None:
+        super().__init__()
+        self.paper = paper
+
+    def forward(
+        self,
+        embeddings: Embeddings,
+        present: Present,
+        temperature: float | Float[Tensor, ""],
+        progress: float,
+        groups: Groups | None = None,
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The term `uniformity`; see `Loss.forward`."""
+        del temperature, progress
+        check_batch(embeddings, present, groups)
+        return {"uniformity": centroid_uniformity(embeddings, present, groups, self.paper)}

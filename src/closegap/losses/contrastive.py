@@ -1,0 +1,90 @@
+"""InfoNCE, the contrastive objective of CLIP, for any number of modalities."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from closegap.losses.base import Loss
+from closegap.losses.precision import full_precision
+from closegap.losses.rows import check_batch, mean_over_pairs, not_negatives
+from closegap.types import Embeddings, Groups, Present
+
+
+@full_precision
+def info_nce(
+    a: Float[Tensor, "n d"],
+    b: Float[Tensor, "n d"],
+    temperature: float | Float[Tensor, ""],
+    present: Bool[Tensor, "n"] | None = None,
+    groups: Groups | None = None,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy of telling the true pair from its in-batch negatives: at least 0; lower is better.
+
+    1/2n sum_i [-log softmax_j(a_i . b_j / tau)_i - log softmax_j(a_j . b_i / tau)_i]
+
+    Args:
+        a: unit-norm rows of one modality.
+        b: unit-norm rows of the other; row i is the same case as in `a`.
+        temperature: tau > 0, what cosines are divided by.
+        present: rows that have both modalities; the others touch neither the value nor a gradient.
+        groups: rows of one group are not each other's negatives; the true pair always counts.
+
+    Returns:
+        The mean over rows and both directions. 0, with a gradient of 0, for one row or none.
+
+    Example:
+        >>> import torch
+        >>> a, b = torch.eye(2), torch.eye(2)
+        >>> round(info_nce(a, b, temperature=0.5).item(), 4)  # log(1 + exp(-1 / 0.5))
+        0.1269
+
+    Reference:
+        Radford et al., Learning transferable visual models from natural language supervision, arXiv 2103.00020.
+    """
+    if present is not None:
+        a, b = a[present], b[present]
+        groups = None if groups is None else groups[present]
+    return pair_cross_entropy(a @ b.T / temperature, groups)
+
+
+def pair_cross_entropy(logits: Float[Tensor, "n n"], groups: Groups | None = None) -> Float[Tensor, ""]:
+    """Mean cross-entropy of rows and of columns against the diagonal, without the rest of a row's group.
+
+    Written as softplus(log sum exp(negatives) - positive), which keeps its digits where the positive dominates and
+    the plain form subtracts two nearly equal numbers.
+    """
+    n = len(logits)
+    positives = logits.diagonal()
+    negatives = logits.masked_fill(not_negatives(groups, n, logits.device), -torch.inf)
+    rows = softplus(negatives.logsumexp(1) - positives)
+    columns = softplus(negatives.logsumexp(0) - positives)
+    return (rows + columns).sum() / (2 * max(n, 1))
+
+
+class InfoNCE(Loss):
+    """InfoNCE averaged over pairs of modalities; the term `contrastive`.
+
+    Args:
+        anchor: pair only this modality with each other one; all pairs by default.
+    """
+
+    def __init__(self, anchor: str | None = None) -> None:
+        super().__init__()
+        self.anchor = anchor
+
+    def forward(
+        self,
+        embeddings: Embeddings,
+        present: Present,
+        temperature: float | Float[Tensor, ""],
+        progress: float,
+        groups: Groups | None = None,
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The term `contrastive`; see `Loss.forward`."""
+        del progress
+        check_batch(embeddings, present, groups)
+        value = mean_over_pairs(
+            lambda a, b, rows: info_nce(a, b, temperature, rows, groups), embeddings, present, self.anchor
+        )
+        return {"contrastive": value}

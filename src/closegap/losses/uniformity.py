@@ -1,0 +1,117 @@
+"""Uniformity and cross-uniformity, and the objective of Fahim et al. that adds them to CLIP's."""
+
+from math import log
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from closegap.losses.base import Loss
+from closegap.losses.contrastive import info_nce
+from closegap.losses.precision import full_precision
+from closegap.losses.rows import check_batch, mean_over_pairs, negative_pairs, not_negatives
+from closegap.losses.true_pairs import true_pair_distance
+from closegap.types import Embeddings, Groups, Present
+
+
+def uniformity(
+    x: Float[Tensor, "n d"], present: Bool[Tensor, "n"] | None = None, groups: Groups | None = None
+) -> Float[Tensor, ""]:
+    """Log of the mean of exp(-2 ||x_i - x_j||^2) over i < j: 0 when all coincide; lower is more uniform.
+
+    Args:
+        x: rows, unit-norm as a rule.
+        present: rows that count; the others touch neither the value nor a gradient.
+        groups: pairs of rows of one group are left out.
+
+    Returns:
+        A value in (-8, 0] for unit-norm rows. 0, with a gradient of 0, when there is no pair.
+
+    Example:
+        >>> import torch
+        >>> round(uniformity(torch.eye(3)).item(), 4)  # every pair at a squared distance of 2
+        -4.0
+
+    Reference:
+        Wang and Isola, Understanding contrastive representation learning through alignment and uniformity on the
+        hypersphere, arXiv 2005.10242, with t = 2.
+    """
+    return cross_uniformity(x, x, present, groups)
+
+
+@full_precision
+def cross_uniformity(
+    a: Float[Tensor, "n d"],
+    b: Float[Tensor, "n d"],
+    present: Bool[Tensor, "n"] | None = None,
+    groups: Groups | None = None,
+) -> Float[Tensor, ""]:
+    """Log of the mean of exp(-2 ||a_i - b_j||^2) over i != j: 0 when all coincide; lower is more uniform.
+
+    Args:
+        a: rows of one modality.
+        b: rows of the other; row i is the same case as in `a`.
+        present: rows that have both modalities; the others touch neither the value nor a gradient.
+        groups: pairs of rows of one group are left out.
+
+    Returns:
+        A value in (-8, 0] for unit-norm rows. 0, with a gradient of 0, when there is no pair.
+
+    Reference:
+        Fahim et al., It's not a modality gap: characterizing and addressing the contrastive gap, arXiv 2405.18570.
+    """
+    if present is not None:
+        a, b = a[present], b[present]
+        groups = None if groups is None else groups[present]
+    pairs = negative_pairs(groups, len(a))
+    if pairs == 0:
+        return a[:0].sum() + b[:0].sum()
+    squared_distances = a.square().sum(1)[:, None] + b.square().sum(1)[None, :] - 2 * a @ b.T
+    potentials = (-2 * squared_distances).masked_fill(not_negatives(groups, len(a), a.device), -torch.inf)
+    return potentials.flatten().logsumexp(0) - log(pairs)
+
+
+class UniformityAlignment(Loss):
+    """CLIP's objective with alignment, uniformity inside modalities and uniformity across them.
+
+    Terms `contrastive`, `align`, `uniformity` (mean over modalities) and `cross_uniformity` (mean over pairs of
+    modalities, like the first two).
+
+    Args:
+        align: weight of the mean squared distance of true pairs.
+        uniformity: weight of the uniformity inside each modality.
+        cross_uniformity: weight of the uniformity across modalities.
+
+    Reference:
+        Fahim et al., arXiv 2405.18570, the objective with all four terms. Uniformities are means over the pairs
+        i != j, so that their zero does not depend on the size of the batch.
+    """
+
+    def __init__(self, align: float = 1.0, uniformity: float = 1.0, cross_uniformity: float = 1.0) -> None:
+        super().__init__()
+        self.align = align
+        self.uniformity = uniformity
+        self.cross_uniformity = cross_uniformity
+
+    def forward(
+        self,
+        embeddings: Embeddings,
+        present: Present,
+        temperature: float | Float[Tensor, ""],
+        progress: float,
+        groups: Groups | None = None,
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The four terms; see `Loss.forward`."""
+        del progress
+        check_batch(embeddings, present, groups)
+        contrastive = mean_over_pairs(lambda a, b, rows: info_nce(a, b, temperature, rows, groups), embeddings, present)
+        align = mean_over_pairs(true_pair_distance, embeddings, present)
+        inside = [uniformity(rows, present.get(name), groups) for name, rows in embeddings.items()]
+        seen = sum(name not in present or bool(present[name].any()) for name in embeddings)
+        across = mean_over_pairs(lambda a, b, rows: cross_uniformity(a, b, rows, groups), embeddings, present)
+        return {
+            "contrastive": contrastive,
+            "align": self.align * align,
+            "uniformity": self.uniformity * torch.stack(inside).sum() / max(seen, 1),
+            "cross_uniformity": self.cross_uniformity * across,
+        }
