@@ -1,0 +1,119 @@
+"""A report as tables for the terminal and for Markdown."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, withheld_note
+from closegap.report.metric import ARROWS, Metric, describe
+from closegap.report.report import Arm, Report
+
+_LABELS, _ARM = 30, 18  # characters that the column of labels and the column of an arm take
+_SIGNS = {"better": " ▲", "worse": " ▼", "differs": " ◆", "": ""}
+_STYLES = {"better": "green", "worse": "red", "differs": "yellow", "": ""}
+
+
+def terminal_tables(
+    report: Report, *, width: int = 100, baseline: str | None = None, differences: Differences | None = None
+) -> Group:
+    """Key metrics as rows and arms as columns, one table for each pair of modalities.
+
+    Each value stands over its 95% interval, the best of a row is bold, an arrow shows the better direction; with
+    `differences`, ▲ better, ▼ worse and ◆ different mark what the paired interval separates from the baseline. Arms
+    that do not fit the width go to further tables.
+
+    Args:
+        report: what to show.
+        width: characters of the terminal.
+        baseline: the arm that `differences` are relative to.
+        differences: arm name to metric name to paired difference from the baseline.
+    """
+    per_table = max(1, (width - _LABELS) // _ARM)
+    parts: list[RenderableType] = []
+    for pair, metrics in key_columns(report).items():
+        for start in range(0, len(report.arms), per_table):
+            arms = report.arms[start : start + per_table]
+            parts.append(_table(report, arms, pair, metrics, differences or {}))
+    parts += [Text(line, style="dim") for line in _footnotes(report, baseline, differences)]
+    return Group(*parts)
+
+
+def markdown_table(report: Report, metrics: Sequence[str] | None = None) -> str:
+    """A Markdown table with one row an arm, ending in a newline: value and 95% interval.
+
+    Args:
+        report: what to show.
+        metrics: names of the columns; default the key metrics. Gap and cosines are left out without their null.
+    """
+    shown = columns(report)
+    if metrics is None:
+        chosen = [metric for group in key_columns(report).values() for metric in group]
+    else:
+        allowed = {metric.name for metric in shown}
+        chosen = [describe(name) for name in metrics if name in allowed]
+    several_pairs = len({metric.pair for metric in chosen}) > 1
+    heads = ["arm", *(_markdown_head(metric, several_pairs) for metric in chosen)]
+    lines = [heads, ["---", *("---:" for _ in chosen)]]
+    best = {metric.name: best_arms(report, metric) for metric in chosen}
+    lines += [[arm.name, *(_markdown_cell(arm, metric, best[metric.name]) for metric in chosen)] for arm in report.arms]
+    return "".join("| " + " | ".join(_escaped(cell) for cell in line) + " |\n" for line in lines)
+
+
+def _table(
+    report: Report, arms: Sequence[Arm], pair: str, metrics: Sequence[Metric], differences: Differences
+) -> Table:
+    table = Table(
+        title=pair.replace("|", " and ") or None, title_justify="left", title_style="bold", header_style="bold"
+    )
+    table.add_column("", min_width=12, overflow="fold")
+    for arm in arms:
+        table.add_column(Text(arm.name), justify="right", overflow="fold")
+    for i, metric in enumerate(metrics):
+        best = best_arms(report, metric)
+        head = Text.assemble(metric.title, " ", (ARROWS[metric.direction], "cyan"))
+        last_of_group = i + 1 == len(metrics) or metrics[i + 1].group != metric.group
+        cells = [_cell(arm, metric, best, differences) for arm in arms]
+        table.add_row(head, *cells, end_section=last_of_group)
+    return table
+
+
+def _cell(arm: Arm, metric: Metric, best: set[str], differences: Differences) -> Text:
+    estimate = arm.metrics.get(metric.name)
+    if estimate is None:
+        return Text("·", style="dim")
+    marked = mark(metric, estimate, differences.get(arm.name, {}).get(metric.name))
+    text = Text(metric.text(estimate.value), style="bold" if arm.name in best else "")
+    text.append(_SIGNS[marked], style=_STYLES[marked])
+    if interval := metric.interval(estimate):
+        text.append(f"\n{interval}", style="dim not bold")
+    return text
+
+
+def _footnotes(report: Report, baseline: str | None, differences: Differences | None) -> Iterator[str]:
+    if any(estimate.low is not None for arm in report.arms for estimate in arm.metrics.values()):
+        yield "[low, high]: 95% interval. Arrows point to better; bold: best of the row."
+    if baseline is not None and differences:
+        yield f"▲ better, ▼ worse, ◆ different: the paired 95% interval of the difference from {baseline} excludes 0."
+    if note := withheld_note(report):
+        yield note
+    for item in report.skipped:
+        yield f"left out: {item.what} ({item.reason})"
+
+
+def _markdown_head(metric: Metric, several_pairs: bool) -> str:
+    pair = f"{metric.pair.replace('|', ' and ')}: " if several_pairs and metric.pair else ""
+    return f"{pair}{metric.title} {ARROWS[metric.direction]}".strip()
+
+
+def _markdown_cell(arm: Arm, metric: Metric, best: set[str]) -> str:
+    estimate = arm.metrics.get(metric.name)
+    if estimate is None:
+        return ""
+    value = metric.text(estimate.value)
+    return f"{f'**{value}**' if arm.name in best else value} {metric.interval(estimate)}".strip()
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
