@@ -79,10 +79,14 @@ def arrow_copy(table: Path, folder: Path) -> Path:
     if copy.is_file():
         return copy
     try:
-        with pq.ParquetFile(table) as source, whole_file(copy) as temporary:
-            with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, source.schema_arrow) as writer:
-                for batch in source.iter_batches(batch_size=100):
-                    writer.write_batch(batch)
+        with (
+            pq.ParquetFile(table) as source,
+            whole_file(copy) as temporary,
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_stream(sink, source.schema_arrow) as writer,
+        ):
+            for batch in source.iter_batches(batch_size=100):
+                writer.write_batch(batch)
     except pa.ArrowException as error:
         raise DataError(f"{table}: not a Parquet file, or a damaged one ({error}); fetch it again") from error
     return copy

@@ -22,7 +22,7 @@ class Columns:
     Args:
         kind: "image" (paths, relative to the table), "text", "concepts" (a set in one cell), or "record" (numbers and
             categories of the case).
-        columns: of an image or text, each a view of its own; of concepts, united. A cell of JSONL or Parquet may be a list.
+        columns: of an image or text, each a view of its own; of concepts, united. Cells may be lists.
         separator: between the concepts of a cell.
         numbers: columns of a record that hold numbers.
         categories: columns of a record that hold anything else.
@@ -66,9 +66,6 @@ class Manifest(Source):
         labels: columns of labels, for grouping and probes.
         views: what several rows with one id are: "error", or the views of one case ("merge").
         blanks: what a missing value is written as, besides nothing at all: ["?", "n/a"].
-
-    Raises:
-        DataError: no such table, or one without a column that is named.
     """
 
     def __init__(
@@ -88,21 +85,6 @@ class Manifest(Source):
         self._labels = list(labels or ())
         self._merge = views == "merge"
         self._blanks = frozenset({"", *(blanks or ())})
-        named = {
-            "id": [self._id],
-            "split": [self._split],
-            "group": [self._group],
-            "labels": self._labels,
-            **{f"modalities.{name}": columns.all for name, columns in self._modalities.items()},
-        }
-        found = table_columns(self._path)
-        for option, columns in named.items():
-            for column in columns:
-                if column not in found:
-                    raise DataError(
-                        f"{self._path}: expected a column '{column}', found {', '.join(map(repr, found))}; "
-                        f"name it with --data.{option}"
-                    )
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -110,7 +92,12 @@ class Manifest(Source):
         return tuple(self._modalities)
 
     def rows(self) -> Iterator[Row]:
-        """Every case in the order of its first row."""
+        """Every case in the order of its first row.
+
+        Raises:
+            DataError: no such table, a damaged one, or one without a column that is named.
+        """
+        self._expect_columns()
         cases: dict[str, Case] = {}
         first: dict[str, str] = {}
         for row in table_rows(self._path):
@@ -132,6 +119,23 @@ class Manifest(Source):
             else:
                 cases[case.id] = _merged(cases[case.id], case)
         yield from cases.values()
+
+    def _expect_columns(self) -> None:
+        named = {
+            "id": [self._id],
+            "split": [self._split],
+            "group": [self._group],
+            "labels": self._labels,
+            **{f"modalities.{name}": columns.all for name, columns in self._modalities.items()},
+        }
+        found = table_columns(self._path)
+        for option, columns in named.items():
+            for column in columns:
+                if column not in found:
+                    raise DataError(
+                        f"{self._path}: expected a column '{column}', found {', '.join(map(repr, found))}; "
+                        f"name it with --data.{option}"
+                    )
 
     def _case(self, row: TableRow) -> Case | BrokenRow:
         cells = {name: None if self._blank(value) else value for name, value in row.cells.items()}
@@ -170,7 +174,7 @@ class Manifest(Source):
             record |= {name: _text(cells.get(name)) or None for name in columns.categories}
             return (record,) if any(value is not None for value in record.values()) else ()
         values = [value for name in columns.columns for value in _values(cells.get(name)) if not self._blank(value)]
-        texts = list(dict.fromkeys(_text(value) for value in values))
+        texts = list(dict.fromkeys(text for value in values if (text := _text(value))))
         if columns.kind == "image":
             return tuple(self._path.parent / text for text in texts)
         if columns.kind == "text":
@@ -202,7 +206,8 @@ def _number(column: str, value: Any) -> float | None:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    """The value as text; "" for none, also where a table of numbers writes it as NaN."""
+    return "" if value is None or value != value else str(value).strip()
 
 
 def _values(cell: Any) -> list[Any]:

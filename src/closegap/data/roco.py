@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -37,10 +38,6 @@ class Roco(Source):
         validation_fraction: share of the articles in train, 0..1, that becomes the validation split.
         seed: which articles these are.
 
-    Raises:
-        DataError: no such folder, or no captions in it.
-        UsageError: `splits` or `validation_fraction` that make no sense.
-
     Reference:
         Pelka et al., Radiology Objects in COntext (ROCO), LABELS 2018.
     """
@@ -54,18 +51,28 @@ class Roco(Source):
         validation_fraction: float = 0.0,
         seed: int = 0,
     ) -> None:
-        self._folders = _folders(Path(root), kind, splits)
-        if not 0 <= validation_fraction < 1:
-            raise UsageError(f"validation_fraction is {validation_fraction}, expected a share in [0, 1)")
-        if validation_fraction and ("validation" in self._folders or "train" not in self._folders):
-            raise UsageError(
-                f"validation_fraction needs a train split and no validation split, found {', '.join(self._folders)}; "
-                "set it to 0, or name the folders with splits"
-            )
-        self._images = any((folder / "images").is_dir() for folder in self._folders.values())
+        self._root, self._kind, self._splits = Path(root), kind, splits
         self._licences = None if licences is None else frozenset(licences)
         self._validation_fraction = validation_fraction
         self._seed = seed
+
+    @cached_property
+    def _folders(self) -> dict[str, Path]:
+        """Our split to the folder that holds it."""
+        folders = _folders(self._root, self._kind, self._splits)
+        fraction = self._validation_fraction
+        if not 0 <= fraction < 1:
+            raise UsageError(f"validation_fraction is {fraction}, expected a share in [0, 1)")
+        if fraction and ("validation" in folders or "train" not in folders):
+            raise UsageError(
+                f"validation_fraction needs a train split and no validation split, found {', '.join(folders)}; "
+                "set it to 0, or name the folders with splits"
+            )
+        return folders
+
+    @cached_property
+    def _images(self) -> bool:
+        return any((folder / "images").is_dir() for folder in self._folders.values())
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -74,7 +81,12 @@ class Roco(Source):
         return ("image",) * self._images + ("caption",) + ("concepts",) * concepts
 
     def rows(self) -> Iterator[Row]:
-        """All figures under the licences asked for, in the order of the files."""
+        """All figures under the licences asked for, in the order of the files.
+
+        Raises:
+            DataError: no such folder, or no captions in it.
+            UsageError: `splits` or `validation_fraction` that make no sense.
+        """
         seen: dict[str, str] = {}
         for split, folder in self._folders.items():
             tables = _Tables.read(folder)

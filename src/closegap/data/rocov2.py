@@ -10,8 +10,8 @@ from closegap.data.embedded_image import EmbeddedImage, arrow_batches, arrow_cop
 from closegap.data.image_checks import cache_folder
 from closegap.data.imaging import imaging_method
 from closegap.data.sample import BrokenRow, Case, Row, Source
-from closegap.data.table import table_columns, table_rows
-from closegap.errors import ClosegapWarning, DataError, MissingExtraError
+from closegap.data.table import TableRow, table_columns, table_rows
+from closegap.errors import ClosegapWarning, DataError, MissingExtraError, UsageError
 
 _HUB = "hub:"
 _ZENODO_SPLITS = {"train": "train", "validation": "valid", "test": "test"}
@@ -34,34 +34,42 @@ class RocoV2(Source):
             once, uncompressed, into the cache folder, so that single images can be read.
         manual_concepts: take the manually curated concepts (`*_concepts_manual.csv`) instead; Zenodo's layout only.
 
-    Raises:
-        DataError: no such folder, or neither layout in it.
-        MissingExtraError: a hub is named and `datasets` is not installed.
-
     Reference:
         Rueckert et al., ROCOv2: Radiology Objects in COntext Version 2, Scientific Data 2024.
     """
 
     def __init__(self, root: str, manual_concepts: bool = False) -> None:
+        self._name = root
         self._root = Path(root)
+        self._manual = manual_concepts
         self._concepts = "concepts_manual" if manual_concepts else "concepts"
-        self._csv: dict[str, str] = {}
-        self._arrow: dict[str, list[Path]] = {}
-        if root.startswith(_HUB):
-            self._arrow = _fetched(root.removeprefix(_HUB))
-        elif not self._root.is_dir():
-            raise DataError(f"{root}: no such folder; expected ROCOv2's, or hub:<owner>/<name>")
-        else:
-            self._csv = {ours: s for ours, s in _ZENODO_SPLITS.items() if (self._root / f"{s}_captions.csv").is_file()}
-            if not self._csv:
-                self._arrow = _copied(self._root)
-        if not self._csv and not self._arrow:
+
+    @cached_property
+    def _csv(self) -> dict[str, str]:
+        """Our split to Zenodo's name for it, where its captions are in the folder."""
+        if self._name.startswith(_HUB):
+            return {}
+        if not self._root.is_dir():
+            raise DataError(f"{self._root}: no such folder; expected ROCOv2's, or hub:<owner>/<name>")
+        return {ours: name for ours, name in _ZENODO_SPLITS.items() if (self._root / f"{name}_captions.csv").is_file()}
+
+    @cached_property
+    def _arrow(self) -> dict[str, list[Path]]:
+        """Our split to Arrow streams; none in Zenodo's layout."""
+        if self._csv:
+            return {}
+        hub = self._name.startswith(_HUB)
+        found = _fetched(self._name.removeprefix(_HUB)) if hub else _copied(self._root)
+        if not found:
             raise DataError(
-                f"{root}: expected train_captions.csv, valid_captions.csv or test_captions.csv, or Parquet files such as "
-                "train-*.parquet, found neither"
+                f"{self._name}: expected train_captions.csv, valid_captions.csv or test_captions.csv, or Parquet files "
+                "train-*.parquet, validation-*.parquet or test-*.parquet, found neither"
             )
-        if manual_concepts and not self._csv:
-            raise DataError(f"{root}: manual concepts come with Zenodo's CSV files only; leave manual_concepts out")
+        if self._manual:
+            raise UsageError(
+                f"{self._name}: manual concepts come with Zenodo's CSV files only; leave manual_concepts out"
+            )
+        return found
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -73,7 +81,12 @@ class RocoV2(Source):
         return ("image",) * images + ("caption",) + ("concepts",) * concepts
 
     def rows(self) -> Iterator[Row]:
-        """All figures, in the order of the files."""
+        """All figures, in the order of the files.
+
+        Raises:
+            DataError: no such folder, or neither layout in it.
+            MissingExtraError: a hub is named and `datasets` is not installed.
+        """
         articles = _articles(self._root / "license_information.csv")
         if not articles:
             warnings.warn(
@@ -96,6 +109,7 @@ class RocoV2(Source):
         return {ours: _image_folder(self._root, published) for ours, published in self._csv.items()}
 
     def _csv_rows(self, articles: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
+        with_images = "image" in self.modalities
         for split, published in self._csv.items():
             concepts = _listed_concepts(self._root / f"{published}_{self._concepts}.csv")
             file = self._root / f"{published}_captions.csv"
@@ -105,10 +119,10 @@ class RocoV2(Source):
                 if isinstance(row, BrokenRow):
                     yield row.where, row
                     continue
-                cells = {name.strip(): value for name, value in row.cells.items()}
-                key = cells["ID"].strip()
-                image = images / f"{key}.jpg" if "image" in self.modalities else None
-                yield row.where, _case(row.where, split, key, cells["Caption"], concepts.get(key, ()), image, articles)
+                cells = _stripped(row)
+                key, caption = cells["ID"], cells["Caption"]
+                image = images / f"{key}.jpg" if with_images else None
+                yield row.where, _case(row.where, split, key, caption, concepts.get(key, ()), image, articles)
 
     def _arrow_rows(self, articles: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
         for split, files in self._arrow.items():
@@ -158,9 +172,9 @@ def _listed_concepts(file: Path) -> dict[str, tuple[str, ...]]:
     concepts: dict[str, tuple[str, ...]] = {}
     for row in table_rows(file):
         if not isinstance(row, BrokenRow):
-            cells = {name.strip(): value for name, value in row.cells.items()}
+            cells = _stripped(row)
             found = (part.strip() for part in cells["CUIs"].split(";"))
-            concepts[cells["ID"].strip()] = tuple(dict.fromkeys(part for part in found if part))
+            concepts[cells["ID"]] = tuple(dict.fromkeys(part for part in found if part))
     return concepts
 
 
@@ -171,9 +185,15 @@ def _articles(file: Path) -> dict[str, str]:
     _expect(file, table_columns(file), ("ID",))
     articles = {}
     for row in table_rows(file):
-        if not isinstance(row, BrokenRow) and (found := _ARTICLE.search(" ".join(map(str, row.cells.values())))):
-            articles[{name.strip(): value for name, value in row.cells.items()}["ID"].strip()] = found[0]
+        if not isinstance(row, BrokenRow):
+            cells = _stripped(row)
+            if found := _ARTICLE.search(" ".join(cells.values())):
+                articles[cells["ID"]] = found[0]
     return articles
+
+
+def _stripped(row: TableRow) -> dict[str, str]:
+    return {name.strip(): value.strip() for name, value in row.cells.items()}
 
 
 def _expect(file: Path, found: list[str], columns: tuple[str, ...]) -> None:

@@ -1,0 +1,287 @@
+"""Tables of any format, with any columns."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from jsonargparse import ArgumentParser
+
+from closegap.data import BrokenRow, Case, Checks, Columns, Manifest, Source, load_cases
+from closegap.errors import DataError, UsageError
+
+HEADER = "id,split,patient,image,other,report,cuis,age,sex,finding\n"
+MODALITIES = {
+    "image": Columns("image", ["image", "other"]),
+    "report": Columns("text", ["report"]),
+    "concepts": Columns("concepts", ["cuis"]),
+    "record": Columns("record", numbers=["age"], categories=["sex"]),
+}
+
+
+def manifest(path: Path, **options: Any) -> Manifest:
+    return Manifest(path, **{"modalities": MODALITIES, "group": "patient", "labels": ["finding"], **options})
+
+
+def table(tmp_path: Path, *rows: str, header: str = HEADER) -> Path:
+    path = tmp_path / "cases.csv"
+    path.write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def broken(source: Source) -> list[tuple[str, str]]:
+    return [(row.reason, row.where) for row in source.rows() if isinstance(row, BrokenRow)]
+
+
+def test_a_full_row_and_an_empty_one(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,train,p1,im/a.png,/b.png, Clear lungs ,C1; C2;C1,64,F,none", "b,val,p2,,,,,,,")
+    assert list(manifest(path).rows()) == [
+        Case(
+            id="a",
+            split="train",
+            group="p1",
+            views={
+                "image": (tmp_path / "im/a.png", Path("/b.png")),
+                "report": ("Clear lungs",),
+                "concepts": (("C1", "C2"),),
+                "record": ({"age": 64.0, "sex": "F"},),
+            },
+            labels={"finding": "none"},
+            concepts=("C1", "C2"),
+        ),
+        Case(id="b", split="validation", group="p2", views={}, labels={"finding": ""}),
+    ]
+
+
+def test_a_record_with_one_blank(tmp_path: Path) -> None:
+    row = next(manifest(table(tmp_path, "a,test,p,,,,,,M,")).rows())
+    assert isinstance(row, Case)
+    assert row.views == {"record": ({"age": None, "sex": "M"},)}
+
+
+ROWS: Sequence[Mapping[str, Any]] = [
+    {"id": "a", "split": "train", "p": 1, "image": ["a.png", "b.png"], "report": "one", "cuis": ["C1", "C2"], "age": 3},
+    {"id": "b", "split": "test", "p": 2, "image": [], "report": None, "cuis": None, "age": None},
+]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_lists_are_views_and_sets(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cases.{suffix}"
+    if suffix == "jsonl":
+        path.write_text("\n".join(map(json.dumps, ROWS)) + "\n\n")
+    else:
+        pq.write_table(pa.Table.from_pylist(list(ROWS)), path)
+    modalities = {
+        "image": Columns("image", ["image"]),
+        "report": Columns("text", ["report"]),
+        "concepts": Columns("concepts", ["cuis"]),
+        "record": Columns("record", numbers=["age"]),
+    }
+    first, second = Manifest(path, modalities, group="p").rows()
+    assert first == Case(
+        id="a",
+        split="train",
+        group="1",
+        views={
+            "image": (tmp_path / "a.png", tmp_path / "b.png"),
+            "report": ("one",),
+            "concepts": (("C1", "C2"),),
+            "record": ({"age": 3.0},),
+        },
+        concepts=("C1", "C2"),
+    )
+    assert second == Case(id="b", split="test", group="2", views={})
+
+
+def test_tabs_and_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "cases.tsv"
+    path.write_text("id\tsplit\ttext\na\ttrain\tone, two\n", encoding="utf-8-sig")
+    (row,) = Manifest(path, {"text": Columns("text", ["text"])}).rows()
+    assert isinstance(row, Case)
+    assert row.views == {"text": ("one, two",)}
+
+
+def test_a_report_longer_than_the_csv_modules_limit(tmp_path: Path) -> None:
+    row = next(manifest(table(tmp_path, f"a,train,p,,,{'word ' * 40_000},,,,")).rows())
+    assert isinstance(row, Case)
+    assert len(row.views["report"][0]) == 5 * 40_000 - 1
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-Infinity", "old", "1,5"])
+def test_what_is_no_number(tmp_path: Path, value: str) -> None:
+    path = table(tmp_path, f'a,train,p,,,x,,"{value}",F,')
+    rows = list(manifest(path).rows())
+    assert rows == [
+        BrokenRow(
+            "not a number",
+            f"{path}, line 2",
+            f"column 'age': expected a finite number, found '{value}'; leave unknown cells blank",
+        )
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_nan_is_no_number_and_no_text_in_typed_tables(tmp_path: Path, suffix: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "split": "train", "age": float("nan"), "text": 1.0},
+        {"id": "b", "split": "train", "age": 1.0, "text": float("nan")},
+    ]
+    path = tmp_path / f"cases.{suffix}"
+    if suffix == "jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    modalities = {"record": Columns("record", numbers=["age"]), "text": Columns("text", ["text"])}
+    first, second = Manifest(path, modalities).rows()
+    assert isinstance(first, BrokenRow)
+    assert first.reason == "not a number"
+    assert isinstance(second, Case)
+    assert second.views == {"record": ({"age": 1.0},)}
+
+
+def test_other_blanks(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,train,p,,,?,?,?,n/a,?")
+    assert broken(manifest(path)) == [("not a number", f"{path}, line 2")]
+    (row,) = manifest(path, blanks=["?", "n/a"]).rows()
+    assert isinstance(row, Case)
+    assert row.views == {}
+    assert row.labels == {"finding": ""}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (" ,train,p,,,x,,,,", "no id"),
+        ("a,,p,,,x,,,,", "unknown split"),
+        ("a,holdout,p,,,x,,,,", "unknown split"),
+        ("a,train,,,,x,,,,", "no group"),
+        ("a,train,p,,,x,,,", "wrong number of fields"),
+        ("a,train,p,,,one, two,,,,", "wrong number of fields"),
+    ],
+)
+def test_broken_rows(tmp_path: Path, row: str, reason: str) -> None:
+    path = table(tmp_path, '0,train,p,,,"two\nlines",,,,', row, "9,train,p,,,x,,,,")
+    assert broken(manifest(path)) == [(reason, f"{path}, line 4")]
+    assert [case.id for case in manifest(path).rows() if isinstance(case, Case)] == ["0", "9"]
+
+
+def test_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    path.write_bytes(path.read_bytes() + b"a,train,p,,,caf\xe9,,,,\n")
+    assert broken(manifest(path)) == [("not UTF-8", f"{path}, line 2")]
+    lines = tmp_path / "cases.jsonl"
+    lines.write_bytes(b'{"id": "a", "split": "train", "text": "x"}\n{"id": "caf\xe9"}\n[1]\n{"id": \n')
+    source = Manifest(lines, {"text": Columns("text", ["text"])})
+    assert broken(source) == [("not JSON", f"{lines}, line {number}") for number in (2, 3, 4)]
+
+
+def test_one_id_twice(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,train,p,a.png,,one,C1,5,F,", "b,train,p,,,x,,,,", "a,train,p,a.png,,two,C2,5,F,flu")
+    assert broken(manifest(path)) == [("duplicate id", f"{path}, line 4")]
+    first, second = (row for row in manifest(path, views="merge").rows() if isinstance(row, Case))
+    assert second.id == "b"
+    assert first.views == {
+        "image": (tmp_path / "a.png",),
+        "report": ("one", "two"),
+        "concepts": (("C1",), ("C2",)),
+        "record": ({"age": 5.0, "sex": "F"},),
+    }
+    assert first.concepts == ("C1", "C2")
+    assert first.labels == {"finding": "flu"}
+
+
+def test_views_of_one_case_share_split_and_group(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,train,p,,,one,,,,", "a,test,p,,,two,,,,", "a,train,q,,,three,,,,")
+    assert broken(manifest(path, views="merge")) == [
+        ("views disagree", f"{path}, line 3"),
+        ("views disagree", f"{path}, line 4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"id": "figure"}, "id"),
+        ({"split": "fold"}, "split"),
+        ({"group": "study"}, "group"),
+        ({"labels": ["grade"]}, "labels"),
+        ({"modalities": {"note": Columns("text", ["note"])}}, "modalities.note"),
+    ],
+)
+def test_columns_that_are_not_there(tmp_path: Path, options: dict[str, Any], option: str) -> None:
+    message = rf"cases\.csv: expected a column '\w+', found 'id', .*name it with --data\.{option}$"
+    with pytest.raises(DataError, match=message):
+        load_cases(manifest(table(tmp_path), **options))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.csv", None, "no such file; expected a table"),
+        ("cases.xlsx", b"PK", "unknown format '.xlsx'"),
+        ("cases.parquet", b"PAR1 no", "not a Parquet file, or a damaged one"),
+    ],
+)
+def test_tables_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        load_cases(manifest(tmp_path / name))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"kind": "image"}, {"kind": "record", "columns": ["age"]}, {"kind": "text", "columns": ["a"], "numbers": ["b"]}],
+)
+def test_columns_that_do_not_go_with_the_kind(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"a modality of kind {options['kind']} is described by"):
+        Columns(**options)
+
+
+def test_it_is_built_from_yaml(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,train,p,a.png,b.png,text,C1|C2,64,F,none")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--data", type=Source)
+    parsed = parser.parse_object(
+        {
+            "data": {
+                "class_path": "closegap.data.Manifest",
+                "init_args": {
+                    "path": str(path),
+                    "group": "patient",
+                    "modalities": {
+                        "image": {"kind": "image", "columns": ["image", "other"]},
+                        "concepts": {"kind": "concepts", "columns": ["cuis"], "separator": "|"},
+                        "record": {"kind": "record", "numbers": ["age"], "categories": ["sex"]},
+                    },
+                },
+            }
+        }
+    )
+    (row,) = parser.instantiate_classes(parsed).data.rows()
+    assert row.views["concepts"] == (("C1", "C2"),)
+    assert row.views["record"] == ({"age": 64.0, "sex": "F"},)
+
+
+def test_covid_cxr(shared: Path) -> None:
+    numbers = ["age", "temperature", "pO2_saturation", "leukocyte_count", "neutrophil_count", "lymphocyte_count"]
+    categories = ["sex", "survival", "intubated", "went_icu", "in_icu", "needed_supplemental_O2"]
+    modalities = {
+        "image": Columns("image", ["image"]),
+        "report": Columns("text", ["caption"]),
+        "record": Columns("record", numbers=numbers, categories=categories),
+    }
+    path = shared / "data" / "covid_cxr" / "cases.csv"
+    source = Manifest(path, modalities, group="patient_id", labels=["finding", "view"], blanks=["?"])
+    found = load_cases(source)
+    assert {name: len(held) for name, held in found.splits.items()} == {"train": 279, "validation": 36, "test": 25}
+    everything = [case for held in found.splits.values() for case in held]
+    # counted by hand in the table: rows with a value in one of these columns, and rows with a "?" among the numbers
+    assert sum("record" in case.views for case in everything) == 326
+    strict = Manifest(path, modalities, group="patient_id")
+    assert load_cases(strict, Checks(on_error="skip")).counts == {"not a number": 4}
