@@ -6,7 +6,7 @@ from types import MappingProxyType
 from closegap.data.phantom.draw import Draw
 from closegap.data.phantom.film import Film
 from closegap.data.phantom.frontal import Chest
-from closegap.data.phantom.raster import Point, curve, ellipse, line_distance, ramp, stroke
+from closegap.data.phantom.raster import Point, curve, ellipse, ramp, stroke
 from closegap.data.phantom.study import Finding, Study
 
 LETTERS: Mapping[str, tuple[tuple[Point, ...], ...]] = MappingProxyType(
@@ -31,11 +31,11 @@ def paint_letters(film: Film, text: str, corner: Point, height: float) -> None:
         left = corner[0] + 0.85 * height * place
         for line in LETTERS[letter]:
             points = [(left + height * x, corner[1] + height * y) for x, y in line]
-            film.metal = film.metal + 0.9 * stroke(film.grid, line_distance(film.grid, points), 0.02)
+            film.metal = film.metal + 0.9 * stroke(film.grid, points, 0.02)
 
 
 def _tube(film: Film, points: list[Point], width: float, shadow: float) -> None:
-    film.metal = film.metal + shadow * stroke(film.grid, line_distance(film.grid, points), width)
+    film.metal = film.metal + shadow * stroke(film.grid, points, width)
 
 
 def _endotracheal(film: Film, chest: Chest, device: Finding, draw: Draw) -> None:
@@ -74,9 +74,8 @@ def _chest_tube(film: Film, chest: Chest, device: Finding, draw: Draw) -> None:
     side = -1.0 if device.side == "right" else 1.0
     entry = draw.uniform(0.10, 0.18)
     path = curve((side * (chest.half_width + 0.2), entry + 0.06), (side * 0.36, entry), (side * 0.34, -0.42), 6)
-    distance = line_distance(film.grid, path)
-    film.metal = film.metal + 0.20 * stroke(film.grid, distance, 0.042)
-    film.metal = film.metal + 0.22 * stroke(film.grid, distance, 0.014)
+    _tube(film, path, 0.042, 0.20)
+    _tube(film, path, 0.014, 0.22)
 
 
 _PAINTERS: Mapping[str, Callable[[Film, Chest, Finding, Draw], None]] = MappingProxyType(

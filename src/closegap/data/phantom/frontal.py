@@ -6,7 +6,8 @@ import numpy as np
 
 from closegap.data.phantom.draw import Draw
 from closegap.data.phantom.film import Film
-from closegap.data.phantom.raster import Field, Grid, clouds, curve, ellipse, line_distance, ramp
+from closegap.data.phantom.raster import Field, Grid, along, clouds, curve, ellipse, ramp
+from closegap.data.phantom.shapes import vessel
 from closegap.data.phantom.study import Study
 
 HEART_RATIO = {None: 0.46, "mild": 0.56, "moderate": 0.63, "marked": 0.71}
@@ -125,10 +126,8 @@ def paint_breasts(film: Film, chest: Chest, habitus: str, draw: Draw) -> None:
     """Two shadows over the lower lungs with a rounded lower border."""
     weight = {"slim": 0.09, "average": 0.13, "large": 0.18}[habitus]
     size = draw.uniform(0.25, 0.28) + 0.3 * weight
-    for side in (-1.0, 1.0):
-        shape = ellipse(film.grid, (side * 0.43, 0.14 + 0.6 * weight), (size, size * 0.95), 0.15 * side)
-        edge = ramp(shape, 0.05) * ramp(film.grid.y + 0.12, 0.35)
-        film.tissue = film.tissue + weight * edge
+    shape = ellipse(film.grid.folded(), (0.43, 0.14 + 0.6 * weight), (size, size * 0.95), 0.15)
+    film.tissue = film.tissue + weight * ramp(shape, 0.05) * ramp(film.grid.y + 0.12, 0.35)
 
 
 def paint_stomach(film: Film, chest: Chest, draw: Draw) -> None:
@@ -161,12 +160,10 @@ def paint_vessels(film: Film, chest: Chest, draw: Draw, fullness: float) -> None
             run = draw.uniform(0.36, 0.5) / (1.0 + 0.3 * abs(slope))
             tip = (root[0] + side * run, root[1] + slope * run + draw.bell(0.0, 0.09))
             bend = (root[0] + side * run * 0.45, root[1] + slope * run * 0.7 + draw.bell(0.0, 0.07))
-            points = curve(root, bend, tip, 3)
-            away = np.abs(grid.x - root[0]) + np.abs(grid.y - root[1])
-            width = np.maximum(0.022 * fullness - 0.030 * away, 0.003)
-            branch = ramp(width - line_distance(grid, points), 0.028) * np.maximum(1.0 - 1.2 * away, 0.2)
+            branch = vessel(grid, curve(root, bend, tip, 3), fullness)
             shadow = np.maximum(shadow, branch)
-    film.markings = film.markings + 0.26 * fullness * shadow + 0.05 * clouds(draw, grid, 12) + 0.05 * clouds(draw, grid, 26)
+    texture = clouds(draw, grid, 12) + clouds(draw, grid, 26)
+    film.markings = film.markings + 0.26 * fullness * shadow + 0.05 * texture
 
 
 def paint_mediastinum(film: Film, chest: Chest, draw: Draw) -> None:
@@ -194,6 +191,6 @@ def paint_mediastinum(film: Film, chest: Chest, draw: Draw) -> None:
         film.markings = film.markings + 0.20 * ramp(hilum, 0.10)
     windpipe = ramp(0.036 - np.abs(midline(chest, grid) - 0.6 * push), 0.03) * ramp(-0.22 - grid.y, 0.06)
     for side in (-1.0, 1.0):
-        main = line_distance(grid, [(push, -0.23), (push + side * 0.13, -0.10)])
-        windpipe = np.maximum(windpipe, 0.7 * ramp(0.026 - main, 0.025))
+        bronchus = [(push, -0.23), (push + side * 0.13, -0.10)]
+        windpipe = np.maximum(windpipe, along(grid, bronchus, 0.04, lambda _, away: 0.7 * ramp(0.026 - away, 0.025)))
     film.tissue = film.tissue * (1.0 - 0.26 * windpipe)

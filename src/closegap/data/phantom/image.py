@@ -18,7 +18,7 @@ from closegap.data.phantom.frontal import (
     paint_stomach,
     paint_vessels,
 )
-from closegap.data.phantom.lateral import paint_lateral
+from closegap.data.phantom.lateral_lesions import paint_lateral
 from closegap.data.phantom.lesions import paint_findings
 from closegap.data.phantom.raster import Grid
 from closegap.data.phantom.skeleton import paint_bones
@@ -59,10 +59,10 @@ def render(study: Study, size: int) -> UInt8[np.ndarray, "size size"]:
         paint_lateral(film, study)
     else:
         _paint_frontal(film, study)
-        letter, corner = draw.pick((("R", (-0.86, -0.80)), ("L", (0.78, -0.80))))
+        letter, corner = draw.pick((("R", (-0.80, -0.78)), ("L", (0.72, -0.78))))
         paint_letters(film, letter, corner, 0.11)
         if bedside:
-            paint_letters(film, "AP", (corner[0] - 0.04, -0.62), 0.09)
+            paint_letters(film, "AP", (corner[0] - 0.04, -0.60), 0.09)
     return film.exposed(
         Draw(study.seed, study.index, f"grain {study.view}"),
         exposure=draw.bell(1.0, 0.25),

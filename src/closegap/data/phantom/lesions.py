@@ -9,10 +9,10 @@ import numpy as np
 from closegap.data.phantom.draw import Draw
 from closegap.data.phantom.film import Film
 from closegap.data.phantom.frontal import Chest, cage, dome
-from closegap.data.phantom.raster import Field, Point, clouds, ellipse, line_distance, ramp
+from closegap.data.phantom.raster import Field, Point, clouds, ellipse, ramp
+from closegap.data.phantom.shapes import hilum_swelling, lump, net, patch, plates, radius
 from closegap.data.phantom.study import Finding, Study
 
-MM = 1.0 / 185.0  # a millimetre in the patient
 Painter = Callable[[Film, Chest, Finding, Draw], None]
 
 
@@ -62,57 +62,39 @@ def _pneumothorax(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
     side = half(film, direction)
     gas = ramp(-inner, 0.03) * side
     field = ramp(film.air - 0.2, 0.3)
-    line = ramp(0.012 - np.abs(inner), 0.018) * side * field
+    line = ramp(0.012 - np.abs(inner), 0.026) * side * field
     film.markings = film.markings * (1.0 - gas) + 0.30 * line
     denser = {"small": 0.04, "moderate": 0.12, "large": 0.35}[str(found.size)]
     film.air = film.air * (1.0 - denser * side * (1.0 - gas)) + 0.18 * gas * field * (1.0 - line)
 
 
 def _consolidation(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
-    """A patch of flooded lung with a ragged border; the bronchi stay open in it."""
+    """A patch of flooded lung."""
     direction = directions(found)[0]
-    centre = spot(chest, direction, str(found.zone), draw)
-    centre = (centre[0] - 0.06 * direction, centre[1])
-    shape = ellipse(film.grid, centre, (draw.bell(0.24, 0.03), draw.bell(0.18, 0.03)), draw.bell(0.0, 0.3))
-    texture = clouds(draw, film.grid, 9)
-    cover = ramp(shape + 0.07 * texture, 0.13) * (0.76 + 0.16 * texture)
+    place = spot(chest, direction, str(found.zone), draw)
     root = (direction * 0.16 + chest.push, -0.06)
-    for turn in (-0.05, 0.05):
-        bronchus = line_distance(film.grid, [root, (centre[0] + turn, centre[1] + turn)])
-        cover = cover * (1.0 - 0.5 * ramp(0.012 - bronchus, 0.02))
-    film.opacify(cover)
+    film.opacify(patch(film.grid, (place[0] - 0.06 * direction, place[1]), root, draw))
 
 
 def _nodule(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
     """A round, sharply bordered spot."""
-    radius = 0.5 * MM * float(str(found.size).removesuffix(" mm"))
     place = spot(chest, directions(found)[0], str(found.zone), draw)
-    film.markings = film.markings + 0.52 * ramp(ellipse(film.grid, place, (radius, radius)), 0.028)
+    size = radius(found.size)
+    film.markings = film.markings + 0.50 * ramp(ellipse(film.grid, place, (size, size)), 0.030)
 
 
 def _mass(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
     """A large lobed lump."""
-    radius = 0.5 * MM * float(str(found.size).removesuffix(" mm"))
-    place = spot(chest, directions(found)[0], str(found.zone), draw, radius)
-    shape = ellipse(film.grid, place, (radius, radius * draw.bell(0.9, 0.1)))
-    for lobe in ((-0.4, -0.35), (0.45, -0.1), (-0.1, 0.45)):
-        at = (place[0] + radius * lobe[0] + draw.bell(0.0, 0.01), place[1] + radius * lobe[1])
-        size = radius * draw.uniform(0.55, 0.75)
-        shape = np.maximum(shape, ellipse(film.grid, at, (size, size)))
-    cover = ramp(shape, 0.035)
-    film.tissue = film.tissue + 0.10 * cover * film.air
-    film.opacify(0.92 * cover)
+    size = radius(found.size)
+    place = spot(chest, directions(found)[0], str(found.zone), draw, size)
+    film.opacify(0.94 * lump(film.grid, place, size, draw))
 
 
 def _atelectasis(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
-    """Plates of airless lung: dense bands, level or slightly slanting."""
+    """Plates of airless lung; the dome of that side stands higher."""
     direction = directions(found)[0]
     place = spot(chest, direction, str(found.zone), draw)
-    for offset, length in ((0.0, 0.22), (0.085, 0.15)):
-        y = place[1] + offset - 0.03
-        slant = draw.bell(-0.05, 0.04)
-        ends = [(place[0] - direction * length, y - slant), (place[0] + direction * 0.7 * length, y + slant)]
-        film.markings = film.markings + 0.42 * ramp(0.021 - line_distance(film.grid, ends), 0.024)
+    film.markings = film.markings + 0.40 * plates(film.grid, place, direction, draw)
 
 
 def _edema(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
@@ -132,27 +114,20 @@ def _edema(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
 
 
 def _fibrosis(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
-    """A net of fine and coarse lines, at the edges and in one zone of both lungs."""
+    """A net of lines at the edges and in one zone of both lungs."""
     grid = film.grid
-    fine, coarse = clouds(draw, grid, 34), clouds(draw, grid, 20)
-    net = np.maximum(ramp(0.16 - np.abs(fine), 0.16), ramp(0.13 - np.abs(coarse), 0.13))
     edge = cage(chest, grid) - np.abs(grid.x)
     where = ramp(grid.y - 0.06, 0.3) if found.zone == "lower" else ramp(-0.30 - grid.y, 0.25)
     where = where * (0.4 + 0.6 * ramp(0.26 - edge, 0.3))
-    film.markings = film.markings + 0.42 * net * where
-    film.opacify(0.22 * where)
+    film.markings = film.markings + 0.30 * net(grid, draw) * where
+    film.opacify(0.28 * where)
 
 
 def _hilar_enlargement(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
-    """A lobed swelling beside the mediastinum at the height of the hilum."""
+    """A lobed swelling beside the mediastinum."""
     for direction in directions(found):
-        height = -0.06 if direction < 0.0 else -0.11
-        shape = ellipse(film.grid, (direction * 0.25 + chest.push, height), (0.125, 0.14))
-        for lobe in ((0.07, 0.09), (0.06, -0.10)):
-            size = draw.uniform(0.065, 0.085)
-            at = (direction * (0.25 + lobe[0]) + chest.push, height + lobe[1])
-            shape = np.maximum(shape, ellipse(film.grid, at, (size, size)))
-        film.opacify(0.80 * ramp(shape, 0.05))
+        centre = (direction * 0.23 + chest.push, -0.06 if direction < 0.0 else -0.11)
+        film.opacify(0.80 * hilum_swelling(film.grid, centre, direction, draw))
 
 
 def _free_air(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
@@ -161,7 +136,7 @@ def _free_air(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
     for direction, deep, wide in ((-1.0, draw.uniform(0.075, 0.10), 0.30), (1.0, 0.055, 0.22)):
         u = (film.grid.x - direction * 0.38) * (1.0 / wide)
         crescent = ramp(below - 0.022, 0.022) * ramp(deep * (1.0 - u * u) + 0.022 - below, 0.03)
-        film.tissue = film.tissue * (1.0 - 0.62 * crescent)
+        film.tissue = film.tissue * (1.0 - 0.72 * crescent)
 
 
 def _hiatal_hernia(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:

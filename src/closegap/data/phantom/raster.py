@@ -5,11 +5,12 @@ exponentials, sines and matrix products; so the pixels are too. Scalars stay Pyt
 would change the precision of the arrays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from closegap.data.phantom.draw import Draw
 
@@ -41,11 +42,40 @@ class Grid:
         sine = 2.0 * half_tangent / ((1.0 + square) * zoom)
         return cls(across * cosine + along * sine, along * cosine - across * sine, 2.0 / (size * zoom))
 
+    def around(self, points: Sequence[Point], margin: float) -> tuple[slice, slice]:
+        """Rows and columns that hold every pixel closer than `margin` to the polygonal line through the points."""
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        top, bottom = self.x[0], self.x[-1]  # x and y are linear: their extremes lie on the edges of the frame
+        first, last = self.y[:, 0], self.y[:, -1]
+        columns = (np.maximum(top, bottom) > min(xs) - margin) & (np.minimum(top, bottom) < max(xs) + margin)
+        rows = (np.maximum(first, last) > min(ys) - margin) & (np.minimum(first, last) < max(ys) + margin)
+        return _extent(rows), _extent(columns)
+
+    def folded(self) -> "Grid":
+        """The right half over both halves, for what is the same on both sides."""
+        return Grid(np.abs(self.x), self.y, self.pixel)
+
+    def part(self, window: tuple[slice, slice]) -> "Grid":
+        """Some rows and columns of the grid."""
+        return Grid(self.x[window], self.y[window], self.pixel)
+
+
+def _extent(wanted: Bool[np.ndarray, "n"]) -> slice:
+    (places,) = np.nonzero(wanted)
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
+
 
 def ramp(distance: Field, width: float) -> Field:
     """0 below -width / 2, 1 above width / 2, smooth between."""
-    t = np.minimum(np.maximum(distance * (1.0 / width) + 0.5, 0.0), 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    t = distance * (1.0 / width)
+    t += 0.5
+    np.maximum(t, 0.0, out=t)
+    np.minimum(t, 1.0, out=t)
+    bend = t * -2.0
+    bend += 3.0
+    bend *= t
+    bend *= t
+    return bend
 
 
 def ellipse(grid: Grid, centre: Point, radii: Point, lean: float = 0.0) -> Field:
@@ -66,23 +96,37 @@ def ellipse(grid: Grid, centre: Point, radii: Point, lean: float = 0.0) -> Field
 def line_distance(grid: Grid, points: Sequence[Point]) -> Field:
     """Distance to the polygonal line through the points."""
     nearest: Field | None = None
-    for (x0, y0), (x1, y1) in zip(points[:-1], points[1:], strict=True):
+    for (x0, y0), (x1, y1) in pairwise(points):
         dx, dy = x1 - x0, y1 - y0
-        across, along = grid.x - x0, grid.y - y0
+        u, v = grid.x - x0, grid.y - y0
         square = dx * dx + dy * dy
-        t = np.minimum(np.maximum(across * (dx / square) + along * (dy / square), 0.0), 1.0)
-        across = across - t * dx
-        along = along - t * dy
-        distance = across * across + along * along
+        t = np.minimum(np.maximum(u * (dx / square) + v * (dy / square), 0.0), 1.0)
+        u -= t * dx
+        v -= t * dy
+        distance = u * u + v * v
         nearest = distance if nearest is None else np.minimum(nearest, distance)
     assert nearest is not None
     return np.sqrt(nearest)
 
 
-def stroke(grid: Grid, distance: Field, width: float) -> Field:
+def along(grid: Grid, points: Sequence[Point], margin: float, shade: Callable[[Grid, Field], Field]) -> Field:
+    """What `shade` makes of the pixels near a line and their distance to it; 0 farther away than `margin`.
+
+    Only the pixels around the line are visited: `shade` must vanish where the distance reaches the margin.
+    """
+    window = grid.around(points, margin)
+    near = grid.part(window)
+    field = np.zeros_like(grid.x)
+    field[window] = shade(near, line_distance(near, points))
+    return field
+
+
+def stroke(grid: Grid, points: Sequence[Point], width: float) -> Field:
     """A line of that width, 0..1; thinner than a pixel it pales instead of breaking up."""
-    drawn = max(width, 1.3 * grid.pixel)
-    return ramp(0.5 * drawn - distance, 1.3 * grid.pixel) * min(1.0, width / drawn + 0.25)
+    soft = 1.3 * grid.pixel
+    drawn = max(width, soft)
+    strength = min(1.0, width / drawn + 0.25)
+    return along(grid, points, drawn + soft, lambda _, away: ramp(0.5 * drawn - away, soft) * strength)
 
 
 def curve(start: Point, bend: Point, end: Point, pieces: int = 6) -> list[Point]:

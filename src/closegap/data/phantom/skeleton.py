@@ -5,7 +5,7 @@ import numpy as np
 from closegap.data.phantom.draw import Draw
 from closegap.data.phantom.film import Film
 from closegap.data.phantom.frontal import Chest, cage, midline
-from closegap.data.phantom.raster import Field, Point, curve, ellipse, line_distance, ramp
+from closegap.data.phantom.raster import Field, Grid, Point, along, curve, ellipse, ramp
 from closegap.data.phantom.study import Finding
 
 BREAK_HEIGHT = {"upper": -0.36, "mid": -0.04, "lower": 0.28}
@@ -14,8 +14,9 @@ BREAK_HEIGHT = {"upper": -0.36, "mid": -0.04, "lower": 0.28}
 def paint_bones(film: Film, chest: Chest, broken: Finding | None, draw: Draw) -> None:
     """Spine, ribs, collar bones and shoulder blades."""
     body = ramp(film.tissue - 0.25, 0.3)
+    pale = 1.0 - 0.35 * ramp(film.grid.y - 0.5, 0.2)
     shadow = _spine(film, chest) + _ribs(film, chest, _break(chest, broken, draw))
-    film.bone = film.bone + chest.bone * body * (shadow + _shoulders(film, chest, draw))
+    film.bone = film.bone + chest.bone * body * (shadow * pale + _shoulders(film, draw))
 
 
 def _break(chest: Chest, broken: Finding | None, draw: Draw) -> Point | None:
@@ -43,10 +44,10 @@ def _ribs(film: Film, chest: Chest, fracture: Point | None) -> Field:
     fore = (grid.y - first - 0.16 - 0.62 * (chest.half_width - reach)) * (1.0 / step)
     gap = None
     if fracture is not None:
-        near = ellipse(grid, fracture, (0.15, 0.085))
+        near = ellipse(grid, fracture, (0.17, 0.085))
         beyond = ramp((grid.x - fracture[0]) * (1.0 if fracture[0] > 0.0 else -1.0), 0.02)
-        hind = hind - 0.40 * ramp(near, 0.03) * beyond
-        gap = 1.0 - 0.95 * ramp(0.022 - np.abs(grid.x - fracture[0]), 0.02) * ramp(near, 0.04)
+        hind = hind - 0.45 * ramp(near, 0.03) * beyond
+        gap = 1.0 - ramp(0.026 - np.abs(grid.x - fracture[0]), 0.02) * ramp(near, 0.04)
     inside = ramp(wide + 0.035 - reach, 0.03) * ramp(grid.y - chest.apex - 0.02, 0.05)
     rim = 0.35 * inside * ramp(reach - wide + 0.02, 0.04)
     back = _band(hind, 0.20) * ramp(reach - 0.07, 0.05) * ramp(9.4 - hind, 0.4)
@@ -56,7 +57,7 @@ def _ribs(film: Film, chest: Chest, fracture: Point | None) -> Field:
         return ribs
     assert fracture is not None
     swelling = ramp(ellipse(grid, fracture, (0.10, 0.07)), 0.08)
-    return ribs * gap * (1.0 + 0.5 * ramp(near, 0.05)) + 0.55 * swelling
+    return ribs * gap * (1.0 + 1.1 * ramp(near, 0.05)) + 0.8 * swelling
 
 
 def _spine(film: Film, chest: Chest) -> Field:
@@ -72,21 +73,20 @@ def _spine(film: Film, chest: Chest) -> Field:
     return column * (0.70 + 0.45 * bodies) + 0.45 * pedicles + 0.35 * process
 
 
-def _shoulders(film: Film, chest: Chest, draw: Draw) -> Field:
+def _shoulders(film: Film, draw: Draw) -> Field:
     """Collar bones, shoulder blades and the heads of the upper arms."""
-    grid = film.grid
+    grid = film.grid.folded()
     rise = draw.bell(0.0, 0.03)
-    total = np.zeros_like(grid.x)
-    for side in (-1.0, 1.0):
-        bone = line_distance(
-            grid, curve((side * 0.07, -0.50), (side * 0.30, -0.55 + rise), (side * 0.48, -0.66 + rise), 4)
-            + curve((side * 0.48, -0.66 + rise), (side * 0.62, -0.74 + rise), (side * 0.86, -0.70 + rise), 4)[1:]
-        )  # fmt: skip
-        thick = 0.030 + 0.012 * ramp(0.14 - np.abs(grid.x), 0.1)
-        collar = ramp(thick - bone, 0.018) * (0.75 + 0.5 * ramp(bone - 0.014, 0.014))
-        blade = ellipse(grid, (side * 0.78, -0.30), (0.20, 0.36), -0.28 * side)
-        edge = ramp(0.016 - np.abs(blade), 0.02) * ramp(0.74 - np.abs(grid.x), 0.1)
-        head = ellipse(grid, (side * 0.97, -0.47), (0.14, 0.15))
-        rim = ramp(0.02 - np.abs(head), 0.02)
-        total = total + 1.05 * collar + 0.30 * ramp(blade, 0.05) + 0.35 * edge + 0.6 * ramp(head, 0.04) + 0.3 * rim
-    return total
+    inner = curve((0.07, -0.50), (0.30, -0.55 + rise), (0.48, -0.66 + rise), 4)
+    outer = curve((0.48, -0.66 + rise), (0.62, -0.74 + rise), (0.86, -0.70 + rise), 4)
+    collar = along(grid, inner + outer[1:], 0.06, _collar)
+    blade = ellipse(grid, (0.78, -0.30), (0.20, 0.36), -0.28)
+    edge = ramp(0.016 - np.abs(blade), 0.02) * ramp(0.74 - grid.x, 0.1)
+    head = ellipse(grid, (0.97, -0.47), (0.14, 0.15))
+    rim = ramp(0.02 - np.abs(head), 0.02)
+    return 1.05 * collar + 0.30 * ramp(blade, 0.05) + 0.35 * edge + 0.6 * ramp(head, 0.04) + 0.3 * rim
+
+
+def _collar(near: Grid, away: Field) -> Field:
+    thick = 0.030 + 0.012 * ramp(0.14 - np.abs(near.x), 0.1)
+    return ramp(thick - away, 0.018) * (0.75 + 0.5 * ramp(away - 0.014, 0.014))

@@ -83,9 +83,7 @@ def _draw_findings(draw: Draw, view: str) -> list[Finding]:
     for _ in range(draw.weighted(COUNTS)):
         weights = {kind.name: _weight(kind, found) for kind in FINDINGS if kind.lateral or view != "lateral"}
         kind = KINDS[draw.weighted(weights)]
-        places = {
-            place: weight for place, weight in _places(kind).items() if not _cells(place, kind.name) & taken
-        }
+        places = {place: weight for place, weight in _places(kind).items() if not _cells(place, kind.name) & taken}
         if not places:
             continue  # what is already there would hide it
         place = draw.weighted(places)
