@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from jsonargparse import ArgumentParser
+from jsonargparse import auto_cli
 
 from closegap.data import BrokenRow, Case, Checks, Columns, Manifest, Source, load_cases
 from closegap.errors import DataError, UsageError
@@ -243,29 +243,32 @@ def test_columns_that_do_not_go_with_the_kind(options: dict[str, Any]) -> None:
         Columns(**options)
 
 
+CONFIG = """
+data:
+  class_path: closegap.data.Manifest
+  init_args:
+    path: {path}
+    group: patient
+    modalities:
+      image: {{kind: image, columns: [image, other]}}
+      concepts: {{kind: concepts, columns: [cuis], separator: "|"}}
+      record: {{kind: record, numbers: [age], categories: [sex]}}
+"""
+
+
+def built(data: Source) -> Source:
+    return data
+
+
 def test_it_is_built_from_yaml(tmp_path: Path) -> None:
     path = table(tmp_path, "a,train,p,a.png,b.png,text,C1|C2,64,F,none")
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--data", type=Source)
-    parsed = parser.parse_object(
-        {
-            "data": {
-                "class_path": "closegap.data.Manifest",
-                "init_args": {
-                    "path": str(path),
-                    "group": "patient",
-                    "modalities": {
-                        "image": {"kind": "image", "columns": ["image", "other"]},
-                        "concepts": {"kind": "concepts", "columns": ["cuis"], "separator": "|"},
-                        "record": {"kind": "record", "numbers": ["age"], "categories": ["sex"]},
-                    },
-                },
-            }
-        }
-    )
-    (row,) = parser.instantiate_classes(parsed).data.rows()
-    assert row.views["concepts"] == (("C1", "C2"),)
-    assert row.views["record"] == ({"age": 64.0, "sex": "F"},)
+    (tmp_path / "config.yaml").write_text(CONFIG.format(path=path))
+    (row,) = auto_cli(built, args=[f"--config={tmp_path / 'config.yaml'}"]).rows()
+    assert row.views == {
+        "image": (tmp_path / "a.png", tmp_path / "b.png"),
+        "concepts": (("C1", "C2"),),
+        "record": ({"age": 64.0, "sex": "F"},),
+    }
 
 
 def test_covid_cxr(shared: Path) -> None:

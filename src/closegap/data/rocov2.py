@@ -221,7 +221,7 @@ def _fetched(name: str) -> dict[str, list[Path]]:
     try:
         found = datasets.load_dataset(name)
     except Exception as error:  # no network, no such data set, no access: the library has a dozen ways to say so
-        raise DataError(f"hub:{name}: cannot be fetched ({error})") from error
+        raise DataError(f"hub:{name}: cannot be fetched ({' '.join(str(error).split())})") from error
     return {
         split: [Path(file["filename"]) for file in found[split].cache_files]
         for split in _ZENODO_SPLITS
