@@ -190,6 +190,21 @@ def test_images_that_nobody_asked_for_may_be_broken(small_roco: Path) -> None:
     assert load_cases(Roco(small_roco), modalities=["caption", "concepts"]).counts == {}
 
 
+def test_nothing_is_decoded_for_a_run_that_will_not_start(small_roco: Path) -> None:
+    (small_roco / "data/train/radiology/images/ROCO_00005.jpg").unlink()
+    calls: list[tuple[int, int]] = []
+    with pytest.raises(DataError, match="no such image"):
+        load_cases(Roco(small_roco), progress=lambda done, total: calls.append((done, total)))
+    assert calls == []
+
+
+def test_missing_and_unreadable_images_count_together(small_roco: Path) -> None:
+    (small_roco / "data/train/radiology/images/ROCO_00005.jpg").unlink()
+    cut(small_roco / "data/train/radiology/images/ROCO_00004.jpg")
+    with pytest.raises(DataError, match="2 of 12 rows are broken: image missing 1, image unreadable 1, more than"):
+        load_cases(Roco(small_roco), Checks(on_error="skip", max_skipped=0.1))
+
+
 def test_progress_is_reported(small_roco: Path) -> None:
     calls: list[tuple[int, int]] = []
     load_cases(Roco(small_roco), progress=lambda done, total: calls.append((done, total)))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from closegap.data.embedded_image import EmbeddedImage
 from closegap.data.image_checks import Progress, check_images
@@ -13,6 +13,7 @@ from closegap.data.sample import BrokenRow, Case, Source
 from closegap.errors import DataError, UsageError
 from closegap.files import whole_file
 
+_Image: TypeAlias = Path | EmbeddedImage
 _SPLITS = ("train", "validation", "test")  # the later, the more held out
 _LEAK = "group in two splits"
 _NOTHING = "no modality asked for"
@@ -106,11 +107,17 @@ def load_cases(
         if modality not in source.modalities:
             raise UsageError(f"the data have no modality '{modality}'; they have {_listed(source.modalities)}")
     cases, skipped = _read(source, wanted)
-    cases, unsound = _check_images(source, cases, checks.verify_images, progress)
-    skipped += unsound
-    _judge(skipped, len(cases), checks)
+    images = {case.id: _images(source, case) for case in cases}
+    cases, missing = _without_missing(cases, images)
+    skipped += missing
+    rows = len(cases) + len(skipped)
+    _judge(skipped, rows, checks)  # before hours are spent on decoding
     cases, leaks = _separate(cases, checks)
     skipped += leaks
+    if checks.verify_images:
+        cases, unreadable = _without_unreadable(cases, images, progress)
+        skipped += unreadable
+        _judge(skipped, rows, checks)
     if not cases:
         raise DataError(f"no case is left{_reasons(skipped)}")
     for modality in wanted:
@@ -142,43 +149,50 @@ def _read(source: Source, wanted: Sequence[str]) -> tuple[list[Case], list[Broke
     return list(cases.values()), skipped
 
 
-def _check_images(
-    source: Source, cases: Sequence[Case], verify: bool, progress: Progress | None
+def _images(source: Source, case: Case) -> list[_Image]:
+    embedded = (item for items in case.views.values() for item in items if isinstance(item, EmbeddedImage))
+    return [*source.image_files(case), *embedded]
+
+
+def _without_missing(
+    cases: Sequence[Case], images: Mapping[str, Sequence[_Image]]
 ) -> tuple[list[Case], list[BrokenRow]]:
-    """The cases whose images are there and, where `verify`, can be decoded."""
-    images: dict[str, list[Path | EmbeddedImage]] = {}
+    there, missing = [], []
     for case in cases:
-        embedded = [item for items in case.views.values() for item in items if isinstance(item, EmbeddedImage)]
-        images[case.id] = [*source.image_files(case), *embedded]
-    verdicts = check_images((image for found in images.values() for image in found), progress) if verify else {}
-    sound, unsound = [], []
+        gone = next((image for image in images[case.id] if isinstance(image, Path) and not image.is_file()), None)
+        if gone is None:
+            there.append(case)
+        else:
+            missing.append(BrokenRow("image missing", f"case '{case.id}'", f"{gone}: no such image"))
+    return there, missing
+
+
+def _without_unreadable(
+    cases: Sequence[Case], images: Mapping[str, Sequence[_Image]], progress: Progress | None
+) -> tuple[list[Case], list[BrokenRow]]:
+    verdicts = check_images((image for case in cases for image in images[case.id]), progress)
+    sound, unreadable = [], []
     for case in cases:
-        row = None
-        for image in images[case.id]:
-            if isinstance(image, Path) and not image.is_file():
-                row = BrokenRow("image missing", f"case '{case.id}'", f"{image}: no such image")
-            elif verify and verdicts[image].error:
-                row = BrokenRow("image unreadable", f"case '{case.id}'", verdicts[image].error)
-        if row is None:
+        error = next((verdicts[image].error for image in images[case.id] if verdicts[image].error), None)
+        if error is None:
             sound.append(case)
         else:
-            unsound.append(row)
-    return sound, unsound
+            unreadable.append(BrokenRow("image unreadable", f"case '{case.id}'", error))
+    return sound, unreadable
 
 
-def _judge(skipped: Sequence[BrokenRow], sound: int, checks: Checks) -> None:
+def _judge(skipped: Sequence[BrokenRow], rows: int, checks: Checks) -> None:
+    """Refuse what `checks` does not allow of `rows` rows, some of them broken."""
     broken = [row for row in skipped if row.reason not in _ORDERLY]
     if not broken:
         return
-    first, total = broken[0], len(broken) + sound
+    first = f"{broken[0].where}: {broken[0].message}"
+    share = f"{len(broken)} of {rows} rows are broken{_reasons(broken)}"
     if checks.on_error == "raise":
-        others = "" if len(broken) == 1 else f" ({len(broken)} of {total} rows are broken{_reasons(broken)})"
-        raise DataError(f"{first.where}: {first.message}{others}; mend it, or leave such rows out with on_error: skip")
-    if len(broken) > checks.max_skipped * total:
-        raise DataError(
-            f"{len(broken)} of {total} rows are broken{_reasons(broken)}, more than max_skipped = "
-            f"{checks.max_skipped:g}; the first: {first.where}: {first.message}"
-        )
+        others = f" ({share})" if len(broken) > 1 else ""
+        raise DataError(f"{first}{others}; mend it, or leave such rows out with on_error: skip")
+    if len(broken) > checks.max_skipped * rows:
+        raise DataError(f"{share}, more than max_skipped = {checks.max_skipped:g}; the first: {first}")
 
 
 def _separate(cases: Sequence[Case], checks: Checks) -> tuple[list[Case], list[BrokenRow]]:

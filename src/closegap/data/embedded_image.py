@@ -89,4 +89,8 @@ def arrow_copy(table: Path, folder: Path) -> Path:
                 writer.write_batch(batch)
     except pa.ArrowException as error:
         raise DataError(f"{table}: not a Parquet file, or a damaged one ({error}); fetch it again") from error
+    except OSError as error:
+        raise DataError(
+            f"{table}: cannot be copied to {folder} ({error}); set CLOSEGAP_CACHE to a roomy folder"
+        ) from error
     return copy
