@@ -50,4 +50,5 @@ class Film:
         shade = 1.0 - 0.10 * ramp(self.grid.x * self.grid.x + self.grid.y * self.grid.y - 1.1, 1.4)
         noise = draw.grain(rows, columns) * (0.008 + 0.012 * grey)
         grey = grey * shade * 0.95 + 0.02 + noise
-        return np.rint(np.minimum(np.maximum(grey, 0.0), 1.0) * 255.0).astype(np.uint8)
+        pixels: UInt8[np.ndarray, "h w"] = np.rint(np.minimum(np.maximum(grey, 0.0), 1.0) * 255.0).astype(np.uint8)
+        return pixels

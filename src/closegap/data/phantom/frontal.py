@@ -102,11 +102,12 @@ def cage(chest: Chest, grid: Grid) -> Field:
 
 def dome(chest: Chest, grid: Grid) -> Field:
     """Height y of the diaphragm at each pixel's x."""
-    u = (np.abs(grid.x) - 0.36) * (1.0 / 0.36)
+    u: Field = (np.abs(grid.x) - 0.36) * (1.0 / 0.36)
     square = u * u
     left = grid.x > 0.0
-    level = np.where(left, np.float32(chest.domes[1]), np.float32(chest.domes[0]))
-    return level + chest.arch * (0.07 * square + 0.13 * square * square * ramp(u, 0.6))
+    level: Field = np.where(left, np.float32(chest.domes[1]), np.float32(chest.domes[0]))
+    height: Field = level + chest.arch * (0.07 * square + 0.13 * square * square * ramp(u, 0.6))
+    return height
 
 
 def paint_body(film: Film, chest: Chest) -> None:

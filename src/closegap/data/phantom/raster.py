@@ -52,7 +52,7 @@ class Grid:
         return _extent(rows), _extent(columns)
 
     def folded(self) -> "Grid":
-        """The right half over both halves, for what is the same on both sides."""
+        """The right half over both halves, for ellipses that are the same on both sides."""
         return Grid(np.abs(self.x), self.y, self.pixel)
 
     def part(self, window: tuple[slice, slice]) -> "Grid":
@@ -106,7 +106,8 @@ def line_distance(grid: Grid, points: Sequence[Point]) -> Field:
         distance = u * u + v * v
         nearest = distance if nearest is None else np.minimum(nearest, distance)
     assert nearest is not None
-    return np.sqrt(nearest)
+    distance_to_line: Field = np.sqrt(nearest)
+    return distance_to_line
 
 
 def along(grid: Grid, points: Sequence[Point], margin: float, shade: Callable[[Grid, Field], Field]) -> Field:

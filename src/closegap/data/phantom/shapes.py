@@ -46,7 +46,8 @@ def hilum_swelling(grid: Grid, centre: Point, outward: float, draw: Draw) -> Fie
 def net(grid: Grid, draw: Draw) -> Field:
     """Fine and coarse curved lines that cross."""
     fine, coarse = clouds(draw, grid, 32), clouds(draw, grid, 20)
-    return np.maximum(ramp(0.14 - np.abs(fine), 0.2), 0.8 * ramp(0.10 - np.abs(coarse), 0.16))
+    lines: Field = np.maximum(ramp(0.14 - np.abs(fine), 0.2), 0.8 * ramp(0.10 - np.abs(coarse), 0.16))
+    return lines
 
 
 def plates(grid: Grid, centre: Point, outward: float, draw: Draw) -> Field:
