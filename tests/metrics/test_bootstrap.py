@@ -108,7 +108,7 @@ def test_location_values_are_the_pure_functions() -> None:
         "mean_angular_value_y": mean_angular_value(y, y_cases),
         "rmg": relative_modality_gap(x, y, pairs),
     }
-    assert set(found) == {*expected, "gap_debiased"}
+    assert set(found) == {*expected, "gap_debiased", "gap_top_dimensions"}
     for name, value in expected.items():
         assert found[name].value == pytest.approx(float(value), abs=1e-12), name
     assert found["gap_debiased"].value ** 2 == pytest.approx(found["gap"].value ** 2 - found["gap_floor"].value ** 2)

@@ -62,3 +62,28 @@ def average_precision(query: Vector, gallery: Matrix, positives: set[int], skip:
             found += 1
             precisions.append(found / place)
     return mean(precisions)
+
+
+def log_mean_kernel(x: Matrix, y: Matrix, x_cases: Sequence[int], y_cases: Sequence[int]) -> float:
+    kernels = [
+        math.exp(-2 * math.dist(a, b) ** 2)
+        for a, i in zip(x, x_cases, strict=True)
+        for b, j in zip(y, y_cases, strict=True)
+        if i != j
+    ]
+    return math.log(mean(kernels))
+
+
+def unit(vector: Vector) -> list[float]:
+    return [value / math.sqrt(dot(vector, vector)) for value in vector]
+
+
+def case_centroids(x: Matrix, y: Matrix, x_cases: Sequence[int], y_cases: Sequence[int]) -> list[list[float]]:
+    found = []
+    for case in sorted({*x_cases, *y_cases}):
+        sides = [
+            [row for row, of in zip(rows, cases, strict=True) if of == case]
+            for rows, cases in ((x, x_cases), (y, y_cases))
+        ]
+        found.append(centre([centre(rows) for rows in sides if rows]))
+    return found

@@ -26,16 +26,25 @@ def sampling_floor(
 ) -> Float[Tensor, ""]:
     """The gap that a sample of this size shows where the populations have none, at least 0.
 
-    The root of the expected squared distance of mean(x) - mean(y) from its population value. For n aligned rows it is
-    sqrt(mean_i ||(x_i - y_i) - mean(x - y)||^2 / n). With several rows per case, or groups, the units that are sampled
-    are the cases or groups, and the floor is sqrt(sum_u ||e_u||^2), where e_u is what unit u adds to the difference of
-    means: (sum of its x - n_u mean(x)) / n - (sum of its y - m_u mean(y)) / m.
+    The root of the expected squared distance of mean(x) - mean(y) from its population value: the square root of the
+    sum of `sampling_variance`. For n aligned rows it is sqrt(mean_i ||(x_i - y_i) - mean(x - y)||^2 / n).
 
     Args:
         x: rows of the first modality.
         y: rows of the second.
         pairs: the cases of the rows; aligned one to one by default.
         groups: the group of each case, where groups were sampled; each case alone by default.
+    """
+    return sampling_variance(x, y, pairs, groups).sum().sqrt()
+
+
+def sampling_variance(
+    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs | None = None, groups: Int[Tensor, "c"] | None = None
+) -> Float[Tensor, "d"]:
+    """Variance of each dimension of mean(x) - mean(y) over samples of this size.
+
+    The units that are sampled are the cases or, if given, the groups: sum_u e_u^2, where e_u is what unit u adds to the
+    difference of means, (sum of its x - n_u mean(x)) / n - (sum of its y - m_u mean(y)) / m.
     """
     _expect_rows(x, y)
     pairs = Pairs.of(x, y, pairs)
@@ -45,12 +54,30 @@ def sampling_floor(
     units = Pairs(x_units, y_units).cases
     x_part = case_sums(x, x_units, units) - torch.bincount(x_units, minlength=units)[:, None] * _mean(x)
     y_part = case_sums(y, y_units, units) - torch.bincount(y_units, minlength=units)[:, None] * _mean(y)
-    return (x_part / len(x) - y_part / len(y)).square().sum().sqrt()
+    return (x_part / len(x) - y_part / len(y)).square().sum(0)
 
 
 def debiased_gap(gap: Float[Tensor, "..."], floor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """The gap without what the sample's size adds to it: sqrt(max(0, gap^2 - floor^2))."""
     return (gap.square() - floor.square()).clamp(min=0).sqrt()
+
+
+def gap_concentration(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], k: int = 3) -> Float[Tensor, ""]:
+    """Share of the squared gap carried by its k largest dimensions, in [k/d, 1]; 1 where there is no gap.
+
+    Close to 1 where a few dimensions do nothing but tell the modalities apart. It depends on the axes: a rotation of
+    the embeddings changes it, unlike the gap.
+    """
+    _expect_rows(x, y)
+    squares = (_mean(x) - _mean(y)).square()
+    largest = squares[largest_dimensions(x, y, k)].sum()
+    return torch.where(squares.any(), largest / squares.sum(), 1.0)
+
+
+def largest_dimensions(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], k: int = 3) -> Int[Tensor, "k"]:
+    """The k dimensions in which the modalities' centres are furthest apart, the furthest first."""
+    _expect_rows(x, y)
+    return (_mean(x) - _mean(y)).abs().topk(min(k, x.shape[1])).indices
 
 
 def _mean(rows: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:

@@ -7,11 +7,11 @@ from torch import Tensor
 from closegap.errors import UsageError
 from closegap.metrics.bootstrap import Sampled, estimates
 from closegap.metrics.cosines import relative_gap
-from closegap.metrics.gap import debiased_gap, sampling_floor
+from closegap.metrics.gap import debiased_gap, largest_dimensions, sampling_variance
 from closegap.metrics.positives import Pairs, Rows, case_sums
 
 
-def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
+def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 3) -> dict[str, Sampled]:
     """Gap, cosines and relative gap of two modalities with bootstrap draws.
 
     All are functions of each case's sum of rows, so a resample is a weighted sum of these: O(b c d) in all. Copies of a
@@ -22,14 +22,16 @@ def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str
     f^2)) for `gap`, whose interval then says where the gap of other samples of this size would lie, and sqrt(max(0,
     g^2 - 2 f^2)) for `gap_debiased`, whose interval is one for the population's gap; it reaches 0 where the sample
     cannot tell the gap from none. `gap_floor` has no interval. The floor takes groups as what was sampled.
+    `gap_top_dimensions` follows the sample's own k dimensions through the resamples, debiased like the gap.
 
     Args:
         x: rows of the first modality.
         y: rows of the second.
         counts: from `resample_counts`, over the groups of the whole set.
+        k: how many dimensions `gap_top_dimensions` is about.
 
     Returns:
-        gap, gap_floor, gap_debiased, cos_true_pairs, cos_null, cos_corrected, mean_angular_value_x,
+        gap, gap_floor, gap_debiased, gap_top_dimensions, cos_true_pairs, cos_null, cos_corrected, mean_angular_value_x,
         mean_angular_value_y, rmg.
 
     Raises:
@@ -40,17 +42,24 @@ def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str
         raise UsageError("location needs two cases at least in each modality")
     case_groups = torch.zeros(pairs.cases, dtype=torch.int64)
     case_groups[x.cases], case_groups[y.cases] = x.groups, y.groups
-    sums = _CaseSums(x.embeddings, y.embeddings, pairs)
+    largest = largest_dimensions(x.embeddings, y.embeddings, k)
+    sums = _CaseSums(x.embeddings, y.embeddings, pairs, largest)
     if not sums.true_pairs[:, 1].any():
         raise UsageError("no case has both modalities, so there is no true pair to measure")
     found = estimates(sums.statistic, case_groups, counts)
-    floor = sampling_floor(x.embeddings, y.embeddings, pairs, case_groups)
-    squared = found.pop("gap_squared")
+    variance = sampling_variance(x.embeddings, y.embeddings, pairs, case_groups)
+    squared, in_largest, floor = found.pop("squared"), found.pop("in_largest"), variance.sum().sqrt()
     gap = torch.tensor(squared.value, dtype=torch.float64).sqrt()
+    draws = debiased_gap(squared.draws.sqrt(), floor)
+    draws_in_largest = (in_largest.draws - variance[largest].sum()).clamp(min=0) / draws.square()
     return {
-        "gap": Sampled(float(gap), debiased_gap(squared.draws.sqrt(), floor)),
-        "gap_floor": Sampled(float(floor), squared.draws[:0]),
+        "gap": Sampled(float(gap), draws),
+        "gap_floor": Sampled(float(floor), draws[:0]),
         "gap_debiased": Sampled(float(debiased_gap(gap, floor)), debiased_gap(squared.draws.sqrt(), floor * 2**0.5)),
+        "gap_top_dimensions": Sampled(
+            in_largest.value / squared.value if squared.value else 1.0,
+            draws_in_largest.clamp(max=1).where(draws > 0, torch.nan),
+        ),
         **found,
     }
 
@@ -58,7 +67,10 @@ def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str
 class _CaseSums:
     """Per case: the sums of its rows, and the sums and numbers of its products."""
 
-    def __init__(self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs) -> None:
+    def __init__(
+        self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs, largest: Int[Tensor, "k"]
+    ) -> None:
+        self.largest = largest
         self.x, self.y = (
             torch.cat([case_sums(rows, cases, pairs.cases), _counts(cases, pairs.cases)], dim=1)
             for rows, cases in ((x, pairs.x_cases), (y, pairs.y_cases))
@@ -78,7 +90,8 @@ class _CaseSums:
         cosine = true_pairs[:, 0] / true_pairs[:, 1]
         difference = x[:, :-1] / x[:, -1:] - y[:, :-1] / y[:, -1:]
         return {
-            "gap_squared": difference.square().sum(1),
+            "squared": difference.square().sum(1),
+            "in_largest": difference[:, self.largest].square().sum(1),
             "cos_true_pairs": cosine,
             "cos_null": null,
             "cos_corrected": cosine - null,

@@ -1,0 +1,45 @@
+"""How many dimensions embeddings use."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from closegap.errors import UsageError
+
+_ROWS_AT_ONCE = 8192
+
+
+def effective_rank(x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """Exp of the entropy of the normalised singular values, in [1, min(n, d)]; higher uses more dimensions.
+
+    The rows are not centred: a cone is a large first singular value and lowers it.
+
+    Raises:
+        UsageError: no rows, or all of them zero.
+
+    Reference:
+        Roy and Vetterli, The effective rank: a measure of effective dimensionality, 2007.
+    """
+    eigenvalues, _ = spectrum(x)
+    if not eigenvalues.any():
+        raise UsageError("the effective rank needs a row that is not zero")
+    return rank_of_spectrum(eigenvalues)
+
+
+def rank_of_spectrum(eigenvalues: Float[Tensor, "... d"]) -> Float[Tensor, "..."]:
+    """The effective rank from squared singular values."""
+    singular = eigenvalues.sqrt()
+    shares = singular / singular.sum(-1, keepdim=True)
+    entropy: Float[Tensor, ...] = torch.special.entr(shares).sum(-1)
+    return entropy.exp()
+
+
+def spectrum(x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
+    """Squared singular values of `x`, ascending, and its right singular vectors in columns, from sums in O(n d^2)."""
+    gram = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=x.device)
+    for some in torch.split(x, _ROWS_AT_ONCE):
+        gram += some.double().T @ some.double()
+    eigenvalues, vectors = torch.linalg.eigh(gram)
+    # A dimension that is not used has an eigenvalue of rounding size, of which the square root would be visible.
+    noise = eigenvalues[-1].clamp(min=0) * len(gram) * torch.finfo(torch.float64).eps
+    return torch.where(eigenvalues > noise, eigenvalues, 0.0), vectors

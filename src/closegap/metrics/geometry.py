@@ -1,0 +1,79 @@
+"""How two modalities fill the space, every number with its bootstrap interval."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from closegap.metrics.bootstrap import Sampled, Statistic, estimates
+from closegap.metrics.effective_rank import rank_of_spectrum, spectrum
+from closegap.metrics.positives import Pairs, Rows, case_sums
+from closegap.metrics.uniformity import KernelSums, centroids, kernel_sums
+
+
+def geometry_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
+    """Uniformities and effective ranks of two modalities, with bootstrap draws.
+
+    The draws are of first order in the weights around the sample: the log of a mean over pairs of rows, and the
+    eigenvalues under an effective rank, move by the sum of each row's influence. A thousand resamples then cost one
+    sweep over the pairs. Their spread errs on the wide side for uniformities: a row's influence is itself measured on
+    the sample, and the noise in it outweighs the second order that is left out, also where rows are spread so evenly
+    that there is no first. For effective ranks it is that of samples with several times more rows than dimensions.
+
+    Args:
+        x: rows of the first modality.
+        y: rows of the second.
+        counts: from `resample_counts`, over the groups of the whole set.
+
+    Returns:
+        uniformity_x, uniformity_y, cross_uniformity, centroid_uniformity, effective_rank_x, effective_rank_y,
+        effective_rank_pooled.
+    """
+    pairs = Pairs(x.cases, y.cases)
+    both_groups = torch.cat([x.groups, y.groups])
+    case_groups = torch.full((pairs.cases,), -1)
+    case_groups[x.cases], case_groups[y.cases] = x.groups, y.groups
+    mean = centroids(x.embeddings, y.embeddings, pairs)
+    centroid_cases = torch.arange(len(mean))
+    inside = {
+        "uniformity_x": (x.embeddings, x.cases, x.groups),
+        "uniformity_y": (y.embeddings, y.cases, y.groups),
+        "centroid_uniformity": (mean, centroid_cases, case_groups[case_groups >= 0]),
+    }
+    found: dict[str, Sampled] = {}
+    for name, (rows, cases, groups) in inside.items():
+        sums = kernel_sums(rows, rows, Pairs(cases, cases))
+        found |= estimates(_log_mean(name, sums), torch.cat([groups, groups]), counts)
+    across = kernel_sums(x.embeddings, y.embeddings, pairs)
+    found |= estimates(_log_mean("cross_uniformity", across), both_groups, counts)
+    for name, rows, groups in (
+        ("effective_rank_x", x.embeddings, x.groups),
+        ("effective_rank_y", y.embeddings, y.groups),
+        ("effective_rank_pooled", torch.cat([x.embeddings, y.embeddings]), both_groups),
+    ):
+        found |= estimates(_effective_rank(name, rows, groups, counts.shape[1]), torch.arange(counts.shape[1]), counts)
+    return found
+
+
+def _log_mean(name: str, sums: KernelSums) -> Statistic:
+    """Log of sum / number of pairs, linear in the weights of the rows on either side."""
+    total, number = sums.x.sum(), sums.x_pairs.sum()
+    influence = torch.cat([sums.x / total - sums.x_pairs / number, sums.y / total - sums.y_pairs / number])
+
+    def statistic(weights: Float[Tensor, "b u"]) -> Mapping[str, Float[Tensor, "b"]]:
+        return {name: (total / number).log() + (weights - 1) @ influence}
+
+    return statistic
+
+
+def _effective_rank(name: str, rows: Float[Tensor, "n d"], groups: Int[Tensor, "n"], count: int) -> Statistic:
+    """The effective rank with eigenvalues to first order in the weights: the squares along the sample's own axes."""
+    eigenvalues, vectors = spectrum(rows)
+    used = vectors[:, eigenvalues > 0].to(rows.dtype)
+    squares = case_sums((rows @ used).square_(), groups, count)
+
+    def statistic(weights: Float[Tensor, "b u"]) -> Mapping[str, Float[Tensor, "b"]]:
+        return {name: rank_of_spectrum(weights @ squares)}
+
+    return statistic
