@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from closegap.data.phantom.catalogue import FINDINGS
 from closegap.data.phantom.draw import Draw
@@ -12,7 +13,7 @@ Facts = Mapping[str, str]
 """Slot to value: what a modality shows. Slots are "view", "sex", the findings' and devices' names ("present" or
 "absent"), their attributes ("nodule.side"), "normal", and what is quoted from the record."""
 
-VIEW_STATED, PERSON_STATED, QUOTED = 0.6, 0.5, 0.5
+VIEW_STATED, SEX_STATED = 0.6, 0.5
 MAIN_STATED, OTHERS_STATED, DEVICE_STATED = 1.0, 0.9, 0.85
 ATTRIBUTES_STATED: Mapping[str, float] = {"side": 0.92, "zone": 0.8, "size": 0.7}
 
@@ -34,11 +35,42 @@ class Statement:
     needs: str | None = None
 
 
+@dataclass(frozen=True)
+class Quotation:
+    """A column of the record that a report may quote.
+
+    Args:
+        slot: of the fact.
+        column: of the record.
+        low: it is quoted from this value on.
+        high: it is quoted up to this value.
+        probability: that it is quoted then.
+    """
+
+    slot: str
+    column: str
+    low: float = -inf
+    high: float = inf
+    probability: float = 0.5
+
+    def applies(self, value: float) -> bool:
+        """Whether a value is worth quoting."""
+        return self.low <= value <= self.high
+
+
+QUOTATIONS: tuple[Quotation, ...] = (
+    Quotation("age", "age"),
+    Quotation("fever", "temperature", low=38.0),
+    Quotation("inflammation", "crp", low=60.0),
+    Quotation("hypoxia", "spo2", high=91.0),
+)
+
+
 def statements(study: Study) -> Iterator[Statement]:
     """Everything that a report on the study may state; independent of one another, but for `needs`."""
     yield Statement("view", study.view, VIEW_STATED)
-    yield Statement("sex", study.sex, PERSON_STATED)
-    yield from _quotations(study)
+    yield Statement("sex", study.sex, SEX_STATED)
+    yield from quotations_stated(study)
     yield from findings_stated(study)
 
 
@@ -57,14 +89,13 @@ def findings_stated(study: Study) -> Iterator[Statement]:
         yield Statement("normal", "yes", 1.0)
 
 
-def _quotations(study: Study) -> Iterator[Statement]:
+def quotations_stated(study: Study) -> Iterator[Statement]:
+    """The statements that quote the record."""
     values = measurements(study)
-    yield Statement("age", f"{values['age']:.0f}", PERSON_STATED)
-    for slot, column, threshold in (("fever", "temperature", 38.0), ("inflammation", "crp", 60.0)):
-        if float(values[column]) >= threshold:
-            yield Statement(slot, f"{values[column]:g}", QUOTED)
-    if float(values["spo2"]) <= 91.0:
-        yield Statement("hypoxia", f"{values['spo2']:g}", QUOTED)
+    for quotation in QUOTATIONS:
+        value = float(values[quotation.column])
+        if quotation.applies(value):
+            yield Statement(quotation.slot, f"{value:g}", quotation.probability)
 
 
 def draw_statements(study: Study, draw: Draw) -> dict[str, str]:
