@@ -21,6 +21,7 @@ class _Cell:
     mark: str = ""
     difference: str = ""
     starts: bool = False
+    spread: str = ""
 
 
 def arms_section(report: Report, *, baseline: str | None = None, differences: Differences | None = None) -> Section:
@@ -33,13 +34,14 @@ def arms_section(report: Report, *, baseline: str | None = None, differences: Di
             difference's interval excludes 0.
     """
     given = differences or {}
+    keys = key_columns(report)
     blocks = [
         {
-            "pair": pair.replace("|", " and "),
+            "pair": pair.replace("|", " and ") or ("All modalities" if len(keys) > 1 else ""),
             "groups": _groups(metrics),
             "rows": [{"arm": arm.name, "cells": _row(report, arm, metrics, given)} for arm in report.arms],
         }
-        for pair, metrics in key_columns(report).items()
+        for pair, metrics in keys.items()
     ]
     every = columns(report)
     full = [
@@ -92,7 +94,14 @@ def _cell(report: Report, arm: Arm, metric: Metric, differences: Differences, *,
         if difference
         else "",
         starts=starts,
+        spread=_spread(report, arm, metric),
     )
+
+
+def _spread(report: Report, arm: Arm, metric: Metric) -> str:
+    """The standard deviation over seeds, where the report's data have it."""
+    value = report.data.get("seed_spread", {}).get(arm.name, {}).get(metric.name)
+    return "" if value is None else f"sd {metric.number(value)} over seeds"
 
 
 def _key(report: Report, baseline: str | None, differences: Differences) -> list[str]:

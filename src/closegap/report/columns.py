@@ -27,7 +27,7 @@ def columns(report: Report) -> list[Metric]:
     position = {name: i for i, name in enumerate(names)}
     shown = [metric for metric in metrics if not _withheld(metric, report.arms)]
     first_seen = {metric.group: position[metric.name] for metric in reversed(metrics)}
-    return sorted(shown, key=lambda m: (groups[m.group], first_seen[m.group], m.order, position[m.name]))
+    return sorted(shown, key=lambda m: (groups[m.group], first_seen[m.group], m.order, _cutoff(m), position[m.name]))
 
 
 def key_columns(report: Report) -> dict[str, list[Metric]]:
@@ -66,6 +66,11 @@ def mark(metric: Metric, estimate: Estimate, difference: Estimate | None) -> Lit
     if mine is None or base is None:
         return "differs"
     return "better" if mine > base else "worse"
+
+
+def _cutoff(metric: Metric) -> int:
+    found = re.search(r"@(\d+)", metric.base)
+    return int(found[1]) if found else 0
 
 
 def _withheld(metric: Metric, arms: Sequence[Arm]) -> bool:

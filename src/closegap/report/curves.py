@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from closegap.report.figures import DASHES, SERIES, Control, Plot, Section, When, plotly_text, series_color
-from closegap.report.metric import describe
+from closegap.report.figures import DASHES, SERIES, Control, Plot, Section, When, legend, plotly_text, series_color
+from closegap.report.metric import Metric, describe
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 """The rows of a metrics.jsonl."""
@@ -40,10 +40,8 @@ def training_curves(
     if not plots:
         return None
     several = any(len(seeds) > 1 for seeds in runs.values())
-    lead = "Measured on the validation gallery." + (
-        " Lines are means over seeds, bands reach from the lowest to the highest." if several else ""
-    )
-    return Section("Over training", lead, controls=controls, plots=plots, per_row=min(3, len(plots)))
+    lead = "Lines are means over seeds, bands reach from the lowest to the highest." if several else ""
+    return Section("Over training", lead, legend(list(runs)), controls, plots, per_row=min(3, len(plots)))
 
 
 def _curve(seeds: Sequence[Rows], name: str) -> Curve:
@@ -75,15 +73,14 @@ def _plot(runs: Mapping[str, Sequence[Rows]], names: Sequence[str], control: str
     layout = {
         "xaxis": {"title": {"text": "step"}, "zeroline": False},
         "hovermode": "x unified",
-        "legend": {"y": -0.22},
-        "margin": {"t": 40, "b": 72},
-        "showlegend": True,
+        "margin": {"t": 40},
+        "showlegend": False,
     }
     return Plot(traces, layout, layouts)
 
 
 def _axis(name: str) -> dict[str, Any]:
-    percent = describe(name).unit == "percent"
+    percent = _metric(name).unit == "percent"
     return {"tickformat": ".0%" if percent else "", "hoverformat": ".1%" if percent else ".3f", "rangemode": "tozero"}
 
 
@@ -92,8 +89,6 @@ def _line(curve: Curve, arm: str, index: int, when: When, *, null: bool = False)
         "type": "scatter",
         "mode": "lines+markers" if len(curve) < 3 else "lines",
         "name": plotly_text(arm, 40) + (" null" if null else ""),
-        "legendgroup": arm,
-        "showlegend": not null,
         "x": [step for step, *_ in curve],
         "y": [mean for _, mean, _, _ in curve],
         "line": {
@@ -110,8 +105,6 @@ def _band(curve: Curve, arm: str, index: int, when: When) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "legendgroup": arm,
-        "showlegend": False,
         "x": steps + steps[::-1],
         "y": [high for *_, high in curve] + [low for _, _, low, _ in reversed(curve)],
         "fill": "toself",
@@ -122,9 +115,14 @@ def _band(curve: Curve, arm: str, index: int, when: When) -> dict[str, Any]:
     }
 
 
+def _metric(name: str) -> Metric:
+    """The metric of a logged name, which may stand behind the split's ("validation/gap")."""
+    whole, rest = describe(name), describe(name.partition("/")[2])
+    return rest if "/" in whole.pair or (whole.group == "Other" and rest.group != "Other") else whole
+
+
 def _title(name: str) -> str:
-    metric = describe(name)
-    if metric.group != "Other":
-        return f"{metric.pair.replace('|', ' and ')}: {metric.title}" if metric.pair else metric.title
-    prefix, _, rest = name.partition("/")
-    return f"{_title(rest)} ({prefix})" if rest else name
+    metric = _metric(name)
+    split = name.removesuffix(metric.name).rstrip("/")
+    title = f"{metric.pair.replace('|', ' and ')}: {metric.title}" if metric.pair else metric.title
+    return f"{title}, {split}" if split else title

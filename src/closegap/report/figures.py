@@ -38,6 +38,11 @@ class Control:
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def compact(self) -> bool:
+        """Whether all options fit beside each other."""
+        return len(self.options) <= 3 and sum(map(len, self.options.values())) <= 48
+
+    @property
     def initial(self) -> str:
         """The option shown first."""
         return self.selected or next(iter(self.options))
@@ -101,6 +106,14 @@ def color(name: str, alpha: float = 1.0) -> dict[str, Any]:
 def series_color(index: int, alpha: float = 1.0) -> dict[str, Any]:
     """The colour of the index-th arm, modality or label."""
     return color(f"series-{index % SERIES}", alpha)
+
+
+def legend(names: Sequence[str], colors: Sequence[str] | None = None) -> Markup:
+    """What the colours mean, once for all plots of a section; colours default to those of the series."""
+    swatch = Markup('<span class="entry"><i style="background: var(--{})"></i>{}</span>')
+    paints = colors or [f"series-{i % SERIES}" for i in range(len(names))]
+    entries = Markup("").join(swatch.format(paint, name) for paint, name in zip(paints, names, strict=True))
+    return Markup('<p class="legend">{}</p>').format(entries)
 
 
 def options(names: Sequence[str]) -> dict[str, str]:

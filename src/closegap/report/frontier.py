@@ -52,8 +52,7 @@ def frontier(series: Sequence[Series]) -> Section | None:
         "yaxis": {"zeroline": False},
         "hovermode": "closest",
         "showlegend": True,
-        "legend": {"y": -0.16},
-        "margin": {"t": 20, "b": 60},
+        "margin": {"t": 20, "b": 80},
     }
     layouts = [({"task": task.name}, {"yaxis": _axis(task)}) for task in tasks]
     return Section(

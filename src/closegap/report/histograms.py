@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from closegap.embedding_set import EmbeddingSet
-from closegap.report.figures import Control, Plot, Section, color, plotly_text, series_color
+from closegap.report.figures import Control, Plot, Section, color, legend, plotly_text, series_color
 
 _BINS = 60
 
@@ -42,6 +42,7 @@ def cosine_histograms(sets: Mapping[str, EmbeddingSet], *, non_pairs: int = 50_0
         title="Cosines of true pairs and of non-pairs",
         lead="A high cosine of true pairs means little where non-pairs have it too: what counts is how far apart the "
         "two means are. All arms share their axes.",
+        html=legend(["true pairs", "non-pairs"], ["series-0", "muted"]),
         controls=[Control("pair", "Modalities", names)] if len(pairs) > 1 else [],
         plots=_plots(cosines),
         per_row=min(3, max(1, len(sets))),
@@ -85,13 +86,13 @@ def _plots(cosines: Mapping[str, Mapping[str, _Cosines]]) -> list[Plot]:
             other, true = drawn[arm][pair]
             traces += [_area("non-pairs", edges, other, color("muted"), color("muted", 0.18), when)]
             traces += [_area("true pairs", edges, true, series_color(0), series_color(0, 0.22), when)]
-            layouts.append((when, _means(both, top)))
+            layouts.append((when, _means(both, top, float(edges.mean()))))
         layout = {
             "title": {"text": plotly_text(arm, 60)},
+            "showlegend": False,
             "xaxis": {"title": {"text": "cosine"}, "range": [edges[0], edges[-1]], "zeroline": False},
             "yaxis": {"range": [0, 1.3 * top], "showticklabels": False, "showgrid": False, "zeroline": False},
-            "legend": {"y": -0.24},
-            "margin": {"t": 40, "b": 64},
+            "margin": {"t": 40},
         }
         plots.append(Plot(traces, layout, layouts))
     return plots
@@ -125,8 +126,8 @@ def _area(
     }
 
 
-def _means(both: _Cosines, top: float) -> dict[str, Any]:
-    """Lines at the two means with their values: the upper label belongs to the true pairs."""
+def _means(both: _Cosines, top: float, middle: float) -> dict[str, Any]:
+    """Lines at the two means with their values, written towards the `middle` of the axis."""
     shapes, annotations = [], []
     for values, text, paint, height in (
         (both.other, "null", color("muted"), 1.1),
@@ -151,8 +152,8 @@ def _means(both: _Cosines, top: float) -> dict[str, Any]:
                 "y": height * top,
                 "text": f"{text} {mean:.3f}",
                 "showarrow": False,
-                "xanchor": "left",
-                "xshift": 3,
+                "xanchor": "left" if mean < middle else "right",
+                "xshift": 3 if mean < middle else -3,
                 "font": {"color": paint, "size": 12},
             }
         )

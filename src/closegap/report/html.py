@@ -44,7 +44,7 @@ def render_html(
     plotly = _script(get_plotlyjs()) if any(section.plots for section in sections) else Markup("")
     behaviour = _script(_asset("report.js"))
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src "
-    return render(
+    page = render(
         "page.html",
         title=title,
         verdict=verdict,
@@ -58,6 +58,7 @@ def render_html(
         behaviour=behaviour,
         policy=policy + _digests(plotly, behaviour),
     )
+    return str(page)
 
 
 def render(template: str, **values: Any) -> Markup:
@@ -85,6 +86,15 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _fact(value: Any) -> str:
     if isinstance(value, Mapping):
+        inner_values = list(value.values())
+        if any(isinstance(inner, Mapping) for inner in inner_values):
+            return ""  # a table of its own, not a fact
+        if (
+            len(inner_values) > 1
+            and isinstance(inner_values[0], list)
+            and all(v == inner_values[0] for v in inner_values)
+        ):
+            return _fact(inner_values[0])  # every arm has the same seeds
         return ", ".join(f"{str(name).replace('_', ' ')} {_fact(inner)}" for name, inner in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(_fact(inner) for inner in value)

@@ -47,7 +47,7 @@ def map_panel(
     for kind in kinds:
         reach = 1.06 * max(view[kind].reach for view in views.values()) or 1.0
         layouts.append(({"view": kind}, _axes(kind, reach)))
-    layout = {"hovermode": "closest", "showlegend": True, "legend": {"y": -0.1}, "margin": {"b": 44}}
+    layout = {"hovermode": "closest", "showlegend": True, "margin": {"b": 64}}
     return Plot(traces, layout, layouts, notes, shape="square")
 
 
@@ -127,7 +127,8 @@ def _plane_note(kind: str, plane: Plane) -> str:
 
 def _axes(kind: str, reach: float) -> dict[str, Any]:
     across, up = _TITLES[kind]
-    shared = {"range": [-reach, reach], "showticklabels": kind != "tsne", "zeroline": False}
+    scaled = kind != "tsne"  # coordinates of t-SNE mean nothing
+    shared = {"range": [-reach, reach], "showticklabels": scaled, "showgrid": scaled, "zeroline": False}
     return {
         "xaxis": {**shared, "title": {"text": across}},
         "yaxis": {**shared, "title": {"text": up}, "scaleanchor": "x", "constrain": "domain"},

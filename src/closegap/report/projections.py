@@ -77,7 +77,7 @@ def tsne(points: Points, seed: int = 0) -> dict[str, Float[np.ndarray, "n 2"]]:
     if len(pooled) < 4:
         return {name: np.zeros((len(rows), 2)) for name, rows in points.items()}
     perplexity = min(30.0, (len(pooled) - 1) / 3)
-    placed = TSNE(perplexity=perplexity, init="random", random_state=seed, n_jobs=1).fit_transform(pooled)
+    placed = TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=seed, n_jobs=1).fit_transform(pooled)
     placed = placed.astype(np.float64) - (placed.max(axis=0) + placed.min(axis=0)) / 2
     placed /= max(float(np.abs(placed).max()), 1e-12)
     ends = np.cumsum([len(rows) for rows in points.values()])[:-1]
@@ -91,7 +91,8 @@ def _plane(points: Points, fixed: Float[np.ndarray, "k d"]) -> Plane:
     centred = pooled - mean
     across = centred - centred @ fixed.T @ fixed
     missing = min(2 - len(fixed), *across.shape)
-    found = PCA(missing, random_state=0).fit(across).components_ if missing else fixed[:0]
+    with np.errstate(invalid="ignore"):  # points that are all the same: their ratio of variances, 0 / 0, is not used
+        found = PCA(missing, random_state=0).fit(across).components_ if missing else fixed[:0]
     axes = np.linalg.qr(np.concatenate([fixed, found]).T)[0].T
     axes = np.pad(axes, ((0, 2 - len(axes)), (0, 0)))  # a line has no second direction
     means = np.stack([rows.mean(axis=0, dtype=np.float64) for rows in points.values()])

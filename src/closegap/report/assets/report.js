@@ -45,7 +45,7 @@ function pageLayout() {
     margin: { l: 8, r: 8, t: 36, b: 8 }, xaxis: axis, yaxis: axis,
     title: { x: 0, xref: "container", y: 1, yref: "container", yanchor: "top", pad: { t: 6, l: 4 },
       font: { size: 14, color: { $color: "text", alpha: 1 } } },
-    legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top", font: { size: 12 } },
+    legend: { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 12 } },
     hoverlabel: { align: "left", bgcolor: { $color: "surface", alpha: 1 }, bordercolor: { $color: "grid", alpha: 1 },
       font: { size: 12, color: { $color: "text", alpha: 1 } } },
   };
@@ -59,7 +59,7 @@ function draw(section) {
     const layout = plot.layouts.filter(([when]) => shown(when, state))
       .reduce((base, [, patch]) => merged(base, patch), merged(pageLayout(), plot.layout));
     const traces = plot.traces.filter((trace) => shown(trace.when, state)).map(({ when, ...trace }) => trace);
-    Plotly.react(section.figures[i], resolved(traces, shared), resolved(layout, shared), { responsive: true, displayModeBar: false });
+    Plotly.react(section.figures[i], resolved(traces, shared), resolved(layout, shared), { displayModeBar: false });
   });
 }
 
@@ -78,9 +78,15 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => sections.forEach(draw));
 
+// Also when a figure's box changes without the window: an opened fold, a scroll bar, a phone that is turned.
+const resizing = new ResizeObserver((entries) => {
+  for (const { target } of entries) if (target.offsetWidth && target.data) Plotly.Plots.resize(target);
+});
+
 for (const section of sections) {
   for (const picture of section.element.querySelectorAll("[data-picture]"))
     picture.src = `data:image/jpeg;base64,${section.shared.pictures[picture.dataset.picture]}`;
   section.element.addEventListener("change", () => { readControls(section); draw(section); });
   draw(section);
+  section.figures.forEach((figure) => resizing.observe(figure));
 }
