@@ -1,0 +1,1 @@
+"""Training: runs, the contrastive step, checkpoints, the cache of frozen towers' features."""

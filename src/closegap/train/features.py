@@ -88,7 +88,7 @@ def _compute(encoder: Encoder, items: Sequence[Any], device: torch.device) -> Fl
     inputs = {k: v.to(device) for k, v in inputs.items()} if isinstance(inputs, Mapping) else inputs.to(device)
     training = encoder.training
     encoder.to(device).eval()
-    features = encoder(inputs).float().cpu()
+    features: Tensor = encoder(inputs).float().cpu()
     encoder.train(training)
     return features
 

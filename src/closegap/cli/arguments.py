@@ -1,0 +1,57 @@
+"""Parsers of the verbs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from closegap.errors import UsageError
+from closegap.train.run import one_line
+
+
+def verb_parser(verb: str, description: str) -> ArgumentParser:
+    """A parser whose errors are raised rather than printed with the usage."""
+    return ArgumentParser(prog=f"closegap {verb}", description=description, exit_on_error=False)
+
+
+def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+    """Parsed arguments.
+
+    Raises:
+        UsageError: one line on what was given and what was expected.
+    """
+    try:
+        return parser.parse_args(list(arguments))
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise UsageError(f"{one_line(error)}; see `{parser.prog} --help`") from error
+
+
+def parse_with_overrides(parser: ArgumentParser, arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
+    """Parsed arguments, and the dotted ones (`--data.root DIR`) that override a run's config."""
+    own, overrides = [], []
+    pending = list(arguments)
+    while pending:
+        argument = pending.pop(0)
+        if argument.startswith("--") and "." in argument.partition("=")[0]:
+            overrides.append(argument)
+            if "=" not in argument and pending and not pending[0].startswith("--"):
+                overrides.append(pending.pop(0))
+        else:
+            own.append(argument)
+    return parse(parser, own), overrides
+
+
+def free_folder(folder: Path, marker: str, advice: str) -> None:
+    """Refuse to write over what is already there.
+
+    Raises:
+        UsageError: `folder` holds `marker`.
+    """
+    if (folder / marker).exists():
+        raise UsageError(f"{folder}: already holds {marker}; {advice}")
+
+
+def as_path(value: Any) -> Path:
+    """A path from a parsed argument."""
+    return Path(str(value))

@@ -1,0 +1,84 @@
+"""What a person watches: progress bars with loss terms, gap, recall and time left."""
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn
+
+_TERMS = ("loss", "contrastive", "align", "uniformity")
+_WATCHED = ("gap", "cos_true_pairs", "cos_null", "R@10")
+_SHORT = {"contrastive": "nce", "align": "atp", "uniformity": "cu", "cos_true_pairs": "cosTP", "cos_null": "null"}
+
+
+def console() -> Console:
+    """The terminal; lines are not cut when the output goes to a file."""
+    out = Console(highlight=False)
+    return out if sys.stdout.isatty() else Console(highlight=False, width=120)
+
+
+class Bars:
+    """A `Watcher` that shows progress bars on standard error.
+
+    Args:
+        title: what the training bar is called.
+    """
+
+    def __init__(self, title: str = "training") -> None:
+        self.title = title
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=Console(stderr=True),
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._terms = self._validated = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def features(self, modality: str, done: int, total: int) -> None:
+        """See `Watcher`."""
+        self._advance(f"features of {modality}", done, total)
+
+    def images(self, done: int, total: int) -> None:
+        """See `Watcher`."""
+        self._advance("checking images", done, total)
+
+    def step(self, step: int, steps: int, terms: Mapping[str, float]) -> None:
+        """See `Watcher`."""
+        self._terms = _note({name: terms[name] for name in _TERMS if name in terms})
+        self._advance(self.title, step, steps, f"{self._terms}  {self._validated}")
+
+    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """See `Watcher`."""
+        watched = {name: metrics[name] for name in _WATCHED if name in metrics}
+        gaps = [value for name, value in metrics.items() if name.endswith(":gap")]
+        if gaps:
+            watched = {"gap": sum(gaps) / len(gaps), **watched}
+        self._validated = _note(watched)
+
+    def work(self, done: int, total: int) -> None:
+        """Anything else that takes a while."""
+        self._advance(self.title, done, total)
+
+    def _advance(self, name: str, done: int, total: int, note: str = "") -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, note="")
+        self._progress.update(self._tasks[name], completed=done, total=total, note=note)
+
+
+def _note(values: Mapping[str, float]) -> str:
+    return " ".join(f"{_SHORT.get(name, name)} {value:.3f}" for name, value in values.items())

@@ -1,0 +1,57 @@
+"""Dispatch by verb; what a person got wrong becomes one line on standard error and an exit code."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from closegap.errors import ClosegapError, UsageError
+
+VERBS = {
+    "demo": "three arms on generated studies, compared in a report: see the gap closing in minutes",
+    "train": "train a run from a config, or go on with one that was stopped",
+    "embed": "write a split's embeddings with a trained run",
+    "evaluate": "measure a trained run on a split: gap, retrieval, intervals",
+    "compare": "put runs side by side: paired intervals, figures, report",
+    "study": "train several arms with several seeds and compare them",
+}
+
+_USAGE = """usage: closegap VERB [options]
+
+Measure the modality gap of multimodal embeddings, close it, and prove on real tasks that closing it helped.
+
+{verbs}
+
+`closegap VERB --help` explains a verb. Exit codes: 0 done, 1 failed, 2 asked wrongly."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb that the arguments name; the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=os.environ.get("CLOSEGAP_LOG", "WARNING"), format="%(levelname)s %(name)s: %(message)s")
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE.format(verbs="\n".join(f"  {verb:<9} {what}" for verb, what in VERBS.items())))
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(version("closegap"))
+        return 0
+    try:
+        if arguments[0] not in VERBS:
+            raise UsageError(f"no verb {arguments[0]!r}; expected one of {', '.join(VERBS)}")
+        import_module(f"closegap.cli.{arguments[0]}").main(arguments[1:])
+    except UsageError as error:
+        return _failed(error, 2)
+    except ClosegapError as error:
+        return _failed(error, 1)
+    except OSError as error:
+        return _failed(error, 1)
+    except KeyboardInterrupt:
+        return _failed("stopped; `closegap train --resume RUN` goes on with a training run", 130)
+    return 0
+
+
+def _failed(error: Exception | str, code: int) -> int:
+    print(f"closegap: {' '.join(str(error).split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,169 @@
+"""Checkpoints: whole or not at all, safetensors and JSON, nothing pickled."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from closegap.encoders.model import MultimodalModel
+from closegap.errors import ClosegapError
+from closegap.files import whole_folder
+from closegap.losses.base import Loss
+
+_KEEP = 2  # newest checkpoints kept beside the best
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands.
+
+    Args:
+        step: steps taken.
+        best_step: step of the best validation so far; 0 before the first.
+        best_value: its selection metric.
+    """
+
+    step: int
+    best_step: int = 0
+    best_value: float = float("-inf")
+
+
+def model_state(model: MultimodalModel) -> dict[str, Tensor]:
+    """The tensors that define the model beside its frozen towers, which the config rebuilds."""
+    frozen = tuple(f"encoders.{name}." for name in model.modalities if model.encoder(name).frozen)
+    return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(frozen or ("\0",))}
+
+
+def frozen_towers(model: MultimodalModel) -> dict[str, str]:
+    """Modality name to the fingerprint of its tower, for the frozen ones."""
+    return {name: model.encoder(name).fingerprint() for name in model.modalities if model.encoder(name).frozen}
+
+
+def save_checkpoint(
+    folder: Path,
+    model: MultimodalModel,
+    loss: Loss,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    towers: Mapping[str, str],
+) -> Path:
+    """Write `folder`/step-NNNNNNNN and delete what is neither among the newest nor the best.
+
+    Args:
+        folder: the run's checkpoints.
+        model: the model.
+        loss: the loss, whose parameters are saved too.
+        optimizer: its state is saved.
+        progress: where training stands.
+        towers: fingerprints of the frozen towers.
+    """
+    path = checkpoint_path(folder, progress.step)
+    if path.exists():
+        return path
+    with whole_folder(path) as temporary:
+        save_file(_contiguous(model_state(model)), temporary / "model.safetensors")
+        save_file(_contiguous(loss.state_dict() | {"_": torch.zeros(())}), temporary / "loss.safetensors")
+        save_file(_contiguous(_optimizer_state(optimizer)), temporary / "optimizer.safetensors")
+        state = {"progress": asdict(progress), "frozen_towers": dict(towers)}
+        (temporary / "state.json").write_text(json.dumps(state, indent=1))
+    kept = {*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, progress.best_step)}
+    for old in checkpoints(folder):
+        if old not in kept:
+            doomed = old.with_name(
+                f".{old.name}.deleted"
+            )  # a deletion that is cut short must not look like a checkpoint
+            old.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+    return path
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return folder / f"step-{step:08d}"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints of a run, oldest first."""
+    return sorted(folder.glob("step-*"))
+
+
+def read_progress(path: Path) -> Progress:
+    """Where training stood at a checkpoint."""
+    return Progress(**_state(path)["progress"])
+
+
+def load_model(path: Path, model: MultimodalModel, towers: Mapping[str, str] | None = None) -> None:
+    """Load a checkpoint's weights into the model that its config builds.
+
+    Args:
+        path: a checkpoint folder.
+        model: the model.
+        towers: fingerprints of the model's frozen towers, where known already.
+
+    Raises:
+        ClosegapError: a damaged checkpoint, one of another model, or frozen towers with other weights.
+    """
+    saved, own = _tensors(path / "model.safetensors"), model_state(model)
+    _same_tensors(path, saved, own)
+    expected = _state(path)["frozen_towers"]
+    for name, fingerprint in (frozen_towers(model) if towers is None else towers).items():
+        if expected.get(name) != fingerprint:
+            raise ClosegapError(
+                f"{path}: trained on a frozen {name} tower with other weights or preparation than the config's"
+            )
+    model.load_state_dict(saved, strict=False)
+
+
+def load_training(path: Path, loss: Loss, optimizer: torch.optim.Optimizer) -> None:
+    """Load a checkpoint's loss parameters and optimiser state."""
+    saved = _tensors(path / "loss.safetensors")
+    saved.pop("_")
+    _same_tensors(path, saved, loss.state_dict())
+    loss.load_state_dict(saved)
+    tensors = _tensors(path / "optimizer.safetensors")
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
+    return {f"{index}/{key}": tensor for index, entry in state.items() for key, tensor in entry.items()}
+
+
+def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _same_tensors(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    missing = sorted(saved.keys() ^ own.keys())
+    if missing:
+        raise ClosegapError(f"{path}: checkpoint of another model ({missing[0]} is in one and not in the other)")
+    for name, tensor in own.items():
+        if saved[name].shape != tensor.shape:
+            given, expected = tuple(saved[name].shape), tuple(tensor.shape)
+            raise ClosegapError(f"{path}: checkpoint of another model ({name} is {given}, the config's is {expected})")
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ClosegapError(f"{path}: no readable checkpoint ({str(error).splitlines()[0]})") from error
+
+
+def _state(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        state: dict[str, dict[str, Any]] = json.loads((path / "state.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ClosegapError(f"{path}: no readable checkpoint ({error})") from error
+    return state

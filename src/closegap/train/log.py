@@ -1,0 +1,72 @@
+"""What a run writes down as it goes, and who may watch."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from closegap.files import write_text
+
+
+class Watcher(Protocol):
+    """Somebody who is told how training goes: a progress bar, a test, nobody."""
+
+    def features(self, modality: str, done: int, total: int) -> None:
+        """A frozen tower's features are being computed."""
+
+    def images(self, done: int, total: int) -> None:
+        """Images are being checked."""
+
+    def step(self, step: int, steps: int, terms: Mapping[str, float]) -> None:
+        """A step was taken; loss terms by name."""
+
+    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """The model was validated."""
+
+
+class Nobody:
+    """Watches nothing."""
+
+    def features(self, modality: str, done: int, total: int) -> None:
+        """See `Watcher`."""
+
+    def images(self, done: int, total: int) -> None:
+        """See `Watcher`."""
+
+    def step(self, step: int, steps: int, terms: Mapping[str, float]) -> None:
+        """See `Watcher`."""
+
+    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """See `Watcher`."""
+
+
+class MetricsLog:
+    """metrics.jsonl: one JSON object per line, each with its step.
+
+    Args:
+        path: the file.
+        step: what a run that goes on from this step writes; lines after it are dropped, since they will come again.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        kept = [row for row in read_metrics(path) if row["step"] <= step] if step else []
+        write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one line."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl; a line that a kill cut short is left out."""
+    return list(_rows(path)) if path.is_file() else []
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return

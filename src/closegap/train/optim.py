@@ -1,0 +1,54 @@
+"""Parameter groups and the learning rate's course."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from closegap.encoders.model import MultimodalModel
+from closegap.errors import UsageError
+from closegap.losses.base import Loss
+from closegap.train.config import Training
+
+
+def parameter_groups(model: MultimodalModel, loss: Loss, training: Training) -> list[dict[str, Any]]:
+    """Groups by learning rate and decay: towers with their own rate, and everything else; matrices decay alone.
+
+    Raises:
+        UsageError: a rate for a tower that the model does not have.
+    """
+    strange = sorted(set(training.tower_lr) - set(model.modalities))
+    if strange:
+        raise UsageError(f"train.tower_lr: {strange[0]!r} is no modality of the model ({', '.join(model.modalities)})")
+    parts: list[tuple[nn.Module, float]] = [
+        (model.encoder(name), training.tower_lr.get(name, training.lr)) for name in model.modalities
+    ]
+    parts += [(model.heads, training.lr), (model.temperature, training.lr), (loss, training.lr)]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for part, rate in parts:
+        for parameter in part.parameters():
+            if parameter.requires_grad:
+                decay = training.weight_decay if parameter.ndim >= 2 else 0.0
+                groups.setdefault((rate, decay), []).append(parameter)
+    if not groups:
+        raise UsageError("nothing to train: every tower is frozen, no head or loss has a parameter")
+    return [{"params": p, "lr": rate, "peak_lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+
+
+def optimizer(model: MultimodalModel, loss: Loss, training: Training) -> torch.optim.AdamW:
+    """AdamW over the parameter groups."""
+    return torch.optim.AdamW(parameter_groups(model, loss, training), betas=training.betas)
+
+
+def rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate at `step`: linear rise over the warm-up, then a cosine to 0.
+
+    Example:
+        >>> [round(rate_factor(step, 10, 0.2), 2) for step in (0, 1, 2, 6, 9)]
+        [0.5, 1.0, 1.0, 0.5, 0.04]
+    """
+    rise = round(steps * warmup)
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))

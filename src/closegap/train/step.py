@@ -1,0 +1,30 @@
+"""The contrastive step: embed, gather over processes, one loss on the global batch."""
+
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from closegap.distributed import gather_batch
+from closegap.encoders.batch import Batch
+from closegap.losses.base import Loss
+
+
+def contrastive_step(
+    model: Any, loss: Loss, batch: Batch, progress: float, mask_groups: bool
+) -> tuple[dict[str, Float[Tensor, ""]], Float[Tensor, ""]]:
+    """The loss terms of the global batch, and the temperature.
+
+    Every process computes the loss on all rows; the gather's backward sums the processes' gradients, so that the mean
+    which data-parallel training takes over processes is the gradient of the global loss.
+
+    Args:
+        model: the model, or its distributed wrapper.
+        loss: what is minimised.
+        batch: this process's rows.
+        progress: share of training done.
+        mask_groups: rows of one group are not each other's negatives.
+    """
+    embeddings, present, temperature = model(batch, progress)
+    embeddings, present, groups = gather_batch(embeddings, present, batch.groups)
+    return loss(embeddings, present, temperature, progress, groups if mask_groups else None), temperature

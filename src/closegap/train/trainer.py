@@ -1,0 +1,200 @@
+"""The training loop, for one process or many.
+
+One process    closegap train --config configs/roco-small.yaml --data.root ROCO --out runs/a
+One node       accelerate launch --num_processes 8 -m closegap train --config configs/paper.yaml --out runs/b
+Two nodes      torchrun --nnodes 2 --nproc_per_node 8 --rdzv_backend c10d --rdzv_endpoint HOST:29500 -m closegap \
+                   train --config configs/paper.yaml --out runs/b
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from closegap.data import Case, cache_folder, load_cases
+from closegap.data.loader import Draws, GlobalBatches, loader
+from closegap.encoders.batch import Batch
+from closegap.errors import ClosegapError
+from closegap.files import write_text
+from closegap.train import checkpoint, optim
+from closegap.train.checkpoint import Progress
+from closegap.train.embed import embed
+from closegap.train.features import FeatureCache
+from closegap.train.log import MetricsLog, Watcher
+from closegap.train.prepared import Prepared, prepare
+from closegap.train.run import Run, environment
+from closegap.train.step import contrastive_step
+from closegap.train.validation import validation_metrics
+
+START = Path("embeddings/validation-start.safetensors")
+_LOG_EVERY = 10
+
+
+class NonFiniteLossError(ClosegapError):
+    """A loss term or the gradient is NaN or infinite; the message names the step and the term."""
+
+
+class Trainer:
+    """Trains one run; everything random depends on (seed, step, process) alone.
+
+    A run that was killed and goes on therefore takes the very steps that it would have taken.
+
+    Args:
+        run: what to train.
+        folder: the run's folder; gets metrics.jsonl, environment.json, skipped.csv, checkpoints/.
+        watcher: who is told how it goes.
+    """
+
+    def __init__(self, run: Run, folder: Path, watcher: Watcher) -> None:
+        self.run, self.folder, self.watcher = run, folder, watcher
+        self.training, self.model, self.loss = run.train, run.model, run.loss
+        self.accelerator = Accelerator(
+            mixed_precision=run.train.precision, log_with=list(run.train.trackers) or None, project_dir=folder
+        )
+        self.progress = Progress(0)
+        self._prepare_data()
+        self.model.to(self.accelerator.device)
+        self.loss.to(self.accelerator.device)
+        self.optimizer = optim.optimizer(self.model, self.loss, self.training)
+        self.towers = checkpoint.frozen_towers(self.model)
+
+    def train(self, resume: bool = False) -> None:
+        """Train to the end, from the start or from the newest checkpoint.
+
+        Raises:
+            NonFiniteLossError: a term or the gradient is NaN or infinite.
+            ClosegapError: a checkpoint of another model.
+        """
+        saved = checkpoint.checkpoints(self.folder / "checkpoints")
+        if resume and saved:
+            checkpoint.load_model(saved[-1], self.model, self.towers)
+            checkpoint.load_training(saved[-1], self.loss, self.optimizer)
+            self.progress = checkpoint.read_progress(saved[-1])
+        self.parallel, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
+        if self.main:
+            self.cases.write_skipped(self.folder / "skipped.csv")
+            write_text(self.folder / "environment.json", json.dumps(environment(self.run.seed), indent=1) + "\n")
+        self.log = MetricsLog(self.folder / "metrics.jsonl", self.progress.step) if self.main else None
+        if self.training.trackers:
+            self.accelerator.init_trackers("logs")
+        if self.progress.step == 0:
+            self._validate(0)
+        self._steps()
+        self.accelerator.wait_for_everyone()
+        if self.training.trackers:
+            self.accelerator.end_training()
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the process that writes."""
+        return bool(self.accelerator.is_main_process)
+
+    def _prepare_data(self) -> None:
+        cases = self.cases = load_cases(self.run.data, self.run.checks, self.model.modalities, self.watcher.images)
+        # One process computes the features; the others then find them on disk.
+        with self.accelerator.main_process_first():
+            self.train_split = self._prepare_split(cases.split("train"))
+            self.validation_split = self._prepare_split(cases.splits.get("validation", ()))
+        self.model.fit({name: views.items for name, views in self.train_split.views.items()})
+        processes, batch_size = self.accelerator.num_processes, self.training.batch_size
+        whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.run.seed, world_size=processes)
+        self.steps_per_epoch = whole.steps_per_epoch
+        self.steps = self.training.steps or self.training.epochs * self.steps_per_epoch
+
+    def _prepare_split(self, cases: Sequence[Case]) -> Prepared:
+        cache = FeatureCache(cache_folder() / "features") if self.training.cache_features else None
+        return prepare(cases, self.model, cache, self.accelerator.device, self.watcher.features)
+
+    def _steps(self) -> None:
+        split, accelerator = self.train_split, self.accelerator
+        draws = Draws(split.views, split.groups, self.model.preparers(), self.run.seed)
+        batches = GlobalBatches(
+            len(split.cases),
+            self.training.batch_size,
+            self.steps,
+            self.run.seed,
+            start=self.progress.step,
+            rank=accelerator.process_index,
+            world_size=accelerator.num_processes,
+        )
+        validate_every = self.training.validate_every or self.steps_per_epoch
+        checkpoint_every = self.training.checkpoint_every or self.steps_per_epoch
+        self.parallel.train()
+        self.loss.train()
+        began = time.perf_counter()
+        for batch in loader(draws, batches, self.training.workers, accelerator.device.type == "cuda"):
+            values = self._step(batch.to(accelerator.device))
+            done = self.progress.step + 1
+            self.progress = replace(self.progress, step=done)
+            last = done == self.steps
+            self.watcher.step(done, self.steps, values)
+            if done % _LOG_EVERY == 0 or last:
+                rate = self.training.batch_size * (done - batches.start) / (time.perf_counter() - began)
+                self._record({**values, "epoch": done / self.steps_per_epoch, "cases_per_s": rate})
+            if done % validate_every == 0 or last:
+                self._validate(done)
+            if (done % checkpoint_every == 0 or last or self.progress.best_step == done) and self.main:
+                checkpoint.save_checkpoint(
+                    self.folder / "checkpoints", self.model, self.loss, self.optimizer, self.progress, self.towers
+                )
+
+    def _step(self, batch: Batch) -> dict[str, float]:
+        """One optimisation step; loss terms and what else is worth a curve."""
+        step = self.progress.step
+        torch.manual_seed(_step_seed(self.run.seed, step, self.accelerator.process_index))
+        factor = optim.rate_factor(step, self.steps, self.training.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * factor
+        with self.accelerator.autocast():
+            terms, temperature = contrastive_step(
+                self.parallel, self.loss, batch, step / self.steps, self.training.mask_groups
+            )
+        values = {name: value.item() for name, value in terms.items()}
+        _check_finite(step, values, "loss term")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(torch.stack(list(terms.values())).sum())
+        norm = float(nn.utils.clip_grad_norm_(self._trained(), self.training.clip_norm))
+        _check_finite(step, {"norm": norm}, "gradient")
+        self.optimizer.step()
+        extra = {"temperature": temperature.item(), "lr": self.training.lr * factor, "gradient_norm": norm}
+        return {"loss": sum(values.values()), **values, **extra}
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def _validate(self, step: int) -> None:
+        if not self.validation_split.cases:
+            return
+        embeddings = embed(self.model, self.validation_split, self.accelerator.device)
+        if step == 0 and self.main:
+            embeddings.save(self.folder / START)
+        metrics = validation_metrics(embeddings)
+        self._record({f"validation/{name}": value for name, value in metrics.items()})
+        self.watcher.validation(step, metrics)
+        if step and metrics.get(self.training.select, float("-inf")) > self.progress.best_value:
+            self.progress = replace(self.progress, best_step=step, best_value=metrics[self.training.select])
+
+    def _record(self, values: Mapping[str, Any]) -> None:
+        if self.log is not None:
+            self.log.write(self.progress.step, values)
+            self.accelerator.log(dict(values), step=self.progress.step)
+
+
+def _step_seed(seed: int, step: int, process: int) -> int:
+    """Seed of one step's dropout on one process."""
+    return (seed * 1_000_003 + step) * 4096 + process
+
+
+def _check_finite(step: int, values: Mapping[str, float], what: str) -> None:
+    for name, value in values.items():
+        if value != value or value in (float("inf"), float("-inf")):
+            raise NonFiniteLossError(
+                f"step {step}: {what} {name!r} is {value}; "
+                "lower --train.lr, raise the temperature, or train with --train.precision no"
+            )
