@@ -14,7 +14,7 @@ _TITLES = {
 
 
 def map_panel(
-    panel: str, views: Mapping[str, Mapping[str, View]], modalities: Sequence[str], groups: Sequence[str]
+    panel: str, views: Mapping[str, Mapping[str, View]], modalities: Sequence[str], groups: Mapping[str, str]
 ) -> Plot:
     """The panel whose arm the control named `panel` chooses.
 
@@ -22,7 +22,7 @@ def map_panel(
         panel: "left" or "right"; with fewer than three arms there is no such control, and the arm is fixed.
         views: arm name to projection to its points; the arrays are the section's shared ones.
         modalities: names, in the order of their colours and symbols.
-        groups: label groups, in the order of their colours; empty without labels.
+        groups: label group to the name of its colour; empty without labels.
     """
     arms = list(views)
     fixed = {"left": arms[0], "right": arms[-1]}[panel] if len(arms) < 3 else None
@@ -47,6 +47,9 @@ def map_panel(
     for kind in kinds:
         reach = 1.06 * max(view[kind].reach for view in views.values()) or 1.0
         layouts.append(({"view": kind}, _axes(kind, reach)))
+    if groups:
+        shapes = ", ".join(f"{name}: {SYMBOLS[i % len(SYMBOLS)]}" for i, name in enumerate(modalities))
+        notes.append(Note(f"Shapes are modalities ({shapes}).", {"colour": "label"}))
     layout = {"hovermode": "closest", "showlegend": True, "margin": {"b": 64}}
     return Plot(traces, layout, layouts, notes, shape="square")
 
@@ -88,11 +91,10 @@ def _by_modality(key: str, modalities: Sequence[str], when: When) -> Iterator[di
         yield {**_points(key, name, i, series_color(i, 0.85), None, when), "name": plotly_text(name, 30)}
 
 
-def _by_label(key: str, modalities: Sequence[str], groups: Sequence[str], when: When) -> Iterator[dict[str, Any]]:
-    for g, group in enumerate(groups):
-        paint = series_color(g, 0.85) if g < 7 and group != "unknown" else color("muted", 0.5)
+def _by_label(key: str, modalities: Sequence[str], groups: Mapping[str, str], when: When) -> Iterator[dict[str, Any]]:
+    for g, (group, paint) in enumerate(groups.items()):
         for i, name in enumerate(modalities):
-            points = _points(key, name, i, paint, f"rows/{name}/{g}", when)
+            points = _points(key, name, i, color(paint, 0.85), f"rows/{name}/{g}", when)
             yield {**points, "name": plotly_text(group, 30), "legendgroup": group, "showlegend": i == 0}
 
 

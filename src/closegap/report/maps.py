@@ -16,10 +16,11 @@ from closegap.report.projections import View, gap_plane, pca_plane, tsne
 
 _FIT_CASES = 5_000
 _LABELS = 7  # more colours cannot be told apart
+_UNKNOWN = "without label"
 _KINDS = {"pca": "PCA", "gap": "Gap axis", "tsne": "t-SNE"}
 _NOTES = {
     "pca": "PCA shows the directions in which all modalities, pooled, vary most, whatever the cause.",
-    "gap": "This plane is chosen to show the gap: the distance between the means is the modality gap itself.",
+    "gap": "This plane is chosen to show the gap, as much of it as a plane can; other differences may be hidden.",
     "tsne": "t-SNE keeps neighbours together, but neither distances nor sizes nor density: do not read a gap off it.",
 }
 
@@ -71,9 +72,9 @@ def latent_map(
         lead="One point is one item of one modality; a thin line joins the items of a case, a ringed cross is a mean. "
         f"{len(shown):,} of {len(cases):,} cases, drawn at random. Panels share axes; each arm has its own plane.",
         controls=_controls(list(sets), kinds, panels, bool(groups)),
-        plots=[map_panel(panel, views, first.modalities, list(groups)) for panel in panels],
+        plots=[map_panel(panel, views, first.modalities, _paints(groups)) for panel in panels],
         shared=shared,
-        per_row=2,
+        per_row=len(panels),
     )
 
 
@@ -133,8 +134,13 @@ def _groups(labels: Sequence[str] | None, rows: Sequence[int]) -> dict[str, set[
     groups = {label: {row for row in rows if labels[row] == label} for label in named}
     rest = {row for row in rows if labels[row] and labels[row] not in groups}
     unknown = {row for row in rows if not labels[row]}
-    extra = {f"{len(counts) - len(named)} other labels": rest, "unknown": unknown}
+    extra = {f"{len(counts) - len(named)} other labels": rest, _UNKNOWN: unknown}
     return groups | {title: members for title, members in extra.items() if members}
+
+
+def _paints(groups: Mapping[str, set[int]]) -> dict[str, str]:
+    """Label group to the name of its colour; other and unknown labels are grey."""
+    return {title: f"series-{i}" if i < _LABELS and title != _UNKNOWN else "muted" for i, title in enumerate(groups)}
 
 
 def _hover(
