@@ -87,3 +87,21 @@ def case_centroids(x: Matrix, y: Matrix, x_cases: Sequence[int], y_cases: Sequen
         ]
         found.append(centre([centre(rows) for rows in sides if rows]))
     return found
+
+
+def squared_mmd(x: Matrix, y: Matrix, x_cases: Sequence[int], y_cases: Sequence[int]) -> float:
+    pooled = [*x, *y]
+    distances = sorted(math.dist(a, b) ** 2 for place, a in enumerate(pooled) for b in pooled[:place])
+    width = distances[(len(distances) - 1) // 2]
+
+    def inside(a: Matrix, b: Matrix, a_cases: Sequence[int], b_cases: Sequence[int]) -> float:
+        return mean(
+            [
+                math.exp(-(math.dist(p, q) ** 2) / (2 * width))
+                for p, i in zip(a, a_cases, strict=True)
+                for q, j in zip(b, b_cases, strict=True)
+                if i != j
+            ]
+        )
+
+    return inside(x, x, x_cases, x_cases) + inside(y, y, y_cases, y_cases) - 2 * inside(x, y, x_cases, y_cases)

@@ -1,0 +1,55 @@
+"""Whether a few items are found by everybody and many by nobody."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from closegap.errors import UsageError
+from closegap.metrics.bootstrap import Sampled, estimates
+from closegap.metrics.nearest import nearest
+from closegap.metrics.positives import Rows
+
+
+def k_occurrence(queries: Float[Tensor, "q d"], gallery: Float[Tensor, "g d"], k: int = 10) -> Int[Tensor, "g"]:
+    """How many queries have each gallery row among their k nearest, in [0, q]; k q / g on average."""
+    return torch.bincount(nearest(queries, gallery, k).flatten(), minlength=len(gallery))
+
+
+def hubness_skewness(occurrence: Int[Tensor, "g"]) -> Float[Tensor, ""]:
+    """Skewness of the k-occurrence, mean(((N - mean) / std)^3); 0 where all are found alike, higher with hubs.
+
+    Reference:
+        Radovanovic et al., Hubs in space: popular nearest neighbors in high-dimensional data, 2010.
+    """
+    return _hubness(occurrence, torch.ones(1, len(occurrence), dtype=torch.float64))["hubness_skewness"][0]
+
+
+def never_retrieved(occurrence: Int[Tensor, "g"]) -> Float[Tensor, ""]:
+    """Share of gallery rows among the k nearest of no query, in [0, 1]; lower is better."""
+    return _hubness(occurrence, torch.ones(1, len(occurrence), dtype=torch.float64))["never_retrieved"][0]
+
+
+def hubness_estimates(queries: Rows, gallery: Rows, counts: Int[Tensor, "b g"], k: int = 10) -> dict[str, Sampled]:
+    """hubness_skewness and never_retrieved with draws: items are resampled by group, each with the occurrence it has.
+
+    Queries stay as they are: drawn twice they would find the same items twice and feign hubs.
+    """
+    occurrence = k_occurrence(queries.embeddings, gallery.embeddings, k)
+    return estimates(lambda weights: _hubness(occurrence, weights), gallery.groups, counts)
+
+
+def _hubness(occurrence: Int[Tensor, "g"], weights: Float[Tensor, "b g"]) -> Mapping[str, Float[Tensor, "b"]]:
+    if not len(occurrence):
+        raise UsageError("hubness needs a gallery with at least one item")
+    times = occurrence.double()
+    total = weights.sum(1)
+    mean, second, third = (weights @ times**power / total for power in (1, 2, 3))
+    variance = (second - mean.square()).clamp(min=0)
+    third_central = third - 3 * mean * second + 2 * mean**3
+    # Equal occurrences leave rounding, whose skewness means nothing.
+    skewed = variance > 1e-9 * second.clamp(min=1)
+    skewness = torch.where(skewed, third_central / variance.clamp(min=1e-300).pow(1.5), 0.0)
+    never = weights @ (occurrence == 0).double() / total
+    return {"hubness_skewness": skewness.where(total > 0, torch.nan), "never_retrieved": never}

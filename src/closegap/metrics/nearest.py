@@ -1,0 +1,47 @@
+"""The nearest items of each query over the full gallery."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+_SCORES_AT_ONCE = 2**22
+
+
+def nearest(
+    queries: Float[Tensor, "q d"], gallery: Float[Tensor, "g d"], k: int, excluded: Int[Tensor, "q"] | None = None
+) -> Int[Tensor, "q k"]:
+    """The k gallery rows with the highest cosine to each query, the highest first; O(g) memory.
+
+    Scores closer than rounding can tell (1e-6 in float32, 1e-12 in float64) are equal and go by index.
+
+    Args:
+        queries: unit rows.
+        gallery: unit rows.
+        k: how many; all that can be found where the gallery holds fewer.
+        excluded: for each query a gallery row that it does not search, where the gallery holds the query itself.
+    """
+    k = min(k, len(gallery) - (excluded is not None))
+    found = torch.empty(len(queries), max(k, 0), dtype=torch.int64, device=queries.device)
+    step = max(1, _SCORES_AT_ONCE // max(1, len(gallery)))
+    for start in range(0, len(queries) if k > 0 else 0, step):
+        tile = slice(start, start + step)
+        scores = queries[tile] @ gallery.T
+        if excluded is not None:
+            scores.scatter_(1, excluded[tile, None], -torch.inf)
+        found[tile] = _highest(scores, k)
+    return found
+
+
+def _highest(scores: Float[Tensor, "q g"], k: int) -> Int[Tensor, "q k"]:
+    tolerance = 1e-12 if scores.dtype == torch.float64 else 1e-6
+    values, items = scores.topk(k, dim=1)
+    # Where more than k items reach the last score, which of them are in is a matter of index.
+    reaching = torch.ge(scores, values[:, -1:] - tolerance, out=torch.empty_like(scores)).sum(1)
+    for row in (reaching > k).nonzero().squeeze(1).tolist():
+        last = values[row, -1]
+        certain = (scores[row] > last + tolerance).nonzero().squeeze(1)
+        tied = ((scores[row] - last).abs() <= tolerance).nonzero().squeeze(1)
+        items[row] = torch.cat([certain, tied[: k - len(certain)]])
+    items = items.sort(dim=1).values
+    rounded = (scores.gather(1, items) / tolerance).round()
+    return items.gather(1, rounded.sort(dim=1, descending=True, stable=True).indices)
