@@ -63,6 +63,8 @@ def arms_section(report: Report, *, baseline: str | None = None, differences: Di
         arrows=ARROWS,
         words=WORDS,
     )
+    if len(report.arms) == 1:
+        return Section("What was measured", "Retrieval is over the full gallery.", html)
     return Section("Arms side by side", "Every arm was measured on the same cases, over the full gallery.", html)
 
 

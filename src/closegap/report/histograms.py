@@ -41,7 +41,7 @@ def cosine_histograms(sets: Mapping[str, EmbeddingSet], *, non_pairs: int = 50_0
     return Section(
         title="Cosines of true pairs and of non-pairs",
         lead="A high cosine of true pairs means little where non-pairs have it too: what counts is how far apart the "
-        "two means are. All arms share their axes.",
+        "two means are." + (" All arms share their axes." if len(sets) > 1 else ""),
         html=legend(["true pairs", "non-pairs"], ["series-0", "muted"]),
         controls=[Control("pair", "Modalities", names)] if len(pairs) > 1 else [],
         plots=_plots(cosines),

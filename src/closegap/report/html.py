@@ -89,11 +89,7 @@ def _fact(value: Any) -> str:
         inner_values = list(value.values())
         if any(isinstance(inner, Mapping) for inner in inner_values):
             return ""  # a table of its own, not a fact
-        if (
-            len(inner_values) > 1
-            and isinstance(inner_values[0], list)
-            and all(v == inner_values[0] for v in inner_values)
-        ):
+        if inner_values and isinstance(inner_values[0], list) and all(v == inner_values[0] for v in inner_values):
             return _fact(inner_values[0])  # every arm has the same seeds
         return ", ".join(f"{str(name).replace('_', ' ')} {_fact(inner)}" for name, inner in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):

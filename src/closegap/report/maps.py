@@ -70,7 +70,8 @@ def latent_map(
     return Section(
         title="Latent map",
         lead="One point is one item of one modality; a thin line joins the items of a case, a ringed cross is a mean. "
-        f"{len(shown):,} of {len(cases):,} cases, drawn at random. Panels share axes; each arm has its own plane.",
+        f"{len(shown):,} of {len(cases):,} cases, drawn at random."
+        + (" Panels share axes; each arm has its own plane." if len(panels) > 1 else ""),
         controls=_controls(list(sets), kinds, panels, bool(groups)),
         plots=[map_panel(panel, views, first.modalities, _paints(groups)) for panel in panels],
         shared=shared,
