@@ -105,3 +105,17 @@ def squared_mmd(x: Matrix, y: Matrix, x_cases: Sequence[int], y_cases: Sequence[
         )
 
     return inside(x, x, x_cases, x_cases) + inside(y, y, y_cases, y_cases) - 2 * inside(x, y, x_cases, y_cases)
+
+
+def ndcg(found: Sequence[float], everything: Sequence[float], k: int) -> float:
+    """`found`: relevance of the items in the order of the ranking; `everything`: of all items of the index."""
+
+    def gain(values: Sequence[float]) -> float:
+        return math.fsum(value / math.log2(rank + 1) for rank, value in enumerate(values[:k], start=1))
+
+    return gain(found) / gain(sorted(everything, reverse=True))
+
+
+def jaccard(a: Sequence[str], b: Sequence[str]) -> float:
+    together = set(a) | set(b)
+    return len(set(a) & set(b)) / len(together) if together else 0.0

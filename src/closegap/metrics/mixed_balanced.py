@@ -1,0 +1,75 @@
+"""Mixed-modality search, balanced form: every case is in the index once, in one modality or the other."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from closegap.errors import UsageError
+from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.positives import Pairs, Rows
+from closegap.metrics.retrieval import Ranks, retrieval_estimates, retrieval_ranks
+
+
+@dataclass(frozen=True)
+class BalancedSearch:
+    """Where each query found its case.
+
+    Args:
+        ranks: of the queries whose case is in the index.
+        stored_as_x: for each of `ranks.queries`, whether its case is in the index as the first modality.
+    """
+
+    ranks: Ranks
+    stored_as_x: Bool[Tensor, "q"]
+
+
+def balanced_search(x: Rows, y: Rows, view: Rows, seed: int = 0) -> BalancedSearch:
+    """Search of one index that holds each case in one modality by the toss of a coin, from a further view of the case.
+
+    Args:
+        x: rows of the first modality.
+        y: rows of the second.
+        view: rows of a further view that are not in `x` or `y`: another caption, the concepts, a third modality.
+        seed: of the coins; a case's coin depends on nothing else, so arms are compared on one index.
+
+    Raises:
+        UsageError: no case has both modalities and a further view.
+    """
+    cases = 1 + max(int(side.cases.max()) if len(side.cases) else -1 for side in (x, y, view))
+    coin = torch.rand(cases, generator=torch.Generator().manual_seed(seed)) < 0.5
+    both = torch.zeros(2, cases, dtype=torch.bool)
+    both[0, x.cases], both[1, y.cases] = True, True
+    enters = both.all(0)
+    as_x, as_y = x.pick((enters & coin)[x.cases]), y.pick((enters & ~coin)[y.cases])
+    gallery = torch.cat([as_x.embeddings, as_y.embeddings])
+    pairs = Pairs(view.cases, torch.cat([as_x.cases, as_y.cases]))
+    ranks = retrieval_ranks(view.embeddings, gallery, pairs)
+    if not len(ranks.queries):
+        raise UsageError("balanced search needs cases with both modalities and a further view, and there are none")
+    return BalancedSearch(ranks, coin[view.cases[ranks.queries]])
+
+
+def balanced_estimates(
+    x: Rows, y: Rows, view: Rows, counts: Int[Tensor, "b g"], k: int = 10, seed: int = 0
+) -> dict[str, Sampled]:
+    """The scores of `retrieval_estimates`, and modality_difference with draws.
+
+    modality_difference is R@k of cases stored as the first modality less R@k of cases stored as the second, in [-1,
+    1]; 0 where the index is blind to modality. Queries are resampled by group, the index stays as it is.
+
+    Raises:
+        UsageError: no case has both modalities and a further view, or the coins put all of them on one side.
+    """
+    search = balanced_search(x, y, view, seed)
+    if search.stored_as_x.all() or not search.stored_as_x.any():
+        raise UsageError("balanced search has cases of one modality only in its index; it needs more cases")
+    hits = (search.ranks.best <= k).double()
+    sides = {
+        "as_x": hits.where(search.stored_as_x, torch.nan),
+        "as_y": hits.where(~search.stored_as_x, torch.nan),
+    }
+    found = estimates(weighted_means(sides), view.groups[search.ranks.queries], counts)
+    difference = found["as_x"].minus(found["as_y"])
+    return retrieval_estimates(search.ranks, view.groups, counts) | {"modality_difference": difference}

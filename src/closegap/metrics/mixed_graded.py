@@ -1,0 +1,102 @@
+"""Mixed-modality search, graded form: what is relevant counts, whatever its modality."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from closegap.errors import UsageError
+from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.nearest import nearest
+from closegap.metrics.positives import Rows
+from closegap.metrics.relevance import Relevance
+
+_GRADES_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class GradedSearch:
+    """How well each row finds what is relevant to it in the index of both modalities.
+
+    Args:
+        ndcg: nDCG@k of each row as a query, rows of the first modality first; NaN where nothing is relevant to it.
+        chance: what a random order of the index scores on average.
+    """
+
+    ndcg: Float[Tensor, "r"]
+    chance: Float[Tensor, "r"]
+
+
+def graded_search(x: Rows, y: Rows, relevance: Relevance, k: int = 10) -> GradedSearch:
+    """nDCG@k of every row of both modalities, searched among all other rows of both.
+
+    The ideal order is that of all relevant items of the index, of either modality and the query's own case included.
+
+    Args:
+        x: rows of the first modality.
+        y: rows of the second.
+        relevance: how relevant one row is to another, by number in the set.
+        k: how many found items count.
+    """
+    index = torch.cat([x.index, y.index])
+    rows = torch.cat([x.embeddings, y.embeddings])
+    own = torch.arange(len(rows))
+    found = nearest(rows, rows, k, excluded=own)
+    parts = []
+    step = max(1, _GRADES_AT_ONCE // max(1, len(rows)))
+    for start in range(0, len(rows), step):
+        tile = slice(start, start + step)
+        grades = relevance(index[tile], index)
+        grades.scatter_(1, own[tile, None], 0.0)
+        of_found = grades.gather(1, found[tile])
+        ideal = grades.topk(of_found.shape[1], dim=1).values
+        typical = (grades.sum(1, keepdim=True) / max(1, len(rows) - 1)).expand_as(ideal)
+        parts.append((ndcg(of_found, ideal), ndcg(typical, ideal)))
+    scores, chances = (torch.cat(side) for side in zip(*parts, strict=True))
+    return GradedSearch(scores, chances)
+
+
+def ndcg(found: Float[Tensor, "q k"], ideal: Float[Tensor, "q k"]) -> Float[Tensor, "q"]:
+    """Normalised discounted cumulative gain of each query, in [0, 1]; higher is better, NaN where nothing is relevant.
+
+    sum over the ranks r = 1 ... k of gain_r / log2(r + 1), relative to that of the ideal order.
+
+    Args:
+        found: relevance of the items found, best first.
+        ideal: the k highest relevances that there are in the whole index, highest first.
+
+    Example:
+        >>> ndcg(torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[1.0, 0.0, 0.0]]))
+        tensor([0.5000], dtype=torch.float64)
+
+    Reference:
+        Jarvelin and Kekalainen, Cumulated gain-based evaluation of IR techniques, 2002, with linear gain.
+    """
+    discounts = torch.arange(2, 2 + found.shape[1], dtype=torch.float64).log2().reciprocal()
+    gain, best = found.double() @ discounts, ideal.double() @ discounts
+    return torch.where(best > 0, gain / best, torch.nan)
+
+
+def graded_estimates(
+    x: Rows, y: Rows, relevance: Relevance, counts: Int[Tensor, "b g"], k: int = 10
+) -> dict[str, Sampled]:
+    """ndcg@k over the queries of both modalities, of each alone (..._x, ..._y) and of a random order (..._chance).
+
+    With draws: queries are resampled by group, the index stays as it is. Queries to which nothing is relevant do not
+    count.
+
+    Raises:
+        UsageError: nothing is relevant to any row, for lack of labels or concepts.
+    """
+    search = graded_search(x, y, relevance, k)
+    if search.ndcg.isnan().all():
+        raise UsageError("graded search needs rows that share a label or concepts, and there are none")
+    of_x = torch.arange(len(search.ndcg)) < len(x.index)
+    values = {
+        f"ndcg@{k}": search.ndcg,
+        f"ndcg@{k}_x": search.ndcg.where(of_x, torch.nan),
+        f"ndcg@{k}_y": search.ndcg.where(~of_x, torch.nan),
+        f"ndcg@{k}_chance": search.chance,
+    }
+    return estimates(weighted_means(values), torch.cat([x.groups, y.groups]), counts)
