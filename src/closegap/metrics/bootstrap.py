@@ -44,6 +44,13 @@ class Sampled:
         measured = self.draws[~self.draws.isnan()]
         return float(measured.quantile(share)) if len(measured) else None
 
+    def recentred(self) -> "Sampled":
+        """The same with the draws moved to the value, for a metric that repeated rows bias.
+
+        The interval then says where other samples of this size would lie, not where resamples of this one do.
+        """
+        return Sampled(self.value, self.draws - self.draws.nanmean() + self.value)
+
     def minus(self, other: "Sampled") -> "Sampled":
         """The difference to `other`, paired by resample: both must come from the same counts.
 
