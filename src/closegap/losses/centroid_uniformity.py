@@ -10,6 +10,7 @@ from closegap.losses.base import Loss
 from closegap.losses.centroids import centroids, presence
 from closegap.losses.precision import full_precision
 from closegap.losses.rows import check_batch, negative_pairs
+from closegap.losses.tiled import TILED_ABOVE, tiled_uniformity
 from closegap.losses.uniformity import uniformity
 from closegap.types import Embeddings, Groups, Present
 
@@ -23,7 +24,7 @@ def centroid_uniformity(
     """Log of the mean of exp(-2 ||mu_i - mu_j||^2) over the pairs of cases i < j; lower is more uniform.
 
     mu_i is the mean of case i's present embeddings, scaled to unit length. A case with one modality counts, a case
-    with none does not. The value depends on n: compare runs at equal batch size.
+    with none does not. The value depends on n: compare runs at equal batch size. Many cases are computed tile by tile.
 
     Args:
         embeddings: unit-norm rows by modality.
@@ -49,10 +50,11 @@ def centroid_uniformity(
     mu = centroids(embeddings, present)
     cases = presence(embeddings, present).any(0)
     mu, groups = mu[cases], None if groups is None else groups[cases]
+    form = tiled_uniformity if len(mu) > TILED_ABOVE else uniformity
     if not paper:
-        return uniformity(normalize(mu, dim=1, eps=_SHORTEST), groups=groups)
+        return form(normalize(mu, dim=1, eps=_SHORTEST), groups=groups)
     pairs_per_case = negative_pairs(groups, len(mu)) / max(len(mu), 1)
-    return uniformity(mu, groups=groups) + (log(pairs_per_case) if pairs_per_case else 0.0)
+    return form(mu, groups=groups) + (log(pairs_per_case) if pairs_per_case else 0.0)
 
 
 class CentroidUniformity(Loss):

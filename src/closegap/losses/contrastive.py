@@ -7,7 +7,8 @@ from torch.nn.functional import softplus
 
 from closegap.losses.base import Loss
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import check_batch, mean_over_pairs, not_negatives
+from closegap.losses.rows import batch_size, check_batch, mean_over_pairs, not_negatives
+from closegap.losses.tiled import TILED_ABOVE, tiled_info_nce
 from closegap.types import Embeddings, Groups, Present
 
 
@@ -63,7 +64,7 @@ def pair_cross_entropy(logits: Float[Tensor, "n n"], groups: Groups | None = Non
 
 
 class InfoNCE(Loss):
-    """InfoNCE averaged over pairs of modalities; the term `contrastive`.
+    """InfoNCE averaged over pairs of modalities; the term `contrastive`. Large batches are computed tile by tile.
 
     Args:
         anchor: pair only this modality with each other one; all pairs by default.
@@ -84,7 +85,8 @@ class InfoNCE(Loss):
         """The term `contrastive`; see `Loss.forward`."""
         del progress
         check_batch(embeddings, present, groups)
+        form = tiled_info_nce if batch_size(embeddings) > TILED_ABOVE else info_nce
         value = mean_over_pairs(
-            lambda a, b, rows: info_nce(a, b, temperature, rows, groups), embeddings, present, self.anchor
+            lambda a, b, rows: form(a, b, temperature, rows, groups), embeddings, present, self.anchor
         )
         return {"contrastive": value}

@@ -31,6 +31,11 @@ def check_batch(embeddings: Embeddings, present: Present, groups: Groups | None 
         raise UsageError(f"groups have shape {tuple(groups.shape)}, expected ({n},), one number per row")
 
 
+def batch_size(embeddings: Embeddings) -> int:
+    """Number of rows."""
+    return len(next(iter(embeddings.values())))
+
+
 def modality_pairs(embeddings: Embeddings, anchor: str | None = None) -> list[tuple[str, str]]:
     """All pairs of modalities or, with an anchor, the pairs that begin with it.
 

@@ -1,0 +1,135 @@
+"""The tiled forms equal the plain ones in value and gradient."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.losses.arms import Given, draw
+from torch import Tensor
+
+from closegap.losses import CentroidUniformity, GapClosing, InfoNCE, Loss, info_nce, uniformity
+from closegap.losses.tiled import TILED_ABOVE, tiled_info_nce, tiled_uniformity
+
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5}
+
+
+def agree(plain: Callable[[], Tensor], tiled: Callable[[], Tensor], inputs: list[Tensor], tolerance: float) -> None:
+    """Compare values, and gradients relative to their norm."""
+    expected, found = plain(), tiled()
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+    pairs = zip(torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs), strict=True)
+    for gradient, reference in pairs:
+        assert gradient.isfinite().all()
+        assert (gradient - reference).norm() <= tolerance * reference.norm() + tolerance**2
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    n=st.integers(0, 20),
+    tile=st.integers(1, 21),
+    tau=st.sampled_from([1.0, 0.07, 0.01]),
+    missing=st.sampled_from([0.0, 0.3]),
+    groups=st.sampled_from([0, 1, 8]),
+    dtype=st.sampled_from(list(TOLERANCES)),
+)
+def test_info_nce(seed: int, n: int, tile: int, tau: float, missing: float, groups: int, dtype: torch.dtype) -> None:
+    batch = draw(seed, n=n, m=2, missing=missing, groups=groups, dtype=dtype)
+    a, b = batch.embeddings.values()
+    rows = batch.present["image"] & batch.present["report"] if missing else None
+    temperature = torch.tensor(tau, dtype=dtype, requires_grad=True)
+    agree(
+        lambda: info_nce(a, b, temperature, rows, batch.groups),
+        lambda: tiled_info_nce(a, b, temperature, rows, batch.groups, tile),
+        [a, b, temperature],
+        TOLERANCES[dtype],
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    n=st.integers(0, 20),
+    tile=st.integers(1, 21),
+    length=st.sampled_from([1.0, 0.3]),
+    missing=st.sampled_from([0.0, 0.3]),
+    groups=st.sampled_from([0, 1, 8]),
+    dtype=st.sampled_from(list(TOLERANCES)),
+)
+def test_uniformity(
+    seed: int, n: int, tile: int, length: float, missing: float, groups: int, dtype: torch.dtype
+) -> None:
+    batch = draw(seed, n=n, m=2, missing=missing, groups=groups, dtype=dtype)
+    x, rows = batch.embeddings["image"], batch.present.get("image")
+    agree(
+        lambda: uniformity(length * x, rows, batch.groups),
+        lambda: tiled_uniformity(length * x, rows, batch.groups, tile),
+        [x],
+        TOLERANCES[dtype],
+    )
+
+
+@pytest.mark.parametrize("groups", [None, torch.tensor([0, 1, 1, 2, 3, 0, 4])], ids=["alone", "grouped"])
+def test_gradients_are_derivatives(groups: Tensor | None) -> None:
+    a, b = draw(0, d=3, m=2).embeddings.values()
+    temperature = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda x, y, tau: tiled_info_nce(x, y, tau, groups=groups, tile=3), (a, b, temperature)
+    )
+    assert torch.autograd.gradcheck(lambda x: tiled_uniformity(x, groups=groups, tile=3), a)
+
+
+def test_the_hardest_temperature_is_finite() -> None:
+    rows = torch.eye(6).requires_grad_()
+    agree(lambda: info_nce(rows, -rows, 0.001), lambda: tiled_info_nce(rows, -rows, 0.001, tile=4), [rows], 1e-5)
+
+
+def test_values_without_gradients() -> None:
+    rows = draw(1).embeddings["image"].detach()
+    torch.testing.assert_close(tiled_uniformity(rows, tile=3), uniformity(rows), rtol=1e-12, atol=0)
+    torch.testing.assert_close(tiled_info_nce(rows, rows, 0.1, tile=3), info_nce(rows, rows, 0.1), rtol=1e-12, atol=0)
+
+
+def test_autocast_does_not_lower_precision() -> None:
+    a, b = draw(2, n=30, d=16, m=2, dtype=torch.float32).embeddings.values()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        values = tiled_info_nce(a, b, 0.1, tile=8), tiled_uniformity(a, tile=8)
+        gradients = [torch.autograd.grad(value, a)[0] for value in values]
+    assert torch.equal(values[0], tiled_info_nce(a, b, 0.1, tile=8))
+    assert torch.equal(values[1], tiled_uniformity(a, tile=8))
+    assert torch.equal(gradients[0], torch.autograd.grad(tiled_info_nce(a, b, 0.1, tile=8), a)[0])
+    assert torch.equal(gradients[1], torch.autograd.grad(tiled_uniformity(a, tile=8), a)[0])
+
+
+def saved_numbers(loss: Loss, batch: Given) -> int:
+    """Size of the largest tensor that the loss keeps for its backward pass."""
+    sizes = [0]
+
+    def note(tensor: Tensor) -> Tensor:
+        sizes.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        batch.total(loss)
+    return max(sizes)
+
+
+@pytest.mark.parametrize("build", [InfoNCE, CentroidUniformity, GapClosing])
+def test_large_batches_keep_no_matrix_and_small_ones_take_the_plain_form(build: Callable[[], Loss]) -> None:
+    n, d = TILED_ABOVE + 1, 4
+    assert saved_numbers(build(), draw(3, n=n, d=d, m=2)) == n * d
+    assert saved_numbers(build(), draw(3, n=n - 1, d=d, m=2)) == (n - 1) ** 2
+
+
+def test_a_large_batch_equals_the_plain_forms() -> None:
+    batch = draw(4, n=TILED_ABOVE + 50, d=8, m=2, missing=0.1, groups=900)
+    image, report = batch.embeddings.values()
+    rows = batch.present["image"] & batch.present["report"]
+    agree(
+        lambda: info_nce(image, report, 0.2, rows, batch.groups),
+        lambda: batch.total(InfoNCE()),
+        [image, report],
+        TOLERANCES[torch.float64],
+    )
