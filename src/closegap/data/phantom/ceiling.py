@@ -26,8 +26,8 @@ def chance_recall(gallery: int, k: int, positives: int = 1) -> float:
         positives: number of items that count as a hit.
 
     Example:
-        >>> chance_recall(600, 10)
-        0.016666666666666607
+        >>> chance_recall(4, 2)
+        0.5
     """
     k = min(k, gallery)
     return 1.0 - comb(gallery - positives, k) / comb(gallery, k)

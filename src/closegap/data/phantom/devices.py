@@ -64,8 +64,9 @@ def _pacemaker(film: Film, chest: Chest, device: Finding, draw: Draw) -> None:
     place = (side * draw.uniform(0.58, 0.63), draw.uniform(-0.50, -0.44))
     film.metal = film.metal + 1.1 * ramp(ellipse(film.grid, place, (0.115, 0.095), 0.1 * side), 0.02)
     vein = curve((place[0], place[1] - 0.08), (side * 0.32, -0.72), (chest.push - 0.05, -0.40), 4)
-    low = max(chest.domes)
-    ventricle = curve((chest.push - 0.08, -0.05), (chest.push - 0.16, low - 0.02), (chest.push + 0.20, low - 0.08), 4)
+    ventricle = curve(
+        (chest.push - 0.08, -0.05), (chest.push - 0.16, chest.floor - 0.02), (chest.push + 0.20, chest.floor - 0.08), 4
+    )
     _tube(film, vein + ventricle, 0.018, 0.5)
     _tube(film, curve((chest.push - 0.06, -0.30), (chest.push - 0.09, 0.10), (chest.push - 0.17, 0.02), 3), 0.018, 0.5)
 

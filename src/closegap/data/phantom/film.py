@@ -20,7 +20,7 @@ class Film:
         tissue: shadow of the body wall and organs, 0 outside the patient.
         air: 1 where lung is aerated, 0 elsewhere.
         markings: shadow of the vessels and of what else lies in the aerated lung.
-        bone: shadow of the skeleton.
+        overlay: shadow of the skeleton and the breasts, which air does not take away.
         metal: shadow of devices and markers.
     """
 
@@ -28,7 +28,7 @@ class Film:
     tissue: Field
     air: Field
     markings: Field
-    bone: Field
+    overlay: Field
     metal: Field
 
     @classmethod
@@ -43,7 +43,7 @@ class Film:
 
     def exposed(self, draw: Draw, exposure: float, contrast: float) -> UInt8[np.ndarray, "h w"]:
         """Grey values of the film: white where the beam was weakened most."""
-        shadow = self.tissue * (1.0 - AIR * self.air) + self.markings * self.air + self.bone + self.metal
+        shadow = self.tissue * (1.0 - AIR * self.air) + self.markings * self.air + self.overlay + self.metal
         square = shadow * shadow * exposure
         grey = square * (1.0 + 0.6 * contrast) / (square + contrast)
         rows, columns = grey.shape

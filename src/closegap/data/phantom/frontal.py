@@ -22,6 +22,7 @@ class Chest:
         half_width: of the rib cage.
         apex: y of the tips of the lungs.
         domes: y of the right and of the left dome of the diaphragm.
+        floor: y of what the heart rests on.
         arch: how high the domes are vaulted, 1 is usual.
         heart: width of the heart over the width of the rib cage.
         push: displacement of the mediastinum, to the image's right.
@@ -36,6 +37,7 @@ class Chest:
     half_width: float
     apex: float
     domes: tuple[float, float]
+    floor: float
     arch: float
     heart: float
     push: float
@@ -66,7 +68,8 @@ def draw_chest(study: Study) -> Chest:
         half_width=draw.bell(0.72, 0.04) + (0.02 if study.sex == "male" else -0.02),
         apex=draw.bell(-0.76, 0.04) - (0.04 if over else 0.0),
         domes=(dome + lift[0], dome + step + lift[1]),
-        arch=0.35 if over else draw.bell(1.0, 0.2),
+        floor=dome + step,
+        arch=draw.bell(1.0, 0.2) * (0.35 if over else 1.0),
         heart=ratio + draw.bell(0.0, 0.02),
         push=_push(study) + draw.bell(0.0, 0.015),
         bend=swing,
@@ -117,7 +120,7 @@ def paint_body(film: Film, chest: Chest) -> None:
     out = np.maximum(reach - 0.2, 0.0)
     top = -1.12 + 0.20 * ramp(reach - 0.24, 0.16) + 0.14 * out + 0.20 * out * out
     flank = chest.half_width + chest.fat + 0.03 + 0.6 * ramp(-0.22 - grid.y, 0.45)
-    inside = ramp(grid.y - top, 0.035) * ramp(flank - reach, 0.035)
+    inside = ramp(np.minimum(grid.y - top, flank - reach), 0.035)
     depth = 1.0 - 0.28 * grid.x * grid.x
     belly = 0.22 * ramp(grid.y - dome(chest, grid), 0.1) + 0.05 * ramp(grid.y - 0.6, 0.5)
     film.tissue = inside * (chest.wall * depth + belly)
@@ -125,10 +128,10 @@ def paint_body(film: Film, chest: Chest) -> None:
 
 def paint_breasts(film: Film, chest: Chest, habitus: str, draw: Draw) -> None:
     """Two shadows over the lower lungs with a rounded lower border."""
-    weight = {"slim": 0.09, "average": 0.13, "large": 0.18}[habitus]
+    weight = {"slim": 0.08, "average": 0.11, "large": 0.15}[habitus]
     size = draw.uniform(0.25, 0.28) + 0.3 * weight
     shape = ellipse(film.grid.folded(), (0.43, 0.14 + 0.6 * weight), (size, size * 0.95), 0.15)
-    film.tissue = film.tissue + weight * ramp(shape, 0.05) * ramp(film.grid.y + 0.12, 0.35)
+    film.overlay = film.overlay + weight * ramp(shape, 0.05) * ramp(film.grid.y + 0.12, 0.35)
 
 
 def paint_stomach(film: Film, chest: Chest, draw: Draw) -> None:
@@ -145,7 +148,8 @@ def paint_lungs(film: Film, chest: Chest) -> None:
     above = np.maximum(-0.35 - grid.y, 0.0)
     medial = 0.10 + 0.75 * above * above
     wide = cage(chest, grid)
-    lungs = ramp(wide - reach, 0.05) * ramp(reach - medial, 0.06) * ramp(dome(chest, grid) - grid.y, 0.035)
+    edge = np.minimum(np.minimum(wide - reach, reach - medial), 1.4 * (dome(chest, grid) - grid.y))
+    lungs = ramp(edge, 0.05)
     thick = 0.80 + 0.20 * ramp(wide - reach - 0.12, 0.3)
     film.air = lungs * thick * (0.93 + 0.07 * ramp(-0.1 - grid.y, 0.8))
 
@@ -156,24 +160,23 @@ def paint_vessels(film: Film, chest: Chest, draw: Draw, fullness: float) -> None
     shadow = np.zeros_like(grid.x)
     for side in (-1.0, 1.0):
         height = -0.06 if side < 0.0 else -0.10
-        for slope in (-1.6, -1.0, -0.5, -0.1, 0.3, 0.75, 1.2, 1.7):
+        for slope in (-1.6, -1.0, -0.5, 0.0, 0.45, 1.0, 1.6):
             root = (side * 0.17 + chest.push, height + 0.06 * slope)
             run = draw.uniform(0.36, 0.5) / (1.0 + 0.3 * abs(slope))
             tip = (root[0] + side * run, root[1] + slope * run + draw.bell(0.0, 0.09))
             bend = (root[0] + side * run * 0.45, root[1] + slope * run * 0.7 + draw.bell(0.0, 0.07))
-            branch = vessel(grid, curve(root, bend, tip, 3), fullness)
+            branch = vessel(grid, curve(root, bend, tip, 2), fullness)
             shadow = np.maximum(shadow, branch)
-    texture = clouds(draw, grid, 12) + clouds(draw, grid, 26)
-    film.markings = film.markings + 0.26 * fullness * shadow + 0.05 * texture
+    film.markings = film.markings + 0.26 * fullness * shadow + 0.07 * clouds(draw, grid, 18)
 
 
-def paint_mediastinum(film: Film, chest: Chest, draw: Draw) -> None:
+def paint_mediastinum(film: Film, chest: Chest) -> None:
     """Heart, great vessels, aortic arch, hila; the windpipe's air."""
     grid = film.grid
     push = chest.push
     span = chest.heart * chest.half_width
     right, left = 0.36 * span, 0.64 * span  # shares of the heart's half-widths on either side of the midline
-    low = max(chest.domes) + 0.02
+    low = chest.floor + 0.02
     tall = 0.20 + 0.30 * span
     centre = push + left - right
     body = ellipse(grid, (centre, low - 0.62 * tall), (0.92 * (left + right), tall), 0.35)
@@ -182,11 +185,10 @@ def paint_mediastinum(film: Film, chest: Chest, draw: Draw) -> None:
     knob = ellipse(grid, (push + chest.vessels_width - 0.03, -0.32), (0.09, 0.10))
     upper = chest.vessels_width + 0.25 * np.maximum(-0.45 - grid.y, 0.0) - np.abs(grid.x - push - 0.01)
     upper = np.minimum(upper, 0.15 - grid.y)
-    heart = np.maximum(ramp(body, 0.06), ramp(atrium, 0.06))
-    vessels = np.maximum(ramp(trunk, 0.05), ramp(knob, 0.03))
-    cover = np.maximum(np.maximum(heart, vessels), ramp(upper, 0.05))
+    heart = np.maximum(body, atrium)
+    cover = ramp(np.maximum(np.maximum(heart, 1.2 * trunk), np.maximum(1.7 * knob, 1.2 * upper)), 0.06)
     film.opacify(0.96 * cover)
-    film.tissue = film.tissue + 0.20 * np.maximum(heart, ramp(upper, 0.2)) * ramp(film.tissue - 0.3, 0.4)
+    film.tissue = film.tissue + 0.20 * ramp(np.maximum(heart, 0.3 * upper), 0.06) * ramp(film.tissue - 0.3, 0.4)
     for side in (-1.0, 1.0):
         hilum = ellipse(grid, (push + side * 0.185, -0.06 if side < 0.0 else -0.10), (0.06, 0.12), 0.2 * side)
         film.markings = film.markings + 0.20 * ramp(hilum, 0.10)

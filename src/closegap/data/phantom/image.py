@@ -53,7 +53,8 @@ def render(study: Study, size: int) -> UInt8[np.ndarray, "size size"]:
     draw = Draw(study.seed, study.index, f"film {study.view}")
     bedside = study.view == "ap"
     tilt = draw.bell(0.0, 0.045 if bedside else 0.025)  # half the tangent: up to 5 and 3 degrees
-    grid = Grid.tilted(size, tilt, draw.bell(1.10, 0.05), draw.bell(0.0, 0.05), draw.bell(0.0, 0.04))
+    zoom, right = (1.02, -0.06) if study.view == "lateral" else (1.10, 0.0)
+    grid = Grid.tilted(size, tilt, draw.bell(zoom, 0.05), draw.bell(right, 0.05), draw.bell(0.0, 0.04))
     film = Film.blank(grid)
     if study.view == "lateral":
         paint_lateral(film, study)
@@ -79,7 +80,7 @@ def _paint_frontal(film: Film, study: Study) -> None:
     paint_stomach(film, chest, Draw(study.seed, study.index, "stomach"))
     paint_lungs(film, chest)
     paint_vessels(film, chest, Draw(study.seed, study.index, "vessels"), 1.35 if edema else 1.0)
-    paint_mediastinum(film, chest, Draw(study.seed, study.index, "mediastinum"))
+    paint_mediastinum(film, chest)
     paint_findings(film, chest, study)
-    paint_bones(film, chest, study.finding("rib_fracture"), Draw(study.seed, study.index, "bones"))
+    paint_bones(film, chest, study)
     paint_devices(film, chest, study)

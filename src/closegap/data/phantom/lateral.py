@@ -46,7 +46,7 @@ def draw_profile(study: Study) -> Profile:
     return Profile(
         depth=draw.bell(0.0, 0.03) + (0.09 if over else 0.0) + (0.03 if large else -0.03 if slim else 0.0),
         dome=draw.bell(0.34, 0.05) + (0.14 if over else 0.0),
-        arch=0.45 if over else draw.bell(1.0, 0.12),
+        arch=draw.bell(1.0, 0.12) * (0.45 if over else 1.0),
         heart=HEART_RATIO[heart.size if heart else None] / 0.46 - (0.12 if over else 0.0) + draw.bell(0.0, 0.04),
         wall=draw.bell(0.72, 0.05) + (0.14 if large else -0.10 if slim else 0.0),
         fat=0.05 + (0.07 if large else -0.02 if slim else 0.0),
@@ -87,9 +87,9 @@ def _paint_body(film: Film, profile: Profile, study: Study, draw: Draw) -> None:
     grid = film.grid
     ahead = front(profile, grid) - 0.09 - profile.fat - 0.5 * np.maximum(grid.y - 0.45, 0.0) * profile.fat
     behind = back(profile, grid) + 0.13 + profile.fat
-    inside = ramp(grid.x - ahead, 0.03) * ramp(behind - grid.x, 0.03)
+    inside = np.minimum(grid.x - ahead, behind - grid.x)
     arms = ramp(ellipse(grid, (0.02, -1.0), (0.62, 0.42)), 0.2)
-    inside = np.maximum(inside, ramp(ellipse(grid, (0.0, -1.0), (0.60, 0.40)), 0.03))
+    inside = ramp(np.maximum(inside, ellipse(grid, (0.0, -1.0), (0.60, 0.40))), 0.03)
     belly = 0.24 * ramp(grid.y - diaphragm(profile, grid), 0.1)
     film.tissue = inside * (profile.wall + belly + 0.28 * arms)
     if study.sex == "female":
@@ -147,4 +147,4 @@ def _paint_bones(film: Film, profile: Profile) -> None:
     ribs = ribs * cage * (0.50 + 0.45 * ramp(across + 0.2, 0.6))
     sternum = ramp(0.026 - np.abs(grid.x - front(profile, grid) + 0.015), 0.02) * ramp(grid.y + 0.62, 0.06)
     sternum = sternum * ramp(0.32 - grid.y, 0.06)
-    film.bone = film.bone + profile.bone * body * (vertebrae + arches + ribs + 0.9 * sternum)
+    film.overlay = film.overlay + profile.bone * body * (vertebrae + arches + ribs + 0.9 * sternum)

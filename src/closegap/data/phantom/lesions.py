@@ -141,7 +141,7 @@ def _free_air(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
 
 def _hiatal_hernia(film: Film, chest: Chest, found: Finding, draw: Draw) -> None:
     """Stomach behind the heart: a round shadow, gas above a level of fluid."""
-    centre = (chest.push + draw.bell(0.06, 0.02), chest.domes[1] - draw.uniform(0.12, 0.15))
+    centre = (chest.push + draw.bell(0.06, 0.02), chest.floor - draw.uniform(0.12, 0.15))
     size = draw.uniform(0.16, 0.19)
     shape = ellipse(film.grid, centre, (size, 0.9 * size))
     level = centre[1] + 0.1 * size

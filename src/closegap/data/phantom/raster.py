@@ -146,11 +146,12 @@ def clouds(draw: Draw, grid: Grid, cells: int) -> Field:
     values = draw.lattice(nodes, nodes).ravel()
     u = np.minimum(np.maximum((grid.x + 1.3) * (0.5 * cells), 0.0), nodes - 1.01)
     v = np.minimum(np.maximum((grid.y + 1.3) * (0.5 * cells), 0.0), nodes - 1.01)
-    column, row = u.astype(np.int32), v.astype(np.int32)
+    column, row = u.astype(np.intp), v.astype(np.intp)
     s, t = u - column.astype(np.float32), v - row.astype(np.float32)
     s, t = s * s * (3.0 - 2.0 * s), t * t * (3.0 - 2.0 * t)
     corner = row * nodes + column
-    top = values[corner] * (1.0 - s) + values[corner + 1] * s
-    bottom = values[corner + nodes] * (1.0 - s) + values[corner + nodes + 1] * s
-    result: Field = top * (1.0 - t) + bottom * t
+    top, bottom = values.take(corner), values.take(corner + nodes)
+    top += (values.take(corner + 1) - top) * s
+    bottom += (values.take(corner + nodes + 1) - bottom) * s
+    result: Field = top + (bottom - top) * t
     return result

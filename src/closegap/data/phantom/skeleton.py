@@ -6,23 +6,27 @@ from closegap.data.phantom.draw import Draw
 from closegap.data.phantom.film import Film
 from closegap.data.phantom.frontal import Chest, cage, midline
 from closegap.data.phantom.raster import Field, Grid, Point, along, curve, ellipse, ramp
-from closegap.data.phantom.study import Finding
+from closegap.data.phantom.study import Study
 
 BREAK_HEIGHT = {"upper": -0.36, "mid": -0.04, "lower": 0.28}
 
 
-def paint_bones(film: Film, chest: Chest, broken: Finding | None, draw: Draw) -> None:
+def paint_bones(film: Film, chest: Chest, study: Study) -> None:
     """Spine, ribs, collar bones and shoulder blades."""
     body = ramp(film.tissue - 0.25, 0.3)
     pale = 1.0 - 0.35 * ramp(film.grid.y - 0.5, 0.2)
-    shadow = _spine(film, chest) + _ribs(film, chest, _break(chest, broken, draw))
-    film.bone = film.bone + chest.bone * body * (shadow * pale + _shoulders(film, draw))
+    shadow = _spine(film, chest) + _ribs(film, chest, _break(chest, study))
+    film.overlay = film.overlay + chest.bone * body * (
+        shadow * pale + _shoulders(film, Draw(study.seed, study.index, "shoulders"))
+    )
 
 
-def _break(chest: Chest, broken: Finding | None, draw: Draw) -> Point | None:
+def _break(chest: Chest, study: Study) -> Point | None:
     """Where a rib is broken: near the edge of the cage, at the height of the zone."""
+    broken = study.finding("rib_fracture")
     if broken is None:
         return None
+    draw = Draw(study.seed, study.index, "rib_fracture")
     side = 1.0 if broken.side == "left" else -1.0
     return side * chest.half_width * draw.uniform(0.70, 0.78), BREAK_HEIGHT[str(broken.zone)] + draw.bell(0.0, 0.04)
 
