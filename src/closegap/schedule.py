@@ -16,8 +16,8 @@ class Schedule:
         UsageError: no points, p outside [0, 1], or p not increasing.
 
     Example:
-        >>> beta = Schedule([(0.2, 1.0), (0.7, 0.0)])
-        >>> beta(0.0), beta(0.45), beta(1.0)
+        >>> beta = Schedule([(0.25, 1.0), (0.75, 0.0)])
+        >>> beta(0.0), beta(0.5), beta(1.0)
         (1.0, 0.5, 0.0)
     """
 

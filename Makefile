@@ -1,0 +1,65 @@
+# What a person types. A machine needs Python 3.11 to 3.13 and make; everything else goes into .venv.
+#
+#   make demo                     the first thing to do
+#   make test PYTHON=python3.12   with another interpreter
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
+# One thread for each of two workers: small tensors gain nothing from more, and two workers would fight over cores.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2
+
+.PHONY: help demo test check bench docs clean
+.NOTPARALLEL:
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.installed  ## train three arms on generated studies, compare them, write runs/demo/report.html
+	$(RUN) -m closegap demo --out runs/demo
+	@echo "Open runs/demo/report.html in a browser."
+
+test: $(VENV)/.installed-dev  ## run the tests
+	$(PYTEST)
+
+check: $(VENV)/.installed-dev  ## format, lint, types, import rules, tests: what a change must pass
+	$(RUN) -m ruff format --check
+	$(RUN) -m ruff check
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PYTEST)
+
+bench: $(VENV)/.installed-dev  ## run the benchmarks, one after the other
+	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(RUN) "$$file"; done
+
+docs: $(VENV)/.installed-dev  ## run every example of the documentation, write the reference of the API to build/api
+	$(PYTEST) tests/test_docs.py
+	$(RUN) -m pdoc --docformat google --output-directory build/api closegap
+
+clean:  ## remove .venv, caches and build products; runs stay
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch, torchvision and timm must be of one release: a single call to pip resolves them together. The stamps are the
+# last thing written, so that an installation which was interrupted is done again.
+$(VENV)/.installed: pyproject.toml
+	@$(venv)
+	@echo "Installing into $(VENV); the first time takes a few minutes."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml
+	@$(venv)
+	@echo "Installing into $(VENV); the first time takes a few minutes."
+	@$(PIP) --editable '.[dev,offline]'
+	@touch $@ $(VENV)/.installed
+
+# A working .venv is kept; a half-made one is made anew.
+define venv
+$(RUN) -m pip --version >/dev/null 2>&1 || { \
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+		echo "closegap needs Python 3.11 to 3.13, $(PYTHON) is $$($(PYTHON) --version 2>&1); name one: make PYTHON=python3.12" >&2; \
+		exit 1; }; \
+	$(PYTHON) -m venv --clear $(VENV); }
+endef
