@@ -5,6 +5,7 @@ from closegap.data.image import load_image, pad_to_square
 from closegap.data.image_checks import cache_folder, content_digests
 from closegap.data.image_source import ImageSource
 from closegap.data.manifest import Columns, Manifest
+from closegap.data.phantom import Phantoms
 from closegap.data.roco import Roco
 from closegap.data.rocov2 import RocoV2
 from closegap.data.sample import BrokenRow, Case, Row, Source
@@ -17,6 +18,7 @@ __all__ = [
     "Columns",
     "ImageSource",
     "Manifest",
+    "Phantoms",
     "Roco",
     "RocoV2",
     "Row",
