@@ -52,9 +52,8 @@ def sampling_variance(
     if groups is not None:
         x_units, y_units = groups[x_units], groups[y_units]
     units = Pairs(x_units, y_units).cases
-    x_part = case_sums(x, x_units, units) - torch.bincount(x_units, minlength=units)[:, None] * _mean(x)
-    y_part = case_sums(y, y_units, units) - torch.bincount(y_units, minlength=units)[:, None] * _mean(y)
-    return (x_part / len(x) - y_part / len(y)).square().sum(0)
+    difference = _parts(x, x_units, units).sub_(_parts(y, y_units, units))
+    return difference.square_().sum(0)
 
 
 def debiased_gap(gap: Float[Tensor, "..."], floor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -78,6 +77,12 @@ def largest_dimensions(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], k: int 
     """The k dimensions in which the modalities' centres are furthest apart, the furthest first."""
     _expect_rows(x, y)
     return (_mean(x) - _mean(y)).abs().topk(min(k, x.shape[1])).indices
+
+
+def _parts(rows: Float[Tensor, "n d"], units: Int[Tensor, "n"], count: int) -> Float[Tensor, "u d"]:
+    """What each unit adds to the mean of the rows; in place, since with many units no array is larger."""
+    numbers = torch.bincount(units, minlength=count).double()
+    return case_sums(rows, units, count).addr_(numbers, _mean(rows), alpha=-1).div_(len(rows))
 
 
 def _mean(rows: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:

@@ -42,12 +42,12 @@ def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 3)
         raise UsageError("location needs two cases at least in each modality")
     case_groups = torch.zeros(pairs.cases, dtype=torch.int64)
     case_groups[x.cases], case_groups[y.cases] = x.groups, y.groups
+    variance = sampling_variance(x.embeddings, y.embeddings, pairs, case_groups)
     largest = largest_dimensions(x.embeddings, y.embeddings, k)
     sums = _CaseSums(x.embeddings, y.embeddings, pairs, largest)
     if not sums.true_pairs[:, 1].any():
         raise UsageError("no case has both modalities, so there is no true pair to measure")
     found = estimates(sums.statistic, case_groups, counts)
-    variance = sampling_variance(x.embeddings, y.embeddings, pairs, case_groups)
     squared, in_largest, floor = found.pop("squared"), found.pop("in_largest"), variance.sum().sqrt()
     gap = torch.tensor(squared.value, dtype=torch.float64).sqrt()
     draws = debiased_gap(squared.draws.sqrt(), floor)

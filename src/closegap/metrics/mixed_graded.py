@@ -12,7 +12,7 @@ from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Rows
 from closegap.metrics.relevance import Relevance
 
-_GRADES_AT_ONCE = 2**22
+_GRADES_AT_ONCE = 2**23
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_SCORES_AT_ONCE = 2**22
+_SCORES_AT_ONCE = 2**23
 
 
 def nearest(

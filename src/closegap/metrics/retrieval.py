@@ -10,7 +10,7 @@ from closegap.errors import UsageError
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means, weighted_median
 from closegap.metrics.positives import Pairs
 
-_SCORES_AT_ONCE = 2**22
+_SCORES_AT_ONCE = 2**23
 
 
 @dataclass(frozen=True)
