@@ -5,9 +5,17 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 _TERMS = ("loss", "contrastive", "align", "uniformity")
 _WATCHED = ("gap", "cos_true_pairs", "cos_null", "R@10")
@@ -21,7 +29,7 @@ def console() -> Console:
 
 
 class Bars:
-    """A `Watcher` that shows progress bars on standard error.
+    """A `Watcher` that shows progress bars on standard error, and under them the latest terms and validation.
 
     Args:
         title: what the training bar is called.
@@ -36,18 +44,20 @@ class Bars:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            console=Console(stderr=True),
         )
         self._tasks: dict[str, TaskID] = {}
-        self._terms = self._validated = ""
+        self._terms, self._validated = Text(style="dim"), Text(style="dim")
+        shown = Group(self._progress, self._terms, self._validated)
+        self._live = Live(shown, console=Console(stderr=True), refresh_per_second=4)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._progress.stop()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
 
     def features(self, modality: str, done: int, total: int) -> None:
         """See `Watcher`."""
@@ -59,8 +69,8 @@ class Bars:
 
     def step(self, step: int, steps: int, terms: Mapping[str, float]) -> None:
         """See `Watcher`."""
-        self._terms = _note({name: terms[name] for name in _TERMS if name in terms})
-        self._advance(self.title, step, steps, f"{self._terms}  {self._validated}")
+        self._terms.plain = _note({name: terms[name] for name in _TERMS if name in terms})
+        self._advance(self.title, step, steps)
 
     def validation(self, step: int, metrics: Mapping[str, float]) -> None:
         """See `Watcher`."""
@@ -68,16 +78,16 @@ class Bars:
         gaps = [value for name, value in metrics.items() if name.endswith(":gap")]
         if gaps:
             watched = {"gap": sum(gaps) / len(gaps), **watched}
-        self._validated = _note(watched)
+        self._validated.plain = f"validation at step {step}: {_note(watched)}"
 
     def work(self, done: int, total: int) -> None:
         """Anything else that takes a while."""
         self._advance(self.title, done, total)
 
-    def _advance(self, name: str, done: int, total: int, note: str = "") -> None:
+    def _advance(self, name: str, done: int, total: int) -> None:
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, note="")
-        self._progress.update(self._tasks[name], completed=done, total=total, note=note)
+            self._tasks[name] = self._progress.add_task(name)
+        self._progress.update(self._tasks[name], completed=done, total=total)
 
 
 def _note(values: Mapping[str, float]) -> str:

@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(version("closegap"))
         return 0
+    # Libraries' own bars would tear ours.
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         if arguments[0] not in VERBS:
             raise UsageError(f"no verb {arguments[0]!r}; expected one of {', '.join(VERBS)}")

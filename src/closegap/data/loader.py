@@ -153,5 +153,5 @@ def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool)
     )
 
 
-def _as_is(batch: Batch) -> Batch:
+def _as_is(batch: Any) -> Any:
     return batch

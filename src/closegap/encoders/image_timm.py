@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import timm
 import torch
 from jaxtyping import Float, UInt8
-from timm.models import group_parameters
+from timm.data.config import resolve_data_config
+from timm.models import get_arch_pretrained_cfgs, group_parameters
 from torch import Tensor
 
 from closegap.data.image import load_image, pad_to_square
@@ -18,6 +20,7 @@ from closegap.encoders.base import Encoder
 from closegap.encoders.freezing import train_last_blocks
 from closegap.encoders.weights import load_weights, locate
 from closegap.errors import ClosegapError, UsageError
+from closegap.files import digest
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,14 @@ class TimmImageEncoder(Encoder):
 
     Args:
         name: a timm model name, with tag if several pretrained weights exist.
-        weights: "hub" for timm's pretrained weights, "random", or a local checkpoint; `package:<package>/<file>` names a
-            file inside an installed package.
+        weights: "hub" for timm's pretrained weights, "random", or a local checkpoint; `package:<package>/<file>` names
+            a file inside an installed package.
         trained_blocks: how many blocks are trained, from the output back; 0 freezes the tower, null trains all of it.
         size: side of the input in pixels; the model's own by default.
         checkpointing: recompute activations in the backward pass, for less memory.
 
     Raises:
-        UsageError: timm has no model of that name.
+        UsageError: timm has no model, or no tag of the model, of that name.
         ClosegapError: weights that cannot be had or belong to another model.
     """
 
@@ -61,14 +64,11 @@ class TimmImageEncoder(Encoder):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if not timm.is_model(name.partition(".")[0]):
-            close = timm.list_models(f"*{name.partition('.')[0].partition('_')[0]}*")[:3]
-            raise UsageError(
-                f"timm has no model {name!r}; timm.list_models() lists them (for example {', '.join(close)})"
-            )
+        _expect_known(name)
+        self.name = name
         self.tower = _tower(name, weights, size)
         self.dim = int(self.tower.num_features)
-        data = timm.data.resolve_data_config(model=self.tower)
+        data = resolve_data_config(model=self.tower)  # type: ignore[no-untyped-call]
         self.size = size or int(data["input_size"][-1])
         self.register_buffer("mean", torch.tensor(data["mean"]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(data["std"]).view(1, 3, 1, 1))
@@ -87,6 +87,21 @@ class TimmImageEncoder(Encoder):
         features: Tensor = self.tower(images.contiguous(memory_format=torch.channels_last))
         return features
 
+    def fingerprint(self) -> str:
+        """As every encoder's, architecture included: some differ in what no weight shows, such as their activation."""
+        return digest(super().fingerprint().encode(), self.name.partition(".")[0].encode())
+
+
+def _expect_known(name: str) -> None:
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        close = get_close_matches(architecture, timm.list_models(), 3)
+        advice = f"; did you mean {', '.join(close)}?" if close else "; timm.list_models() lists them"
+        raise UsageError(f"timm has no model {architecture!r}{advice}")
+    known = get_arch_pretrained_cfgs(architecture)
+    if tag and name not in known:
+        raise UsageError(f"timm has no weights {tag!r} of {architecture}; it has {', '.join(known) or 'none'}")
+
 
 def _tower(name: str, weights: str, size: int | None) -> Any:
     """The timm model without classifier, weights loaded. Only transformers need to be told another input size."""
@@ -97,9 +112,9 @@ def _tower(name: str, weights: str, size: int | None) -> Any:
         except (OSError, RuntimeError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise ClosegapError(
-                f"pretrained weights of {name} could not be had from the hub ({reason}); give weights as a local checkpoint"
+                f"pretrained weights of {name} could not be had from the hub ({reason}); give a local checkpoint"
             ) from error
-    tower = timm.create_model(name, pretrained=False, **sized)
+    tower: Any = timm.create_model(name, pretrained=False, **sized)
     if weights != "random":
         load_weights(tower, Path(locate(weights)))
     tower.reset_classifier(0)

@@ -80,7 +80,7 @@ class TabularEncoder(Encoder):
 
     def fit(self, items: Iterable[Record]) -> None:
         """Mean and spread of every numeric column over the training records that have it."""
-        numbers, _ = self._preparer(list(items))
+        numbers = self._preparer(list(items))[0].double()  # in float32 a constant column would seem to vary
         known = ~numbers.isnan()
         count = known.sum(0)
         mean = numbers.nan_to_num().sum(0) / count.clamp_min(1)

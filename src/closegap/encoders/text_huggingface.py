@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -16,6 +17,7 @@ from closegap.encoders.weights import locate
 from closegap.errors import ClosegapError
 from closegap.files import digest
 
+_UNUSED = "pooler."  # a head of some architectures; pooling is done here
 _BLOCK = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)\.(\d+)\.")
 
 
@@ -50,7 +52,7 @@ class TransformersTextEncoder(Encoder):
         checkpointing: recompute activations in the backward pass, for less memory.
 
     Raises:
-        ClosegapError: no such model, locally or on the hub.
+        ClosegapError: no such model, locally or on the hub, or weights of another one.
     """
 
     def __init__(
@@ -71,6 +73,9 @@ class TransformersTextEncoder(Encoder):
         if checkpointing:
             self.tower.gradient_checkpointing_enable()
         train_last_blocks(self.tower, _depth(self.tower), trained_blocks)
+        for name, parameter in self.tower.named_parameters():
+            if name.startswith(_UNUSED):
+                parameter.requires_grad_(False)  # never in the graph: distributed training would wait for its gradient
 
     def preparer(self) -> Callable[[Sequence[str]], dict[str, Tensor]]:
         """Tokenisation."""
@@ -102,10 +107,10 @@ _POOLING = {"cls": _first_token, "mean": _mean_token}
 def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
-        if pretrained:
-            return AutoModel.from_pretrained(name, dtype=torch.float32), tokenizer
-        return AutoModel.from_config(AutoConfig.from_pretrained(name)), tokenizer  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
+        if not pretrained:
+            return AutoModel.from_config(AutoConfig.from_pretrained(name)), tokenizer  # type: ignore[no-untyped-call]
+        tower, loaded = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+    except (OSError, ValueError, SafetensorError) as error:
         what = (
             "the folder is no transformers model"
             if Path(name).is_dir()
@@ -114,6 +119,10 @@ def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
         raise ClosegapError(
             f"text encoder {name!r}: {what}; give a local directory with config, tokenizer, weights"
         ) from error
+    missing = sorted(key for key in loaded["missing_keys"] if not key.startswith(_UNUSED))
+    if missing:
+        raise ClosegapError(f"text encoder {name!r}: its weights lack {missing[0]} ({len(missing)} such tensors)")
+    return tower, tokenizer
 
 
 def _depth(tower: torch.nn.Module) -> dict[str, int]:

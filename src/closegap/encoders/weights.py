@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -43,13 +44,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise ClosegapError(f"{path}: not a readable weights file ({_first_line(error)})") from error
-    except Exception as error:
-        if type(error).__name__ != "UnpicklingError":
-            raise
-        raise ClosegapError(f"{path}: holds more than tensors; save its state_dict as .safetensors") from error
+    except UnpicklingError as error:
+        raise ClosegapError(f"{path}: damaged, or more than tensors; save its state_dict as .safetensors") from error
     for key in ("state_dict", "model"):
-        if isinstance(state.get(key), Mapping):
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             state = state[key]
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ClosegapError(f"{path}: expected a mapping from name to tensor; save the model's state_dict")
     return dict(state)
 
 

@@ -19,6 +19,7 @@ from torch import nn
 
 from closegap.data import Case, cache_folder, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader
+from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.batch import Batch
 from closegap.errors import ClosegapError
 from closegap.files import write_text
@@ -28,7 +29,7 @@ from closegap.train.embed import embed
 from closegap.train.features import FeatureCache
 from closegap.train.log import MetricsLog, Watcher
 from closegap.train.prepared import Prepared, prepare
-from closegap.train.run import Run, environment
+from closegap.train.run import Run, chosen_checkpoint, environment
 from closegap.train.step import contrastive_step
 from closegap.train.validation import validation_metrics
 
@@ -64,15 +65,15 @@ class Trainer:
         self.optimizer = optim.optimizer(self.model, self.loss, self.training)
         self.towers = checkpoint.frozen_towers(self.model)
 
-    def train(self, resume: bool = False) -> None:
-        """Train to the end, from the start or from the newest checkpoint.
+    def train(self) -> None:
+        """Train to the end, from the newest checkpoint in the folder or from the start.
 
         Raises:
             NonFiniteLossError: a term or the gradient is NaN or infinite.
             ClosegapError: a checkpoint of another model.
         """
         saved = checkpoint.checkpoints(self.folder / "checkpoints")
-        if resume and saved:
+        if saved:
             checkpoint.load_model(saved[-1], self.model, self.towers)
             checkpoint.load_training(saved[-1], self.loss, self.optimizer)
             self.progress = checkpoint.read_progress(saved[-1])
@@ -89,6 +90,12 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         if self.training.trackers:
             self.accelerator.end_training()
+
+    def validation_embeddings(self) -> tuple[EmbeddingSet, EmbeddingSet]:
+        """The validation split before the first step and with the checkpoint that the run is judged by."""
+        checkpoint.load_model(chosen_checkpoint(self.folder, self.training.keep), self.model, self.towers)
+        after = embed(self.model, self.validation_split, self.accelerator.device)
+        return EmbeddingSet.load(self.folder / START), after
 
     @property
     def main(self) -> bool:

@@ -1,0 +1,24 @@
+"""closegap compare: runs side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from closegap.cli.arguments import parse_with_overrides, verb_parser
+from closegap.cli.console import console
+from closegap.cli.results import compare_runs
+
+_DESCRIPTION = """Evaluate runs on the same split and put them side by side, seeds of one arm averaged, differences from
+the first run's arm paired and with intervals. Writes report.json and report.html.
+
+  closegap compare runs/clip-seed0 runs/clip-seed1 runs/ours-seed0 runs/ours-seed1 --out runs/comparison"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Compare runs."""
+    parser = verb_parser("compare", _DESCRIPTION)
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders; the first one's arm is the baseline")
+    parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
+    parser.add_argument("--split", type=str, default="test", help="train, validation or test")
+    given, overrides = parse_with_overrides(parser, arguments)
+    page = compare_runs(given.runs, given.split, given.out, "Arms compared", overrides)
+    console().print(f"report: {page}")

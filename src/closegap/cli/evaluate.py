@@ -1,0 +1,29 @@
+"""closegap evaluate: one run on one split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from closegap.cli.arguments import parse_with_overrides, verb_parser
+from closegap.cli.console import console
+from closegap.cli.results import evaluate_runs, measured, print_tables
+from closegap.errors import UsageError
+
+_DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
+gallery, 95% intervals by group. Writes a report.json and prints the table.
+
+  closegap evaluate runs/a --split test --out runs/a/test.json"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Evaluate a run."""
+    parser = verb_parser("evaluate", _DESCRIPTION)
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("--split", type=str, default="test", help="train, validation or test")
+    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    given, overrides = parse_with_overrides(parser, arguments)
+    if given.out.suffix != ".json":
+        raise UsageError(f"--out {given.out}: expected a file that ends in .json")
+    comparison = measured(evaluate_runs([given.run], given.split, overrides))
+    comparison.report.save(given.out)
+    print_tables(comparison)
+    console().print(f"report: {given.out}")

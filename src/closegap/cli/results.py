@@ -1,0 +1,52 @@
+"""From trained runs to a comparison on disk and in the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from closegap.cli.console import Bars, console
+from closegap.errors import UsageError
+from closegap.report.compare import Comparison, Result, compare
+from closegap.report.page import write_comparison
+from closegap.report.table import terminal_tables
+from closegap.train.evaluate import Evaluated, evaluate
+from closegap.train.log import read_metrics
+
+
+def evaluate_runs(runs: Sequence[Path], split: str, overrides: Sequence[str]) -> list[Evaluated]:
+    """Each run's embeddings of the split, also kept in its folder."""
+    found = []
+    for number, run in enumerate(runs, start=1):
+        with Bars(f"run {number} of {len(runs)}") as bars:
+            found.append(evaluate(run, split, overrides, bars))
+        found[-1].embeddings.save(run / "embeddings" / f"{split}.safetensors")
+    return found
+
+
+def compare_runs(runs: Sequence[Path], split: str, out: Path, title: str, overrides: Sequence[str] = ()) -> Path:
+    """Evaluate and compare runs, write report.json and report.html to `out`, print the tables; the path of the page."""
+    if len(set(runs)) < len(runs):
+        raise UsageError("the same run is given twice; name each run once")
+    evaluated = evaluate_runs(runs, split, overrides)
+    histories: dict[str, list[list[dict[str, object]]]] = {}
+    for run, found in zip(runs, evaluated, strict=True):
+        histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))
+    comparison = measured(evaluated)
+    page = write_comparison(comparison, out, title, evaluated[0].cases, histories)
+    print_tables(comparison)
+    return page
+
+
+def measured(evaluated: Sequence[Evaluated]) -> Comparison:
+    """The comparison of evaluated runs, with progress."""
+    results = [Result(found.arm, found.seed, found.embeddings) for found in evaluated]
+    with Bars("measuring") as bars:
+        return compare(results, data={"split": evaluated[0].split}, progress=bars.work)
+
+
+def print_tables(comparison: Comparison) -> None:
+    """The arms' key metrics in the terminal."""
+    out = console()
+    tables = terminal_tables(
+        comparison.report, width=out.width, baseline=comparison.baseline, differences=comparison.differences
+    )
+    out.print(tables)

@@ -1,0 +1,57 @@
+"""closegap study: several arms, several seeds, one comparison."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from closegap.cli.arguments import parse_with_overrides, verb_parser
+from closegap.cli.console import console
+from closegap.cli.presets import ARMS, preset
+from closegap.cli.results import compare_runs
+from closegap.cli.train import train_run
+from closegap.train.run import parse_run
+
+_DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
+the config; the first is the baseline. Three arms come with closegap: CLIP with a learnable temperature, CLIP with a
+fixed one, and CLIP + Align True Pairs + Centroid Uniformity. Runs that are done are not trained again, and one that
+was stopped goes on, so the same command may be given again.
+
+  closegap study --config configs/roco-small.yaml --data.root ROCO --seeds 0 1 2 --out runs/roco"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Train and compare arms."""
+    parser = verb_parser("study", _DESCRIPTION)
+    parser.add_argument("--config", type=Path, nargs="+", required=True, help="what all arms share; later files win")
+    parser.add_argument("--arms", type=Path, nargs="+", default=[preset(name) for name in ARMS], help="YAML files")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of each arm")
+    parser.add_argument("--split", type=str, default="test", help="what the arms are compared on")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
+    given, overrides = parse_with_overrides(parser, arguments)
+    page = study(given.config, given.arms, given.seeds, given.split, given.out, overrides)
+    console().print(f"report: {page}")
+
+
+def study(
+    configs: Sequence[Path],
+    arms: Sequence[Path],
+    seeds: Sequence[int],
+    split: str,
+    out: Path,
+    overrides: Sequence[str],
+    title: str = "Arms compared",
+) -> Path:
+    """Train what is not trained yet, compare, write; the path of the page."""
+    plans = []
+    for arm in arms:
+        files = [part for config in (*configs, arm) for part in ("--config", str(config))]
+        for seed in seeds:
+            config = parse_run([*files, *overrides, "--seed", str(seed)])
+            plans.append((config, out / f"{_slug(config.arm or arm.stem)}-seed{seed}"))
+    for number, (config, folder) in enumerate(plans, start=1):
+        train_run(config, folder, f"{number}/{len(plans)} {config.arm}, seed {config.seed}")
+    return compare_runs([folder for _, folder in plans], split, out, title)
+
+
+def _slug(arm: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", arm.lower()).strip("-")

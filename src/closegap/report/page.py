@@ -1,0 +1,70 @@
+"""The page of a comparison: table, maps, histograms, curves, queries."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib.metadata import version
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from closegap.data import Case
+from closegap.files import write_text
+from closegap.report.arms import arms_section
+from closegap.report.compare import Comparison
+from closegap.report.curves import training_curves
+from closegap.report.frontier import Series, frontier
+from closegap.report.histograms import cosine_histograms
+from closegap.report.html import render_html
+from closegap.report.maps import latent_map
+from closegap.report.queries import queries_section, top_hits
+from closegap.report.shown import hover_texts, shown_items
+from closegap.report.verdict import verdict
+
+History = Sequence[Mapping[str, Any]]
+
+
+def write_comparison(
+    comparison: Comparison, folder: Path, title: str, cases: Sequence[Case], histories: Mapping[str, Sequence[History]]
+) -> Path:
+    """Write report.json and report.html into `folder`; the path of the page.
+
+    Args:
+        comparison: what was found.
+        folder: created if needed.
+        title: of the page.
+        cases: the evaluated cases, for what is shown of them.
+        histories: arm to the metrics.jsonl of each of its seeds.
+    """
+    comparison.report.save(folder / "report.json")
+    page = folder / "report.html"
+    write_text(page, _render(comparison, title, cases, histories))
+    return page
+
+
+def _render(
+    comparison: Comparison, title: str, cases: Sequence[Case], histories: Mapping[str, Sequence[History]]
+) -> str:
+    sets = comparison.sets
+    first = next(iter(sets.values()))
+    shown = shown_items(first, cases)
+    shown_arms = dict.fromkeys([next(iter(sets)), list(sets)[-1]])
+    queries = {
+        arm: {f"{a}_to_{b}": top_hits(sets[arm], a, b, shown) for a, b in permutations(first.modalities, 2)}
+        for arm in shown_arms
+    }
+    sections = [
+        arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
+        latent_map(sets, hover_texts(first, shown)),
+        cosine_histograms(sets),
+        training_curves(histories),
+        frontier([Series(arm.name, [arm]) for arm in comparison.report.arms]),
+        queries_section(queries),
+    ]
+    return render_html(
+        comparison.report,
+        [section for section in sections if section is not None],
+        title=title,
+        verdict=verdict(comparison),
+        made=date.today(),
+        version=version("closegap"),
+    )

@@ -1,0 +1,40 @@
+"""What a comparison says, in one sentence that claims no more than its intervals."""
+
+from closegap.report.compare import Comparison
+from closegap.report.metric import Metric, describe
+from closegap.report.report import Arm, Estimate
+
+
+def verdict(comparison: Comparison) -> str:
+    """Gap and Recall@10 of the last arm against the baseline; says where the sample cannot tell them apart."""
+    arms = comparison.report.arms
+    subject, baseline = arms[-1], arms[0]
+    names = [name for name in subject.metrics if name.rpartition(":")[2] == "gap" or name.endswith("/R@10")]
+    first_pair = describe(names[0]).pair if names else ""
+    metrics = [describe(name) for name in names if describe(name).pair == first_pair and "mixed" not in name]
+    if not metrics:
+        return f"{subject.name}: no pair of modalities could be measured."
+    if subject is baseline:
+        return f"{subject.name}: {'; '.join(_alone(metric, subject) for metric in metrics)}."
+    told = [_against(metric, subject, baseline, comparison.differences[subject.name]) for metric in metrics]
+    return f"{subject.name} against {baseline.name}: {'; '.join(told)}."
+
+
+def _alone(metric: Metric, arm: Arm) -> str:
+    return f"{_title(metric)} {metric.text(arm.metrics[metric.name].value)}"
+
+
+def _against(metric: Metric, arm: Arm, baseline: Arm, differences: dict[str, Estimate] | object) -> str:
+    assert isinstance(differences, dict)
+    here, there = arm.metrics[metric.name].value, baseline.metrics[metric.name].value
+    change = f"{_title(metric)} {metric.text(there)} → {metric.text(here)}"
+    difference = differences.get(metric.name)
+    if difference is None or difference.low is None or difference.high is None:
+        return change
+    interval = metric.interval(difference)
+    apart = difference.low > 0 or difference.high < 0
+    return f"{change} (difference {interval}{'' if apart else ': no difference that this sample can tell'})"
+
+
+def _title(metric: Metric) -> str:
+    return "gap" if metric.base == "gap" else metric.title.replace("Retrieval, ", "").replace(":", "")
