@@ -33,12 +33,11 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import rules, tests: what
 bench: $(VENV)/.installed-dev  ## run the benchmarks, one after the other
 	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(RUN) "$$file"; done
 
-docs: $(VENV)/.installed-dev  ## run every example of the documentation, write the reference of the API to build/api
+docs: $(VENV)/.installed-dev  ## run every example, command and config of the documentation
 	$(PYTEST) tests/test_docs.py
-	$(RUN) -m pdoc --docformat google --output-directory build/api closegap
 
-clean:  ## remove .venv, caches and build products; runs stay
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+clean:  ## remove .venv and caches; runs stay
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch, torchvision and timm must be of one release: a single call to pip resolves them together. The stamps are the
