@@ -35,7 +35,7 @@ def gather_batch(
         groups: this rank's groups, of numbers that mean the same on every rank; None on all ranks or on none.
 
     Returns:
-        Embeddings, presence (of every modality) and groups of the global batch.
+        Embeddings, presence (of the modalities that some row lacks) and groups of the global batch.
     """
     if world_size() == 1:
         return embeddings, present, groups
@@ -44,9 +44,10 @@ def gather_batch(
     counts = _counts(len(rows), rows.device)
     marks = torch.stack([*masks, *([] if groups is None else [groups])], 1)
     all_rows, all_marks = _Gather.apply(rows, counts), _gathered(marks, counts)
+    all_masks = {name: all_marks[:, column].bool() for column, name in enumerate(embeddings)}
     return (
         dict(zip(embeddings, all_rows.unbind(1), strict=True)),
-        {name: all_marks[:, column].bool() for column, name in enumerate(embeddings)},
+        {name: mask for name, mask in all_masks.items() if not mask.all()},
         None if groups is None else all_marks[:, -1],
     )
 

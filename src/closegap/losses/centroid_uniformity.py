@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from closegap.losses.base import Loss
-from closegap.losses.centroids import centroids, presence
+from closegap.losses.centroids import centroids
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import check_batch, negative_pairs
+from closegap.losses.rows import check_batch, negative_pairs, rows_with_any
 from closegap.losses.tiled import TILED_ABOVE, tiled_uniformity
 from closegap.losses.uniformity import uniformity
 from closegap.types import Embeddings, Groups, Present
@@ -48,8 +48,9 @@ def centroid_uniformity(
         Grassucci et al., arXiv 2602.20046, Centroid Uniformity; the default follows the authors' code.
     """
     mu = centroids(embeddings, present)
-    cases = presence(embeddings, present).any(0)
-    mu, groups = mu[cases], None if groups is None else groups[cases]
+    cases = rows_with_any(embeddings, present)
+    if cases is not None:
+        mu, groups = mu[cases], None if groups is None else groups[cases]
     form = tiled_uniformity if len(mu) > TILED_ABOVE else uniformity
     if not paper:
         return form(normalize(mu, dim=1, eps=_SHORTEST), groups=groups)

@@ -24,11 +24,10 @@ def centroids(embeddings: Embeddings, present: Present) -> Float[Tensor, "n d"]:
         >>> centroids({"image": torch.eye(2), "text": torch.eye(2).flip(0)}, {})[0].tolist()
         [0.5, 0.5]
     """
-    masks = presence(embeddings, present)
-    total = torch.zeros_like(next(iter(embeddings.values())))
-    for mask, rows in zip(masks, embeddings.values(), strict=True):
-        total = total + torch.where(mask[:, None], rows, 0.0)
-    return total / masks.sum(0).clamp(min=1)[:, None]
+    kept = [
+        torch.where(present[name][:, None], rows, 0.0) if name in present else rows for name, rows in embeddings.items()
+    ]
+    return sum(kept[1:], start=kept[0]) / presence(embeddings, present).sum(0).clamp(min=1)[:, None]
 
 
 def presence(embeddings: Embeddings, present: Present) -> Bool[Tensor, "m n"]:

@@ -58,6 +58,13 @@ def rows_with_all(present: Present, *names: str) -> Bool[Tensor, "n"] | None:
     return torch.stack(masks).all(0) if masks else None
 
 
+def rows_with_any(embeddings: Embeddings, present: Present) -> Bool[Tensor, "n"] | None:
+    """The rows that have a modality at all; None when all rows do because some modality has no mask."""
+    if any(name not in present for name in embeddings):
+        return None
+    return torch.stack([present[name] for name in embeddings]).any(0)
+
+
 def mean_over_pairs(
     term: Callable[[Float[Tensor, "n d"], Float[Tensor, "n d"], Bool[Tensor, "n"] | None], Float[Tensor, ""]],
     embeddings: Embeddings,
