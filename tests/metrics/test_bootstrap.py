@@ -66,6 +66,12 @@ def test_differences_are_paired() -> None:
         a.minus(Sampled(0.0, torch.zeros(2)))
 
 
+def test_recentred_draws_keep_their_spread() -> None:
+    moved = Sampled(1.0, torch.tensor([1.5, math.nan, 2.0, 2.5])).recentred()
+    assert moved.draws[[0, 2, 3]].tolist() == [0.5, 1.0, 1.5]
+    assert moved.value == 1.0
+
+
 def test_interval_covers_the_mean() -> None:
     generator = torch.Generator().manual_seed(0)
     hits = (torch.rand(200, 80, generator=generator) < 0.3).double()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from closegap.errors import UsageError
@@ -113,7 +113,7 @@ def weighted_means(values: Mapping[str, Float[Tensor, "u"]]) -> Statistic:
     return statistic
 
 
-def weighted_median(name: str, values: Float[Tensor, "u"]) -> Statistic:
+def weighted_median(name: str, values: Real[Tensor, "u"]) -> Statistic:
     """The statistic that is the median of `values`: the mean of the two middle ones where their number is even."""
     ordered, order = values.double().sort()
 

@@ -26,7 +26,7 @@ class Pairs:
     y_cases: Int[Tensor, "m"]
 
     @classmethod
-    def of(cls, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: "Pairs | None" = None) -> "Pairs":
+    def of(cls, x: Float[Tensor, "n _"], y: Float[Tensor, "m _"], pairs: "Pairs | None" = None) -> "Pairs":
         """`pairs` checked against the rows; without it, row i of `x` belongs to row i of `y`.
 
         Raises:
