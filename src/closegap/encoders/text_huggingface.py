@@ -27,6 +27,8 @@ class TokenPreparer:
     def __init__(self, tokenizer: Any, max_length: int) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
+        # Of the tokenizer as it was loaded: using it changes the padding and truncation it carries.
+        self._vocabulary = digest(tokenizer.backend_tokenizer.to_str().encode())
 
     def __call__(self, items: Sequence[str]) -> dict[str, Int[Tensor, "n tokens"]]:
         """The batch."""
@@ -36,8 +38,7 @@ class TokenPreparer:
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
     def __repr__(self) -> str:
-        vocabulary = self.tokenizer.backend_tokenizer.to_str().encode()
-        return f"TokenPreparer({digest(vocabulary)}, {self.max_length})"
+        return f"TokenPreparer({self._vocabulary}, {self.max_length})"
 
 
 class TransformersTextEncoder(Encoder):
