@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 _TERMS = ("loss", "contrastive", "align", "uniformity")
 _WATCHED = ("gap", "cos_true_pairs", "cos_null", "R@10")

@@ -25,11 +25,13 @@ class Views:
         items: the raw items.
         starts: where each case's items begin, and the end; a case without the modality begins where the next does.
         features: outputs of a frozen tower, one row per item, in place of preparation; None where the tower is trained.
+        inputs: the items prepared ahead, one row each; None where they are prepared batch by batch.
     """
 
     items: Sequence[Any]
     starts: Int[Tensor, "n_plus_1"]
     features: Float[Tensor, "k dim"] | None = None
+    inputs: Tensor | None = None
 
 
 def views(cases: Sequence[Case], modality: str) -> Views:
@@ -83,6 +85,8 @@ def take(given: Views, items: Sequence[int], preparer: Preparer | None) -> Any:
     """These items as inputs of the model: features where there are some, else prepared; nothing where there is none."""
     if given.features is not None:
         return Features(given.features[torch.as_tensor(items, dtype=torch.long)])
+    if given.inputs is not None:
+        return given.inputs[torch.as_tensor(items, dtype=torch.long)]
     assert preparer is not None
     return preparer([given.items[item] for item in items]) if items else None
 

@@ -25,6 +25,7 @@ class Training:
         workers: processes that prepare inputs; 0 prepares in the training process.
         mask_groups: cases of one group (article, patient) are not each other's negatives.
         cache_features: keep frozen towers' outputs on disk.
+        keep_images: hold the prepared images of trained towers in memory and on disk, for data sets that fit there.
         validate_every: steps between validations; null: once an epoch.
         checkpoint_every: steps between checkpoints; null: once an epoch.
         keep: "best" evaluates the checkpoint with the best `select`, "last" the last one.
@@ -48,6 +49,7 @@ class Training:
     workers: int = 0
     mask_groups: bool = True
     cache_features: bool = True
+    keep_images: bool = False
     validate_every: int | None = None
     checkpoint_every: int | None = None
     keep: Literal["best", "last"] = "best"

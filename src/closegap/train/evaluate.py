@@ -54,7 +54,7 @@ def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: W
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     cases = load_cases(run.data, run.checks, run.model.modalities, watcher.images).split(split)
     cache = FeatureCache(cache_folder() / "features") if run.train.cache_features else None
-    prepared = prepare(cases, run.model, cache, device, watcher.features)
+    prepared = prepare(cases, run.model, cache, device, watcher.features, run.train.keep_images)
     arm = run.arm or folder.name
     meta = {"arm": arm, "seed": run.seed, "split": split, "step": read_progress(checkpoint).step}
     found = replace(embed(run.model.to(device), prepared, device), meta=meta)

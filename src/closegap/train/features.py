@@ -1,4 +1,4 @@
-"""Outputs of frozen towers, computed once and kept on disk by content."""
+"""Outputs of frozen towers and prepared images, computed once and kept on disk by content."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 
 class FeatureCache:
-    """Features found by (weights, preparation, content of the item).
+    """Features found by (weights, preparation, content of the item), and prepared inputs by the latter two.
 
     Changed weights, another input size or an edited file give another key, so a stale feature is never found. Shards
     are written whole as the work goes on: a killed extraction loses at most one.
@@ -50,7 +50,32 @@ class FeatureCache:
             batch_size: items at once.
             progress: called with (items done, items to do) while features are computed.
         """
-        folder = self.folder / encoder.fingerprint()
+        found = self._rows(
+            encoder.fingerprint(), items, lambda part: _compute(encoder, part, device), batch_size, progress
+        )
+        return found if items else torch.empty(0, encoder.dim)
+
+    def inputs(
+        self, preparer: Callable[[Sequence[Any]], Tensor], items: Sequence[Any], progress: Progress | None = None
+    ) -> Tensor:
+        """Prepared items, in their order, where all prepare to one shape (images); prepared where not on disk yet.
+
+        Args:
+            preparer: raw items to one tensor.
+            items: raw items, at least one.
+            progress: called with (items done, items to do) while items are prepared.
+        """
+        return self._rows(digest(repr(preparer).encode()), items, preparer, 64, progress)
+
+    def _rows(
+        self,
+        name: str,
+        items: Sequence[Any],
+        compute: Callable[[Sequence[Any]], Tensor],
+        batch_size: int,
+        progress: Progress | None,
+    ) -> Tensor:
+        folder = self.folder / name
         keys = item_digests(items)
         known = dict(_shards(folder))
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
@@ -58,14 +83,14 @@ class FeatureCache:
         for chunk in _chunks(list(missing), _SHARD):
             values = []
             for part in _chunks(chunk, batch_size):
-                values.append(_compute(encoder, [missing[key] for key in part], device))
+                values.append(compute([missing[key] for key in part]))
                 done += len(part)
                 if progress is not None:
                     progress(done, len(missing))
-            features = torch.cat(values)
-            _write_shard(folder, chunk, features)
-            known.update(zip(chunk, features, strict=True))
-        return torch.stack([known[key] for key in keys]) if keys else torch.empty(0, encoder.dim)
+            rows = torch.cat(values)
+            _write_shard(folder, chunk, rows)
+            known.update(zip(chunk, rows, strict=True))
+        return torch.stack([known[key] for key in keys]) if keys else torch.empty(0)
 
 
 def item_digests(items: Sequence[Any]) -> list[str]:
@@ -100,14 +125,14 @@ def _shards(folder: Path) -> Iterator[tuple[str, Tensor]]:
         except SafetensorError:
             path.unlink()  # damaged from outside; its features are computed again
             continue
-        for key, row in zip(shard["keys"].numpy(), shard["features"], strict=True):
+        for key, row in zip(shard["keys"].numpy(), shard["rows"], strict=True):
             yield key.tobytes().hex(), row
 
 
-def _write_shard(folder: Path, keys: Sequence[str], features: Float[Tensor, "n dim"]) -> None:
+def _write_shard(folder: Path, keys: Sequence[str], rows: Tensor) -> None:
     packed = torch.frombuffer(bytearray(b"".join(map(bytes.fromhex, keys))), dtype=torch.uint8).view(len(keys), -1)
     with whole_file(folder / f"{digest(*map(str.encode, keys))}.safetensors") as temporary:
-        save_file({"keys": packed, "features": features}, temporary)
+        save_file({"keys": packed, "rows": rows}, temporary)
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from closegap.data import Case
 from closegap.data.loader import Views, group_numbers, views
+from closegap.encoders.image_timm import ImagePreparer
 from closegap.encoders.model import MultimodalModel
 from closegap.train.features import FeatureCache
 
@@ -34,6 +35,7 @@ def prepare(
     cache: FeatureCache | None,
     device: torch.device,
     progress: Callable[[str, int, int], None] | None = None,
+    keep_images: bool = False,
 ) -> Prepared:
     """The cases with the features of every frozen tower, if there is a cache to keep them.
 
@@ -43,14 +45,17 @@ def prepare(
         cache: where features are kept; None leaves every item raw.
         device: where features are computed.
         progress: called with (modality, items done, items to do).
+        keep_images: hold the prepared images of trained towers in memory, and in the cache.
     """
     prepared = {}
     for name in model.modalities:
         found = views(cases, name)
-        if cache is not None and model.encoder(name).frozen:
-            report = None if progress is None else _named(progress, name)
-            features = cache.features(model.encoder(name), found.items, device, progress=report)
-            found = replace(found, features=features)
+        encoder, report = model.encoder(name), None if progress is None else _named(progress, name)
+        preparer = encoder.preparer()
+        if cache is not None and encoder.frozen:
+            found = replace(found, features=cache.features(encoder, found.items, device, progress=report))
+        elif cache is not None and keep_images and found.items and isinstance(preparer, ImagePreparer):
+            found = replace(found, inputs=cache.inputs(preparer, found.items, report))
         prepared[name] = found
     return Prepared(cases, prepared, group_numbers([case.group for case in cases]))
 

@@ -116,7 +116,8 @@ class Trainer:
 
     def _prepare_split(self, cases: Sequence[Case]) -> Prepared:
         cache = FeatureCache(cache_folder() / "features") if self.training.cache_features else None
-        return prepare(cases, self.model, cache, self.accelerator.device, self.watcher.features)
+        device, keep_images = self.accelerator.device, self.training.keep_images
+        return prepare(cases, self.model, cache, device, self.watcher.features, keep_images)
 
     def _steps(self) -> None:
         split, accelerator = self.train_split, self.accelerator
