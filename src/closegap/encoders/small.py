@@ -92,7 +92,7 @@ class SmallTextEncoder(Encoder):
     def __init__(
         self,
         dim: int = 128,
-        layers: int = 2,
+        layers: int = 1,
         heads: int = 4,
         max_length: int = 96,
         buckets: int = 1 << 14,
@@ -106,6 +106,7 @@ class SmallTextEncoder(Encoder):
         layer = nn.TransformerEncoderLayer(
             dim, heads, 2 * dim, dropout, activation="gelu", batch_first=True, norm_first=True
         )
+        layer.self_attn.dropout = 0.0  # masks over all pairs of words cost more than the layer's matrices on a CPU
         self.layers = nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)
 
     def preparer(self) -> Callable[[Sequence[str]], Tensor]:

@@ -132,7 +132,7 @@ def _shards(folder: Path) -> Iterator[tuple[str, Tensor]]:
 def _write_shard(folder: Path, keys: Sequence[str], rows: Tensor) -> None:
     packed = torch.frombuffer(bytearray(b"".join(map(bytes.fromhex, keys))), dtype=torch.uint8).view(len(keys), -1)
     with whole_file(folder / f"{digest(*map(str.encode, keys))}.safetensors") as temporary:
-        save_file({"keys": packed, "rows": rows}, temporary)
+        save_file({"keys": packed, "rows": rows.contiguous()}, temporary)
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
