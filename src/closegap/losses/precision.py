@@ -18,7 +18,7 @@ def full_precision(function: F) -> F:
 
     @wraps(function)
     def raised(*args: Any, **kwargs: Any) -> Tensor:
-        with torch.autocast(_device_type(args), enabled=False):
+        with torch.autocast(_device_type([*args, *kwargs.values()]), enabled=False):
             return function(*map(_raised, args), **{name: _raised(value) for name, value in kwargs.items()})
 
     return cast(F, raised)
@@ -32,6 +32,8 @@ def _raised(value: Any) -> Any:
     return value
 
 
-def _device_type(args: tuple[Any, ...]) -> str:
-    first = next(iter(args[0].values())) if isinstance(args[0], Mapping) else args[0]
-    return str(first.device.type)
+def _device_type(arguments: list[Any]) -> str:
+    """Where the first argument lives: rows, or rows by modality."""
+    first = arguments[0]
+    rows = next(iter(first.values())) if isinstance(first, Mapping) else first
+    return str(rows.device.type)
