@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from closegap.data.phantom import Phantoms, retrieval_bounds
 from closegap.data.phantom.ceiling import ceiling_recall, chance_recall, compatibility, image_facts
-from closegap.data.phantom.columns import COLUMNS, NUMBERS
+from closegap.data.phantom.columns import NUMBERS, Column
 from closegap.data.phantom.draw import Draw
 from closegap.data.phantom.likelihood import (
     quotation_log_likelihood,
@@ -128,9 +128,8 @@ def test_report_likelihood_is_the_frequency_of_reports() -> None:
         assert share == pytest.approx(ratio * 0.6 * 0.5 * 0.6, abs=0.025)
 
 
-@pytest.mark.parametrize("column", NUMBERS, ids=lambda column: column.name)
-def test_probabilities_of_the_values_of_a_column(column: object) -> None:
-    number = COLUMNS[column.name]  # type: ignore[attr-defined]
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
+def test_probabilities_of_the_values_of_a_column(number: Column) -> None:
     centre = number.centre_of(["edema"], "female")
     draw = Draw(0, 0, number.name)
     drawn = [number.value_of(draw.bell(centre, number.reach)) for _ in range(3000)]

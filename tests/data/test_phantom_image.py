@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from PIL import Image
 
 from closegap.data.image_source import ImageSource
-from closegap.data.phantom.catalogue import DEVICE_SIDES, FINDINGS, KINDS
+from closegap.data.phantom.catalogue import DEVICE_SIDES, FINDINGS, KINDS, Kind
 from closegap.data.phantom.image import RENDERER, PhantomImage, render
 from closegap.data.phantom.raster import Grid, along, line_distance, ramp, stroke
 from closegap.data.phantom.study import Finding, Study, draw_study
@@ -123,8 +123,8 @@ def test_everything_is_visible(name: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FINDINGS if not kind.lateral], ids=lambda kind: kind.name)
-def test_what_a_lateral_view_cannot_show_is_not_in_it(kind: object) -> None:
-    assert all(not change(found, "lateral", 48).any() for found in every_finding(kind.name))  # type: ignore[attr-defined]
+def test_what_a_lateral_view_cannot_show_is_not_in_it(kind: Kind) -> None:
+    assert all(not change(found, "lateral", 48).any() for found in every_finding(kind.name))
 
 
 @pytest.mark.parametrize("index", [0, 1])

@@ -40,39 +40,39 @@ class Kind:
 
 
 FINDINGS: tuple[Kind, ...] = (  # the first that a case has is its main finding
-    Kind("pneumothorax", 9, LEFT_OR_RIGHT, sizes={"small": 2, "moderate": 3, "large": 2}, lateral=False, negated=0.6,
-         with_={"rib_fracture": 3}, never_with=frozenset({"pleural_effusion", "edema"})),
-    Kind("free_air", 5, negated=0.1),
-    Kind("mass", 7, LEFT_OR_RIGHT, ANY_ZONE, {"40 mm": 1, "50 mm": 1, "60 mm": 1, "70 mm": 1}, negated=0.12,
-         with_={"hilar_enlargement": 2}, never_with=frozenset({"nodule"})),
-    Kind("pleural_effusion", 12, ANY_SIDE, sizes={"small": 3, "moderate": 3, "large": 2}, negated=0.6,
-         with_={"edema": 4, "cardiomegaly": 2}, never_with=frozenset({"pneumothorax"})),
-    Kind("consolidation", 11, LEFT_OR_RIGHT, ANY_ZONE, negated=0.5, with_={"pleural_effusion": 1.5}),
-    Kind("edema", 9, sizes={"mild": 2, "moderate": 2, "severe": 1}, negated=0.25,
-         with_={"cardiomegaly": 4, "pleural_effusion": 3},
+    Kind("pneumothorax", 9.0, LEFT_OR_RIGHT, sizes={"small": 2.0, "moderate": 3.0, "large": 2.0}, lateral=False,
+         negated=0.6, with_={"rib_fracture": 3.0}, never_with=frozenset({"pleural_effusion", "edema"})),
+    Kind("free_air", 5.0, negated=0.1),
+    Kind("mass", 7.0, LEFT_OR_RIGHT, ANY_ZONE, {"40 mm": 1.0, "50 mm": 1.0, "60 mm": 1.0, "70 mm": 1.0}, negated=0.12,
+         with_={"hilar_enlargement": 2.0}, never_with=frozenset({"nodule"})),
+    Kind("pleural_effusion", 12.0, ANY_SIDE, sizes={"small": 3.0, "moderate": 3.0, "large": 2.0}, negated=0.6,
+         with_={"edema": 4.0, "cardiomegaly": 2.0}, never_with=frozenset({"pneumothorax"})),
+    Kind("consolidation", 11.0, LEFT_OR_RIGHT, ANY_ZONE, negated=0.5, with_={"pleural_effusion": 1.5}),
+    Kind("edema", 9.0, sizes={"mild": 2.0, "moderate": 2.0, "severe": 1.0}, negated=0.25,
+         with_={"cardiomegaly": 4.0, "pleural_effusion": 3.0},
          never_with=frozenset({"fibrosis", "pneumothorax", "hyperinflation"})),
-    Kind("nodule", 8, LEFT_OR_RIGHT, ANY_ZONE, {f"{mm} mm": 1 for mm in (12, 16, 20, 25, 30)}, negated=0.15,
+    Kind("nodule", 8.0, LEFT_OR_RIGHT, ANY_ZONE, {f"{mm} mm": 1.0 for mm in (12, 16, 20, 25, 30)}, negated=0.15,
          never_with=frozenset({"mass"})),
-    Kind("mediastinal_widening", 4, lateral=False, negated=0.2, never_with=frozenset({"scoliosis"})),
-    Kind("rib_fracture", 6, LEFT_OR_RIGHT, ANY_ZONE, lateral=False, negated=0.2, with_={"pneumothorax": 3}),
-    Kind("atelectasis", 9, LEFT_OR_RIGHT, {"mid": 1, "lower": 3}, negated=0.1, with_={"pleural_effusion": 1.5}),
-    Kind("cardiomegaly", 11, sizes={"mild": 2, "moderate": 2, "marked": 1}, negated=0.55,
-         with_={"edema": 3, "pleural_effusion": 2}, never_with=frozenset({"hyperinflation"})),
-    Kind("fibrosis", 6, zones={"upper": 1, "lower": 3}, negated=0.05, never_with=frozenset({"edema"})),
-    Kind("hilar_enlargement", 6, ANY_SIDE, negated=0.12, with_={"mass": 2}),
-    Kind("hyperinflation", 8, negated=0.05, with_={"pneumothorax": 2},
+    Kind("mediastinal_widening", 4.0, lateral=False, negated=0.2, never_with=frozenset({"scoliosis"})),
+    Kind("rib_fracture", 6.0, LEFT_OR_RIGHT, ANY_ZONE, lateral=False, negated=0.2, with_={"pneumothorax": 3.0}),
+    Kind("atelectasis", 9.0, LEFT_OR_RIGHT, {"mid": 1.0, "lower": 3.0}, negated=0.1, with_={"pleural_effusion": 1.5}),
+    Kind("cardiomegaly", 11.0, sizes={"mild": 2.0, "moderate": 2.0, "marked": 1.0}, negated=0.55,
+         with_={"edema": 3.0, "pleural_effusion": 2.0}, never_with=frozenset({"hyperinflation"})),
+    Kind("fibrosis", 6.0, zones={"upper": 1.0, "lower": 3.0}, negated=0.05, never_with=frozenset({"edema"})),
+    Kind("hilar_enlargement", 6.0, ANY_SIDE, negated=0.12, with_={"mass": 2.0}),
+    Kind("hyperinflation", 8.0, negated=0.05, with_={"pneumothorax": 2.0},
          never_with=frozenset({"cardiomegaly", "edema"})),
-    Kind("hiatal_hernia", 5, negated=0.02),
-    Kind("scoliosis", 6, LEFT_OR_RIGHT, sizes={"mild": 2, "moderate": 2, "severe": 1}, lateral=False, negated=0.05,
-         never_with=frozenset({"mediastinal_widening"})),
+    Kind("hiatal_hernia", 5.0, negated=0.02),
+    Kind("scoliosis", 6.0, LEFT_OR_RIGHT, sizes={"mild": 2.0, "moderate": 2.0, "severe": 1.0}, lateral=False,
+         negated=0.05, never_with=frozenset({"mediastinal_widening"})),
 )  # fmt: skip
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in FINDINGS})
 
-COUNTS: Mapping[int, float] = MappingProxyType({0: 25, 1: 35, 2: 26, 3: 14})  # findings in one case
-VIEWS: Weights = MappingProxyType({"pa": 50, "ap": 36, "lateral": 14})
-SEXES: Weights = MappingProxyType({"female": 1, "male": 1})
-HABITUS: Weights = MappingProxyType({"slim": 20, "average": 55, "large": 25})
+COUNTS: Mapping[int, float] = MappingProxyType({0: 25.0, 1: 35.0, 2: 26.0, 3: 14.0})  # findings in one case
+VIEWS: Weights = MappingProxyType({"pa": 50.0, "ap": 36.0, "lateral": 14.0})
+SEXES: Weights = MappingProxyType({"female": 1.0, "male": 1.0})
+HABITUS: Weights = MappingProxyType({"slim": 20.0, "average": 55.0, "large": 25.0})
 
 DEVICE_SIDES: Mapping[str, Weights] = MappingProxyType(
     {

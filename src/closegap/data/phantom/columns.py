@@ -50,46 +50,46 @@ class Column:
 
 
 NUMBERS: tuple[Column, ...] = (
-    Column("age", "years", 54, 34, 1, {
-        "hyperinflation": 8, "edema": 8, "cardiomegaly": 6, "pneumothorax": -12, "fibrosis": 8, "mass": 8,
-        "hiatal_hernia": 6, "scoliosis": -6,
-    }, (50, 64)),
+    Column("age", "years", 54.0, 34.0, 1.0, {
+        "hyperinflation": 8.0, "edema": 8.0, "cardiomegaly": 6.0, "pneumothorax": -12.0, "fibrosis": 8.0, "mass": 8.0,
+        "hiatal_hernia": 6.0, "scoliosis": -6.0,
+    }, (50.0, 64.0)),
     Column("temperature", "degrees Celsius", 36.8, 0.6, 0.1, {
         "consolidation": 1.5, "pleural_effusion": 0.2, "atelectasis": 0.2, "free_air": 0.8,
     }, (36.5, 38.7)),
-    Column("heart_rate", "per minute", 76, 17, 1, {
-        "consolidation": 14, "edema": 16, "pneumothorax": 22, "free_air": 24, "pleural_effusion": 6,
-        "mediastinal_widening": 18, "rib_fracture": 8,
-    }, (70, 112)),
-    Column("respiratory_rate", "per minute", 15, 3.5, 1, {
-        "edema": 9, "pneumothorax": 8, "consolidation": 6, "pleural_effusion": 4, "hyperinflation": 4, "fibrosis": 4,
-        "rib_fracture": 3,
-    }, (14, 28)),
-    Column("spo2", "%", 97.2, 2.0, 1, {
-        "edema": -6, "pneumothorax": -4, "consolidation": -4, "pleural_effusion": -2, "hyperinflation": -5,
-        "fibrosis": -5, "atelectasis": -1.5,
-    }, (84, 97.2)),
-    Column("systolic", "mmHg", 128, 24, 1, {
-        "edema": 20, "cardiomegaly": 14, "pneumothorax": -12, "free_air": -20, "mediastinal_widening": 22,
-    }, (100, 165)),
-    Column("diastolic", "mmHg", 76, 13, 1, {
-        "edema": 10, "cardiomegaly": 7, "pneumothorax": -5, "free_air": -9, "mediastinal_widening": 8,
-    }, (60, 96)),
+    Column("heart_rate", "per minute", 76.0, 17.0, 1.0, {
+        "consolidation": 14.0, "edema": 16.0, "pneumothorax": 22.0, "free_air": 24.0, "pleural_effusion": 6.0,
+        "mediastinal_widening": 18.0, "rib_fracture": 8.0,
+    }, (70.0, 112.0)),
+    Column("respiratory_rate", "per minute", 15.0, 3.5, 1.0, {
+        "edema": 9.0, "pneumothorax": 8.0, "consolidation": 6.0, "pleural_effusion": 4.0, "hyperinflation": 4.0,
+        "fibrosis": 4.0, "rib_fracture": 3.0,
+    }, (14.0, 28.0)),
+    Column("spo2", "%", 97.2, 2.0, 1.0, {
+        "edema": -6.0, "pneumothorax": -4.0, "consolidation": -4.0, "pleural_effusion": -2.0, "hyperinflation": -5.0,
+        "fibrosis": -5.0, "atelectasis": -1.5,
+    }, (84.0, 97.2)),
+    Column("systolic", "mmHg", 128.0, 24.0, 1.0, {
+        "edema": 20.0, "cardiomegaly": 14.0, "pneumothorax": -12.0, "free_air": -20.0, "mediastinal_widening": 22.0,
+    }, (100.0, 165.0)),
+    Column("diastolic", "mmHg", 76.0, 13.0, 1.0, {
+        "edema": 10.0, "cardiomegaly": 7.0, "pneumothorax": -5.0, "free_air": -9.0, "mediastinal_widening": 8.0,
+    }, (60.0, 96.0)),
     Column("wbc", "1e9 per litre", 2.7, 0.45, 0.1, {
         "consolidation": 1.0, "free_air": 0.9, "mass": 0.15, "rib_fracture": 0.2,
     }, (2.6, 3.9), squared=True),
-    Column("crp", "mg per litre", 1.8, 1.4, 1, {
+    Column("crp", "mg per litre", 1.8, 1.4, 1.0, {
         "consolidation": 8.5, "free_air": 6.5, "pleural_effusion": 2.5, "mass": 2.5, "atelectasis": 1.0,
-    }, (1.8, 13), squared=True),
-    Column("nt_pro_bnp", "ng per litre", 10, 6, 1, {
-        "edema": 26, "cardiomegaly": 14, "pleural_effusion": 8, "fibrosis": 4,
-    }, (10, 55), squared=True),
+    }, (1.8, 13.0), squared=True),
+    Column("nt_pro_bnp", "ng per litre", 10.0, 6.0, 1.0, {
+        "edema": 26.0, "cardiomegaly": 14.0, "pleural_effusion": 8.0, "fibrosis": 4.0,
+    }, (10.0, 55.0), squared=True),
     Column("d_dimer", "mg per litre", 0.62, 0.25, 0.01, {
         "mediastinal_widening": 0.9, "pleural_effusion": 0.25, "mass": 0.3, "rib_fracture": 0.4, "consolidation": 0.2,
     }, (0.6, 2.0), squared=True),
-    Column("haemoglobin", "g per litre", 146, 17, 1, {
-        "hiatal_hernia": -26, "mass": -16, "edema": -8, "hyperinflation": 8, "rib_fracture": -6,
-    }, (112, 156), female=-13),
+    Column("haemoglobin", "g per litre", 146.0, 17.0, 1.0, {
+        "hiatal_hernia": -26.0, "mass": -16.0, "edema": -8.0, "hyperinflation": 8.0, "rib_fracture": -6.0,
+    }, (112.0, 156.0), female=-13.0),
     Column("pco2", "kPa", 5.2, 0.5, 0.1, {
         "hyperinflation": 1.7, "pneumothorax": -0.4, "edema": -0.4, "fibrosis": -0.5,
     }, (4.4, 7.0)),
@@ -100,13 +100,13 @@ NUMBERS: tuple[Column, ...] = (
 
 COLUMNS: Mapping[str, Column] = MappingProxyType({column.name: column for column in NUMBERS})
 
-SMOKERS: Mapping[str, float] = MappingProxyType({"never": 15, "former": 45, "current": 40})
-OTHERS: Mapping[str, float] = MappingProxyType({"never": 55, "former": 28, "current": 17})
+SMOKERS: Mapping[str, float] = MappingProxyType({"never": 15.0, "former": 45.0, "current": 40.0})
+OTHERS: Mapping[str, float] = MappingProxyType({"never": 55.0, "former": 28.0, "current": 17.0})
 SMOKE_RELATED = frozenset({"mass", "nodule", "hyperinflation", "fibrosis"})
 
-IN_INTENSIVE_CARE: Mapping[str, float] = MappingProxyType({"intensive care": 1})
-AT_BEDSIDE: Mapping[str, float] = MappingProxyType({"intensive care": 15, "emergency": 45, "ward": 40})
-ON_FOOT: Mapping[str, float] = MappingProxyType({"outpatient": 50, "emergency": 30, "ward": 20})
+IN_INTENSIVE_CARE: Mapping[str, float] = MappingProxyType({"intensive care": 1.0})
+AT_BEDSIDE: Mapping[str, float] = MappingProxyType({"intensive care": 15.0, "emergency": 45.0, "ward": 40.0})
+ON_FOOT: Mapping[str, float] = MappingProxyType({"outpatient": 50.0, "emergency": 30.0, "ward": 20.0})
 
 
 def smoking_weights(findings: Iterable[str]) -> Mapping[str, float]:

@@ -13,7 +13,7 @@ from closegap.data.phantom.statements import QUOTATIONS, SEX_STATED, VIEW_STATED
 from closegap.data.phantom.study import Study
 
 LogLikelihood = Float64[np.ndarray, "items studies"]
-Table = Float64[np.ndarray, "a b"]  # a column of items, a row of studies, or both
+Table = Float64[np.ndarray, "#a #b"]  # a column of items, a row of studies, or both
 
 
 def image_statements(study: Study) -> list[Statement]:
