@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class Draws(Dataset[Batch]):
         self, views: Mapping[str, Views], groups: Int[Tensor, "n"], preparers: Mapping[str, Preparer], seed: int
     ) -> None:
         self.views, self.groups, self.preparers, self.seed = views, groups, preparers, seed
+        self._starts = {name: given.starts.tolist() for name, given in views.items()}
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -68,14 +70,15 @@ class Draws(Dataset[Batch]):
         """The batch of these (epoch, case) draws."""
         inputs, rows = {}, {}
         for number, (name, given) in enumerate(self.views.items()):
-            picks = [(row, self._item(given, number, *draw)) for row, draw in enumerate(draws)]
+            starts = self._starts[name]
+            picks = [(row, self._item(starts, number, *draw)) for row, draw in enumerate(draws)]
             have = [(row, item) for row, item in picks if item is not None]
             rows[name] = torch.tensor([row for row, _ in have], dtype=torch.long)
             inputs[name] = take(given, [item for _, item in have], self.preparers.get(name))
         return Batch(inputs, rows, self.groups[[case for _, case in draws]])
 
-    def _item(self, given: Views, modality: int, epoch: int, case: int) -> int | None:
-        first, end = int(given.starts[case]), int(given.starts[case + 1])
+    def _item(self, starts: Sequence[int], modality: int, epoch: int, case: int) -> int | None:
+        first, end = starts[case], starts[case + 1]
         if end - first <= 1:
             return first if end > first else None
         return first + int(np.random.default_rng((self.seed, epoch, case, modality)).integers(end - first))
@@ -135,7 +138,7 @@ class GlobalBatches(Sampler[list[tuple[int, int]]]):
             if epoch != order_epoch:
                 order, order_epoch = _permutation(self.cases, self.seed, epoch), epoch
             first = batch * self.batch_size + self.rank * self.share
-            yield [(epoch, int(case)) for case in order[first : first + self.share]]
+            yield [(epoch, case) for case in order[first : first + self.share].tolist()]
 
 
 def _permutation(n: int, seed: int, epoch: int) -> Tensor:
@@ -152,9 +155,18 @@ def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool)
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
-        # forkserver: a fork after torch has started threads can hang, spawn pays a start per worker.
-        multiprocessing_context="forkserver" if workers else None,
+        multiprocessing_context=_processes(draws) if workers else None,
     )
+
+
+def _processes(draws: Draws) -> Any:
+    """How workers start: a fork after torch has started threads can hang, so they are forked from a server.
+
+    The server imports what the workers need, once for all of them.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(sorted({__name__, *(type(made).__module__ for made in draws.preparers.values())}))
+    return context
 
 
 def _as_is(batch: Any) -> Any:
