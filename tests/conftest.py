@@ -12,3 +12,8 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no shared/ folder beside the repository: real data and reference numbers are not checked")
     return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Our own warnings are errors. Said here since pyproject's filters would import closegap before jaxtyping hooks in."""
+    config.addinivalue_line("filterwarnings", "error::closegap.errors.ClosegapWarning")
