@@ -15,5 +15,5 @@ def shared() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Our own warnings are errors. Said here since pyproject's filters would import closegap before jaxtyping hooks in."""
+    """Our warnings are errors; a filter in pyproject would import closegap before jaxtyping can hook in."""
     config.addinivalue_line("filterwarnings", "error::closegap.errors.ClosegapWarning")

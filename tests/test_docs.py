@@ -1,0 +1,156 @@
+"""The documentation is true: its Python runs, its YAML parses, its commands and links exist."""
+
+import re
+import runpy
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from closegap.cli.main import VERBS
+from closegap.train.run import parse_run
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+BASE = "configs/roco-small.yaml"  # what snippets of configs are laid over
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)]*)?\)")
+_OPTION = re.compile(r"--[a-z][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path, *languages: str) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for found in _FENCE.finditer(text):
+        if found[1] in languages:
+            yield Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+
+
+def every_block(*languages: str) -> pytest.MarkDecorator:
+    found = [block for page in PAGES for block in blocks(page, *languages)]
+    return pytest.mark.parametrize("block", found, ids=[block.name for block in found])
+
+
+def every_command() -> pytest.MarkDecorator:
+    """The `closegap` commands in blocks and in running text, without what a shell does with them."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        lines = [line for block in blocks(page, "sh", "bash", "console") for line in _lines(block.text)]
+        lines += re.findall(r"`(closegap [^`]+)`", page.read_text(encoding="utf-8"))
+        for line in lines:
+            if command := re.search(r"(?:^|-m )closegap (.*)", line):
+                found.setdefault(re.split(r"\s(?:[|>&#]|&&)\s?", command[1])[0], str(page.relative_to(ROOT)))
+    return pytest.mark.parametrize("command", found, ids=[f"{page}: {line}" for line, page in found.items()])
+
+
+def _lines(text: str) -> list[str]:
+    return [line.removeprefix("$ ") for line in text.replace("\\\n", " ").splitlines()]
+
+
+def run_python(block: Block, folder: Path) -> dict[str, object]:
+    script = folder / f"line_{block.line}.py"
+    script.write_text(block.text, encoding="utf-8")
+    return runpy.run_path(str(script), run_name="my_package")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@every_block("python")
+def test_python_runs(block: Block, elsewhere: Path) -> None:
+    run_python(block, elsewhere)
+
+
+@every_block("yaml")
+def test_configs_parse(block: Block, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # `my_package` in a config is what the Python of the same page defines.
+    package = ModuleType("my_package")
+    if package.__name__ in block.text:
+        for part in blocks(block.page, "python"):
+            vars(package).update(run_python(part, elsewhere))
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    given = set(re.findall(r"^(\w+):", block.text, re.MULTILINE))
+    snippet = elsewhere / "snippet.yaml"
+    snippet.write_text(block.text, encoding="utf-8")
+    base = [] if {"data", "model"} <= given else ["--config", str(ROOT / BASE)]
+    parsed = parse_run([*base, "--config", str(snippet)]).as_dict()
+    for key in given:
+        assert parsed[key]
+
+
+@every_command()
+def test_commands_exist(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    words = shlex.split(command)
+    if words[0] in ("VERB", "--help", "--version"):
+        return
+    assert words[0] in VERBS
+    options = [word.partition("=")[0] for word in words[1:] if _OPTION.match(word)]
+    known = {*_OPTION.findall(help_of(words[0]))}
+    for option in options:
+        if "." not in option:
+            assert option in known
+    for config in (word for word in words if word.startswith("configs/")):
+        assert Path(config).is_file()
+    overrides = [word for option in options if "." in option for word in _option_and_value(words, option)]
+    if overrides:  # those that override a config of closegap's, or of the runs that came of one
+        configs = [part for word in words if word.startswith("configs/") for part in ("--config", word)]
+        parse_run([*(configs or ["--config", BASE]), *overrides])
+
+
+def _option_and_value(words: list[str], option: str) -> list[str]:
+    at = next(place for place, word in enumerate(words) if word.partition("=")[0] == option)
+    return [words[at]] if "=" in words[at] else words[at : at + 2]
+
+
+@cache
+def help_of(verb: str) -> str:
+    out = StringIO()
+    with redirect_stdout(out), pytest.raises(SystemExit) as left:
+        import_module(f"closegap.cli.{verb}").main(["--help"])
+    assert left.value.code == 0
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str) -> None:
+    assert f"closegap {verb}" in help_of(verb)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in _LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_target_of_make_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)) <= targets
