@@ -31,14 +31,15 @@ class Batch:
 
     def to(self, device: Any) -> "Batch":
         """The batch on another device."""
-        return Batch(_move(self.inputs, device), _move(self.rows, device), self.groups.to(device, non_blocking=True))
+        return Batch(move(self.inputs, device), move(self.rows, device), self.groups.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory; torch's loader calls this."""
         return Batch(_pin(self.inputs), _pin(self.rows), self.groups.pin_memory())
 
 
-def _move(value: Any, device: Any) -> Any:
+def move(value: Any, device: Any) -> Any:
+    """Prepared inputs, of whatever nesting, on another device."""
     return _map(value, lambda tensor: tensor.to(device, non_blocking=True))
 
 

@@ -2,10 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -72,16 +71,18 @@ def save_checkpoint(
         save_file(_contiguous(loss.state_dict() | {"_": torch.zeros(())}), temporary / "loss.safetensors")
         save_file(_contiguous(_optimizer_state(optimizer)), temporary / "optimizer.safetensors")
         state = {"progress": asdict(progress), "frozen_towers": dict(towers)}
-        (temporary / "state.json").write_text(json.dumps(state, indent=1))
-    kept = {*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, progress.best_step)}
+        (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+    _sweep(folder, kept={*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, progress.best_step)})
+    return path
+
+
+def _sweep(folder: Path, kept: Set[Path]) -> None:
+    """Delete the other checkpoints, and what a kill left of a writing or a deletion."""
     for old in checkpoints(folder):
         if old not in kept:
-            doomed = old.with_name(
-                f".{old.name}.deleted"
-            )  # a deletion that is cut short must not look like a checkpoint
-            old.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
-    return path
+            old.rename(folder / f".{old.name}.deleted")  # a deletion that is cut short must not look like a checkpoint
+    for remains in folder.glob(".step-*"):
+        shutil.rmtree(remains, ignore_errors=True)
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -95,8 +96,12 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def read_progress(path: Path) -> Progress:
-    """Where training stood at a checkpoint."""
-    return Progress(**_state(path)["progress"])
+    """Where training stood at a checkpoint.
+
+    Raises:
+        ClosegapError: a damaged checkpoint.
+    """
+    return _state(path)[0]
 
 
 def load_model(path: Path, model: MultimodalModel, towers: Mapping[str, str] | None = None) -> None:
@@ -112,7 +117,7 @@ def load_model(path: Path, model: MultimodalModel, towers: Mapping[str, str] | N
     """
     saved, own = _tensors(path / "model.safetensors"), model_state(model)
     _same_tensors(path, saved, own)
-    expected = _state(path)["frozen_towers"]
+    _, expected = _state(path)
     for name, fingerprint in (frozen_towers(model) if towers is None else towers).items():
         if expected.get(name) != fingerprint:
             raise ClosegapError(
@@ -122,9 +127,13 @@ def load_model(path: Path, model: MultimodalModel, towers: Mapping[str, str] | N
 
 
 def load_training(path: Path, loss: Loss, optimizer: torch.optim.Optimizer) -> None:
-    """Load a checkpoint's loss parameters and optimiser state."""
+    """Load a checkpoint's loss parameters and optimiser state.
+
+    Raises:
+        ClosegapError: a damaged checkpoint, or one of another loss.
+    """
     saved = _tensors(path / "loss.safetensors")
-    saved.pop("_")
+    saved.pop("_", None)
     _same_tensors(path, saved, loss.state_dict())
     loss.load_state_dict(saved)
     tensors = _tensors(path / "optimizer.safetensors")
@@ -161,9 +170,10 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise ClosegapError(f"{path}: no readable checkpoint ({str(error).splitlines()[0]})") from error
 
 
-def _state(path: Path) -> dict[str, dict[str, Any]]:
+def _state(path: Path) -> tuple[Progress, dict[str, str]]:
+    """Where training stood, and the fingerprints of the frozen towers."""
     try:
-        state: dict[str, dict[str, Any]] = json.loads((path / "state.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ClosegapError(f"{path}: no readable checkpoint ({error})") from error
-    return state
+        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        return Progress(**state["progress"]), dict(state["frozen_towers"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClosegapError(f"{path}: no readable checkpoint (state.json: {error})") from error

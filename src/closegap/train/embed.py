@@ -9,12 +9,12 @@ from torch import Tensor
 from closegap.data import Case
 from closegap.data.loader import Views, take
 from closegap.embedding_set import EmbeddingSet
-from closegap.encoders.batch import Batch
+from closegap.encoders.batch import move
 from closegap.encoders.model import MultimodalModel
 from closegap.train.prepared import Prepared
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def embed(model: MultimodalModel, split: Prepared, device: torch.device, batch_size: int = 256) -> EmbeddingSet:
     """Embeddings of every view; a case takes as many rows as its richest modality has views.
 
@@ -47,8 +47,7 @@ def _embed_views(model: MultimodalModel, name: str, views: Views, device: torch.
     parts = [torch.empty(0, model.dim)]
     for first in range(0, len(views.items), batch_size):
         items = range(first, min(first + batch_size, len(views.items)))
-        inputs = Batch({name: take(views, items, preparer)}, {}, torch.empty(0)).to(device).inputs[name]
-        parts.append(model.embed(name, inputs).cpu())
+        parts.append(model.embed(name, move(take(views, items, preparer), device)).cpu())
     return torch.cat(parts)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from closegap.data import ImageSource, content_digests
 from closegap.encoders.base import Encoder
+from closegap.encoders.batch import move
 from closegap.files import digest, whole_file
 
 _SHARD = 2048
@@ -109,8 +110,7 @@ def _content(item: Any) -> bytes:
 
 @torch.inference_mode()
 def _compute(encoder: Encoder, items: Sequence[Any], device: torch.device) -> Float[Tensor, "n dim"]:
-    inputs = encoder.preparer()(items)
-    inputs = {k: v.to(device) for k, v in inputs.items()} if isinstance(inputs, Mapping) else inputs.to(device)
+    inputs = move(encoder.preparer()(items), device)
     training = encoder.training
     encoder.to(device).eval()
     features: Tensor = encoder(inputs).float().cpu()
@@ -122,10 +122,11 @@ def _shards(folder: Path) -> Iterator[tuple[str, Tensor]]:
     for path in sorted(folder.glob("[0-9a-f]*.safetensors")):
         try:
             shard = load_file(path)
-        except SafetensorError:
-            path.unlink()  # damaged from outside; its features are computed again
+            keys, rows = shard["keys"].numpy(), shard["rows"]
+        except (SafetensorError, KeyError):
+            path.unlink(missing_ok=True)  # damaged from outside, or of another version: computed again
             continue
-        for key, row in zip(shard["keys"].numpy(), shard["rows"], strict=True):
+        for key, row in zip(keys, rows, strict=True):
             yield key.tobytes().hex(), row
 
 
