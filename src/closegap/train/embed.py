@@ -35,7 +35,8 @@ def embed(model: MultimodalModel, split: Prepared, device: torch.device, batch_s
     for name in model.modalities:
         values = _embed_views(model, name, split.views[name], device, batch_size)
         starts = split.views[name].starts.tolist()
-        index = torch.tensor([starts[i] + v if starts[i] + v < starts[i + 1] else -1 for i, v in rows])
+        picks = [starts[i] + v if starts[i] + v < starts[i + 1] else -1 for i, v in rows]
+        index = torch.tensor(picks, dtype=torch.long)
         present[name] = index >= 0
         embeddings[name] = torch.zeros(len(rows), model.dim).index_put((present[name],), values[index[present[name]]])
     model.train(training)
