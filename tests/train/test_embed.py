@@ -44,7 +44,7 @@ def test_a_case_takes_as_many_rows_as_its_richest_modality_has_views() -> None:
     assert found.groups == ["p", "p", "p", "p", "q"]
     assert found.mask("report").tolist() == [True, True, True, False, True]
     assert found.mask("concepts").tolist() == [True, True, False, True, False]
-    expected = {
+    expected: dict[str, dict[int, object]] = {
         "report": {0: "left", 1: "right", 2: "both", 4: "normal"},
         "concepts": {0: ("C1",), 1: ("C2",), 3: ("C3",)},
     }

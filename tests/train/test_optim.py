@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.train.test_checkpoint import Scaled
-from tests.train.tiny import fixed, tiny_run
+from tests.train.tiny import Scaled, fixed, tiny_run
 
 from closegap.errors import UsageError
 from closegap.train.optim import optimizer, parameter_groups, rate_factor

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from accelerate.utils import set_seed
+from torch import Tensor, nn
 
 from closegap.data import Case, Checks, Source
 from closegap.encoders import (
@@ -19,6 +21,7 @@ from closegap.encoders.temperature import Temperature
 from closegap.losses import GapClosing, Loss
 from closegap.train.config import Training
 from closegap.train.run import Run
+from closegap.types import Embeddings, Groups, Present
 
 TOPICS = ("mass", "effusion", "fracture", "nodule", "stone", "cyst", "stent", "haemorrhage")
 
@@ -90,3 +93,21 @@ def tiny_run(
 
 def fixed(tau: float = 0.1) -> Temperature:
     return FixedTemperature(tau)
+
+
+class Scaled(Loss):
+    """A loss with a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.0))
+
+    def forward(
+        self,
+        embeddings: Embeddings,
+        present: Present,
+        temperature: Tensor,
+        progress: float,
+        groups: Groups | None = None,
+    ) -> dict[str, Tensor]:
+        return {"scaled": self.scale * sum(values.mean() for values in embeddings.values())}
