@@ -21,7 +21,7 @@ from closegap.data import Case, cache_folder, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.batch import Batch
-from closegap.errors import ClosegapError
+from closegap.errors import ClosegapError, UsageError
 from closegap.files import write_text
 from closegap.train import checkpoint, optim
 from closegap.train.checkpoint import Progress
@@ -55,9 +55,8 @@ class Trainer:
     def __init__(self, run: Run, folder: Path, watcher: Watcher) -> None:
         self.run, self.folder, self.watcher = run, folder, watcher
         self.training, self.model, self.loss = run.train, run.model, run.loss
-        self.accelerator = Accelerator(
-            mixed_precision=run.train.precision, log_with=list(run.train.trackers) or None, project_dir=folder
-        )
+        # Autocast is ours: an accelerator's precision cannot be changed for the next run of one process.
+        self.accelerator = Accelerator(log_with=list(run.train.trackers) or None, project_dir=folder)
         self.progress = Progress(0)
         self._prepare_data()
         self.model.to(self.accelerator.device)
@@ -71,6 +70,7 @@ class Trainer:
         Raises:
             NonFiniteLossError: a term or the gradient is NaN or infinite.
             ClosegapError: a checkpoint of another model.
+            UsageError: `select` names no validation metric.
         """
         saved = checkpoint.checkpoints(self.folder / "checkpoints")
         if saved:
@@ -159,19 +159,22 @@ class Trainer:
         factor = optim.rate_factor(step, self.steps, self.training.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * factor
-        with self.accelerator.autocast():
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, self.training.precision == "bf16"):
             terms, temperature = contrastive_step(
                 self.parallel, self.loss, batch, step / self.steps, self.training.mask_groups
             )
-        values = {name: value.item() for name, value in terms.items()}
-        _check_finite(step, values, "loss term")
+        stacked = torch.stack(list(terms.values()))
         self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(torch.stack(list(terms.values())).sum())
-        norm = float(nn.utils.clip_grad_norm_(self._trained(), self.training.clip_norm))
-        _check_finite(step, {"norm": norm}, "gradient")
+        self.accelerator.backward(stacked.sum())
+        norm = nn.utils.clip_grad_norm_(self._trained(), self.training.clip_norm)
+        # One transfer for all, so that the device waits once a step.
+        *found, tau, length = torch.cat([stacked.detach(), torch.stack([temperature.detach(), norm])]).tolist()
+        values = dict(zip(terms, found, strict=True))
+        _check_finite(step, values, "loss term")
+        _check_finite(step, {"norm": length}, "gradient")
         self.optimizer.step()
-        extra = {"temperature": temperature.item(), "lr": self.training.lr * factor, "gradient_norm": norm}
-        return {"loss": sum(values.values()), **values, **extra}
+        extra = {"temperature": tau, "lr": self.training.lr * factor, "gradient_norm": length}
+        return {"loss": sum(found), **values, **extra}
 
     def _trained(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -183,9 +186,14 @@ class Trainer:
         if step == 0 and self.main:
             embeddings.save(self.folder / START)
         metrics = validation_metrics(embeddings)
+        if metrics and self.training.select not in metrics:
+            raise UsageError(
+                f"train.select: {self.training.select!r} is not measured on the validation split; "
+                f"there are {', '.join(metrics)}"
+            )
         self._record({f"validation/{name}": value for name, value in metrics.items()})
         self.watcher.validation(step, metrics)
-        if step and metrics.get(self.training.select, float("-inf")) > self.progress.best_value:
+        if step and metrics and metrics[self.training.select] > self.progress.best_value:
             self.progress = replace(self.progress, best_step=step, best_value=metrics[self.training.select])
 
     def _record(self, values: Mapping[str, Any]) -> None:
