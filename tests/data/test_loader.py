@@ -13,7 +13,7 @@ from closegap.data import Case
 from closegap.data.loader import Draws, GlobalBatches, Preparer, Views, group_numbers, loader, take, views
 from closegap.encoders.batch import Batch, Features
 from closegap.encoders.concepts import ConceptPreparer
-from closegap.encoders.image_timm import ImagePreparer
+from closegap.encoders.image_preparer import ImagePreparer
 from closegap.encoders.small import WordPreparer
 from closegap.errors import DataError
 

@@ -1,12 +1,9 @@
 """Images through any timm model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import timm
 import torch
 from jaxtyping import Float, UInt8
@@ -14,25 +11,12 @@ from timm.data.config import resolve_data_config
 from timm.models import get_arch_pretrained_cfgs, group_parameters
 from torch import Tensor
 
-from closegap.data.image import load_image, pad_to_square
-from closegap.data.image_source import ImageSource
 from closegap.encoders.base import Encoder
 from closegap.encoders.freezing import train_last_blocks
+from closegap.encoders.image_preparer import ImagePreparer
 from closegap.encoders.weights import load_weights, locate
 from closegap.errors import ClosegapError, UsageError
 from closegap.files import digest
-
-
-@dataclass(frozen=True)
-class ImagePreparer:
-    """Paths or sources to a batch of square RGB images, aspect kept, padded; bytes, so that it travels cheaply."""
-
-    size: int
-
-    def __call__(self, items: Sequence[Path | ImageSource]) -> UInt8[Tensor, "n 3 size size"]:
-        """The batch."""
-        images = [np.asarray(pad_to_square(load_image(item, self.size), self.size)) for item in items]
-        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
 class TimmImageEncoder(Encoder):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from closegap.encoders.base import Encoder
 from closegap.encoders.hashing import hashed_rows
-from closegap.encoders.image_timm import ImagePreparer
+from closegap.encoders.image_preparer import ImagePreparer
 
 _WORD = re.compile(r"[a-z]+|\d+|[^\sa-z\d]")
 

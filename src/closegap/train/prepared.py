@@ -9,7 +9,7 @@ from torch import Tensor
 
 from closegap.data import Case
 from closegap.data.loader import Views, group_numbers, views
-from closegap.encoders.image_timm import ImagePreparer
+from closegap.encoders.image_preparer import ImagePreparer
 from closegap.encoders.model import MultimodalModel
 from closegap.train.features import FeatureCache
 
