@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 
 @pytest.fixture(scope="session")
@@ -15,5 +16,8 @@ def shared() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Our warnings are errors; a filter in pyproject would import closegap before jaxtyping can hook in."""
+    """Set up warnings and hypothesis."""
+    # Our warnings are errors; a filter in pyproject would import closegap before jaxtyping can hook in.
     config.addinivalue_line("filterwarnings", "error::closegap.errors.ClosegapWarning")
+    settings.register_profile("closegap", deadline=None)  # a busy machine is no defect
+    settings.load_profile("closegap")
