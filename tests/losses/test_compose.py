@@ -83,7 +83,7 @@ loss:
     parser = ArgumentParser()
     parser.add_argument("--config", action="config")
     parser.add_argument("--loss", type=Loss)
-    built = parser.instantiate_classes(parser.parse_args([f"--config={config}"])).loss
+    built = parser.instantiate(parser.parse_args([f"--config={config}"])).loss
     halfway = 2 * 1.5
     assert terms(built, 0.75)["align"] == pytest.approx(halfway * terms(AlignTruePairs())["align"])
     assert terms(built, 0.75)["uniformity"] == pytest.approx(terms(CentroidUniformity())["uniformity"])
