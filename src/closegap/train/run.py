@@ -14,6 +14,7 @@ from accelerate.utils import set_seed
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from closegap.data import Checks, Source
+from closegap.distributed import world_size
 from closegap.encoders.model import MultimodalModel
 from closegap.errors import ClosegapError, UsageError
 from closegap.files import write_text
@@ -130,6 +131,7 @@ def environment(seed: int) -> dict[str, Any]:
         "packages": {name: _version(name) for name in _PACKAGES},
         "git": _git_hash(),
         "seed": seed,
+        "processes": world_size(),
         "command": sys.argv,
     }
 

@@ -27,7 +27,7 @@ from closegap.train import checkpoint, optim
 from closegap.train.checkpoint import Progress
 from closegap.train.embed import embed
 from closegap.train.features import FeatureCache
-from closegap.train.log import MetricsLog, Watcher
+from closegap.train.log import MetricsLog, Nobody, Watcher
 from closegap.train.prepared import Prepared, prepare
 from closegap.train.run import Run, chosen_checkpoint, environment
 from closegap.train.step import contrastive_step
@@ -53,10 +53,14 @@ class Trainer:
     """
 
     def __init__(self, run: Run, folder: Path, watcher: Watcher) -> None:
-        self.run, self.folder, self.watcher = run, folder, watcher
+        self.run, self.folder = run, folder
         self.training, self.model, self.loss = run.train, run.model, run.loss
         # Autocast is ours: an accelerator's precision cannot be changed for the next run of one process.
-        self.accelerator = Accelerator(log_with=list(run.train.trackers) or None, project_dir=folder)
+        # Without cpu=True, processes that torchrun starts where there is no accelerator would not know of each other.
+        self.accelerator = Accelerator(
+            cpu=not torch.accelerator.is_available(), log_with=list(run.train.trackers) or None, project_dir=folder
+        )
+        self.watcher: Watcher = watcher if self.main else Nobody()
         self.progress = Progress(0)
         self._prepare_data()
         self.model.to(self.accelerator.device)
