@@ -1,0 +1,42 @@
+"""Two processes that train together are one process, up to the rounding of sums."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from tests.train.config import finish, start, write_config
+from torch import Tensor
+
+from closegap.train.checkpoint import checkpoints
+from closegap.train.log import read_metrics
+
+
+def _weights(folder: Path) -> Mapping[str, Tensor]:
+    return load_file(checkpoints(folder / "checkpoints")[-1] / "model.safetensors")
+
+
+def test_two_processes_train_the_same_model_as_one(tmp_path: Path) -> None:
+    # Batches of four: some hold no record at all on one process or on both.
+    config = write_config(tmp_path, dropout=0.0, steps=24, batch_size=4, validate_every=12, lr=1e-3, clip_norm=0.5)
+    one, two = tmp_path / "one", tmp_path / "two"
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
+    processes = [
+        start("-m", "closegap", "train", "--config", config, "--out", one),
+        start(*launcher, "-m", "closegap", "train", "--config", config, "--out", two),
+    ]
+    for process in processes:
+        finish(process)
+    counts = [json.loads((folder / "environment.json").read_text())["processes"] for folder in (one, two)]
+    assert counts == [1, 2]
+    alone, together = _weights(one), _weights(two)
+    assert alone.keys() == together.keys()
+    for name, tensor in alone.items():
+        torch.testing.assert_close(together[name], tensor, atol=2e-4, rtol=2e-3)
+    rows = [read_metrics(folder / "metrics.jsonl") for folder in (one, two)]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+    for first, second in zip(*rows, strict=True):
+        for name in ("loss", "gradient_norm", "validation/gap"):
+            if name in first:
+                torch.testing.assert_close(second[name], first[name], atol=1e-3, rtol=1e-3)
