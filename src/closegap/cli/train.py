@@ -9,6 +9,7 @@ from closegap.cli.arguments import free_folder
 from closegap.cli.console import Bars, console
 from closegap.errors import UsageError
 from closegap.report.compare import Result, compare
+from closegap.report.measures import QUICK
 from closegap.report.page import write_comparison
 from closegap.train.log import read_metrics
 from closegap.train.run import CONFIG, build, parse_run, read_config, run_parser, save_config
@@ -55,7 +56,7 @@ def _write_report(trainer: Trainer, arm: str, seed: int) -> Path:
     """The run on its validation split: before training and as it is judged."""
     before, after = trainer.validation_embeddings()
     results = [Result("before training", seed, before), Result(arm, seed, after)]
-    comparison = compare(results, data={"split": "validation"})
+    comparison = compare(results, data={"split": "validation"}, families=QUICK)
     history = {arm: [read_metrics(trainer.folder / "metrics.jsonl")]}
     return write_comparison(comparison, trainer.folder, arm, trainer.validation_split.cases, history)
 

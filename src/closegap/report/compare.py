@@ -9,6 +9,7 @@ from closegap.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.metrics.bootstrap import resample_counts
 from closegap.report.card import Card, group_count, mean_card, measure
+from closegap.report.measures import ALL, Family
 from closegap.report.report import Estimate, Report
 
 
@@ -18,12 +19,12 @@ class Result:
 
     Args:
         arm: the setting's name; results of one arm are its seeds.
-        seed: of the run.
+        seed: of the run; None where nothing was trained.
         embeddings: of the split.
     """
 
     arm: str
-    seed: int
+    seed: int | None
     embeddings: EmbeddingSet
 
 
@@ -49,6 +50,7 @@ def compare(
     resamples: int = 1000,
     data: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    families: Sequence[Family] = ALL,
 ) -> Comparison:
     """Measure every result and put arms side by side; the first arm is the baseline.
 
@@ -57,6 +59,7 @@ def compare(
         resamples: of the bootstrap by group.
         data: further facts on the data for the report.
         progress: called with (results measured, results).
+        families: what is measured; `QUICK` where it must not take long.
 
     Raises:
         UsageError: no result, or results on different cases.
@@ -68,21 +71,22 @@ def compare(
     counts = resample_counts(group_count(first), resamples)
     cards: dict[str, list[Card]] = {}
     for done, result in enumerate(results, start=1):
-        cards.setdefault(result.arm, []).append(measure(result.embeddings, counts))
+        cards.setdefault(result.arm, []).append(measure(result.embeddings, counts, families))
         if progress is not None:
             progress(done, len(results))
     means = {arm: mean_card(found) for arm, found in cards.items()}
     baseline = next(iter(means))
     differences = {arm: _difference(card, means[baseline]) for arm, card in means.items() if arm != baseline}
     skipped = {(item.what, item.reason): item for card in means.values() for item in card.skipped}
-    facts = {
+    facts: dict[str, Any] = {
         "gallery": {name: int(first.mask(name).sum()) for name in first.modalities},
         "cases": len(set(first.ids)),
         "groups": group_count(first),
         "resamples": resamples,
-        "seeds": {arm: [r.seed for r in results if r.arm == arm] for arm in means},
-        "seed_spread": {arm: _spread(found) for arm, found in cards.items() if len(found) > 1},
     }
+    if any(result.seed is not None for result in results):
+        facts["seeds"] = {arm: [r.seed for r in results if r.arm == arm] for arm in means}
+        facts["seed_spread"] = {arm: _spread(found) for arm, found in cards.items() if len(found) > 1}
     report = Report([card.arm(arm) for arm, card in means.items()], list(skipped.values()), {**(data or {}), **facts})
     sets = {result.arm: result.embeddings for result in reversed(results)}
     return Comparison(report, baseline, differences, {arm: sets[arm] for arm in means})
