@@ -32,6 +32,8 @@ def console() -> Console:
 class Bars:
     """A `Watcher` that shows progress bars on standard error, and under them the latest terms and validation.
 
+    Where standard error is no terminal it shows nothing: a log would get torn bars, and an error would not come first.
+
     Args:
         title: what the training bar is called.
     """
@@ -49,16 +51,19 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
         self._terms, self._validated = Text(style="dim"), Text(style="dim")
         shown = Group(self._progress, self._terms, self._validated)
-        self._live = Live(shown, console=Console(stderr=True), refresh_per_second=4)
+        terminal = Console(stderr=True)
+        self._live = Live(shown, console=terminal, refresh_per_second=4) if terminal.is_terminal else None
 
     def __enter__(self) -> Self:
-        self._live.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def features(self, modality: str, done: int, total: int) -> None:
         """See `Watcher`."""
