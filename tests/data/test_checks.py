@@ -47,7 +47,7 @@ def test_the_first_broken_row_is_named_and_all_are_counted() -> None:
         load_cases(Listed(rows))
     assert str(caught.value) == (
         "table.csv, row 2: no caption; remove the row (3 of 4 rows are broken: empty caption 2, no id 1); "
-        "mend it, or leave such rows out with on_error: skip"
+        "mend it, or leave such rows out with --checks.on_error skip"
     )
 
 
@@ -66,7 +66,7 @@ def test_too_many_broken_rows_do_not_start(share: float, starts: bool) -> None:
     if starts:
         assert load_cases(source, checks).counts == {"empty caption": 1}
     else:
-        message = "1 of 4 rows are broken: empty caption 1, more than max_skipped = 0.*row 4"
+        message = "1 of 4 rows are broken: empty caption 1, more than --checks.max_skipped 0.*row 4"
         with pytest.raises(DataError, match=message):
             load_cases(source, checks)
 
@@ -89,7 +89,7 @@ def test_unknown_splits() -> None:
 
 def test_a_leak_names_the_group_and_the_splits() -> None:
     rows = [case("a", "test", "p1"), case("b", "train", "p1"), case("c", "train", "p2"), case("d", "validation", "p2")]
-    with pytest.raises(DataError, match=r"group 'p1' is in train and test \(2 such groups\).*leaks: drop"):
+    with pytest.raises(DataError, match=r"group 'p1' is in train and test \(2 such groups\).*leaks drop"):
         load_cases(Listed(rows))
 
 

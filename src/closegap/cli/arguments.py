@@ -7,7 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from closegap.errors import UsageError
-from closegap.train.run import one_line
+from closegap.train.parse_messages import parse_message
 
 
 def verb_parser(verb: str, description: str) -> ArgumentParser:
@@ -24,7 +24,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     try:
         return parser.parse_args(list(arguments))
     except (ArgumentError, TypeError, ValueError) as error:
-        raise UsageError(f"{one_line(error)}; see `{parser.prog} --help`") from error
+        raise UsageError(f"{parse_message(error)}; see `{parser.prog} --help`") from error
 
 
 def parse_with_overrides(parser: ArgumentParser, arguments: Sequence[str]) -> tuple[Namespace, list[str]]:

@@ -3,11 +3,13 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from typing import TextIO
 
-from closegap.errors import ClosegapError, UsageError
+from closegap.errors import ClosegapError, ClosegapWarning, UsageError
 
 VERBS = {
     "demo": "three arms on generated studies, compared in a report: see the gap closing in minutes",
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Libraries' own bars would tear ours.
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    shown = warnings.showwarning
+    warnings.showwarning = _show_warning
     try:
         if arguments[0] not in VERBS:
             raise UsageError(f"no verb {arguments[0]!r}; expected one of {', '.join(VERBS)}")
@@ -52,7 +56,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(error, 1)
     except KeyboardInterrupt:
         return _failed("stopped; `closegap train --resume RUN` goes on with a training run", 130)
+    finally:
+        warnings.showwarning = shown
     return 0
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Our warnings without the place in our code, which tells a person nothing; others as Python shows them."""
+    if issubclass(category, ClosegapWarning):
+        text = f"closegap: warning: {' '.join(str(message).split())}\n"
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+    (file or sys.stderr).write(text)
 
 
 def _failed(error: Exception | str, code: int) -> int:

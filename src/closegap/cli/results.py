@@ -24,7 +24,7 @@ def evaluate_runs(runs: Sequence[Path], split: str, overrides: Sequence[str]) ->
 
 def compare_runs(runs: Sequence[Path], split: str, out: Path, title: str, overrides: Sequence[str] = ()) -> Path:
     """Evaluate and compare runs, write report.json and report.html to `out`, print the tables; the path of the page."""
-    if len(set(runs)) < len(runs):
+    if len({run.resolve() for run in runs}) < len(runs):
         raise UsageError("the same run is given twice; name each run once")
     evaluated = evaluate_runs(runs, split, overrides)
     histories: dict[str, list[list[dict[str, object]]]] = {}

@@ -1,5 +1,6 @@
 """closegap train: from a config to a trained run, or on from where one was stopped."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,9 +46,15 @@ def train_run(config: Namespace, folder: Path, title: str = "training") -> None:
     run = build(config)
     with Bars(title) as bars:
         trainer = Trainer(run, folder, bars)
+        new = not folder.exists()
         if trainer.main:
             save_config(config, folder)
-        trainer.train()
+        try:
+            trainer.train()
+        except UsageError:
+            if trainer.main and new:  # what was asked wrongly is asked again, and the folder must be free for it
+                shutil.rmtree(folder)
+            raise
     if trainer.main and trainer.validation_split.cases:
         console().print(f"report: {_write_report(trainer, run.arm or folder.name, run.seed)}")
 

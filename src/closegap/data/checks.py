@@ -42,7 +42,7 @@ class Checks:
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_skipped <= 1:
-            raise UsageError(f"max_skipped is {self.max_skipped}, expected a share in 0..1, such as 0.05")
+            raise UsageError(f"checks.max_skipped is {self.max_skipped}, expected a share in 0..1, such as 0.05")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,10 @@ def load_cases(
     wanted = tuple(source.modalities if modalities is None else modalities)
     for modality in wanted:
         if modality not in source.modalities:
-            raise UsageError(f"the data have no modality '{modality}'; they have {_listed(source.modalities)}")
+            raise UsageError(
+                f"the data have no modality '{modality}'; they have {_listed(source.modalities)}; "
+                "name the towers in model.encoders after them"
+            )
     cases, skipped = _read(source, wanted)
     images = {case.id: _images(source, case) for case in cases}
     cases, missing = _without_missing(cases, images)
@@ -190,9 +193,9 @@ def _judge(skipped: Sequence[BrokenRow], rows: int, checks: Checks) -> None:
     share = f"{len(broken)} of {rows} rows are broken{_reasons(broken)}"
     if checks.on_error == "raise":
         others = f" ({share})" if len(broken) > 1 else ""
-        raise DataError(f"{first}{others}; mend it, or leave such rows out with on_error: skip")
+        raise DataError(f"{first}{others}; mend it, or leave such rows out with --checks.on_error skip")
     if len(broken) > checks.max_skipped * rows:
-        raise DataError(f"{share}, more than max_skipped = {checks.max_skipped:g}; the first: {first}")
+        raise DataError(f"{share}, more than --checks.max_skipped {checks.max_skipped:g}; the first: {first}")
 
 
 def _separate(cases: Sequence[Case], checks: Checks) -> tuple[list[Case], list[BrokenRow]]:
@@ -206,9 +209,10 @@ def _separate(cases: Sequence[Case], checks: Checks) -> tuple[list[Case], list[B
             held_out[case.group] = max(other, case.split, key=_SPLITS.index)
     if crossing and checks.leaks == "raise":
         group, splits = next(iter(crossing.items()))
+        others = f" ({len(crossing)} such groups)" if len(crossing) > 1 else ""
         raise DataError(
-            f"group '{group}' is in {' and '.join(sorted(splits, key=_SPLITS.index))} ({len(crossing)} such groups): "
-            "what is learnt of one would be tested on the other; split by group, or use leaks: drop"
+            f"group '{group}' is in {' and '.join(sorted(splits, key=_SPLITS.index))}{others}: "
+            "what is learnt of one would be tested on the other; split by group, or use --checks.leaks drop"
         )
     kept, leaks = [], []
     for case in cases:

@@ -58,9 +58,9 @@ class Training:
 
     def __post_init__(self) -> None:
         positive = {name: getattr(self, name) for name in ("epochs", "batch_size", "lr", "clip_norm")}
-        positive |= {name: getattr(self, name) or 1 for name in ("steps", "validate_every", "checkpoint_every")}
+        positive |= {name: getattr(self, name) for name in ("steps", "validate_every", "checkpoint_every")}
         for name, value in positive.items():
-            if value <= 0:
+            if value is not None and value <= 0:
                 raise UsageError(f"train.{name}: {value} given, expected a number above 0")
         if not 0 <= self.warmup <= 1:
             raise UsageError(f"train.warmup: {self.warmup} given, expected a share of the steps in [0, 1]")

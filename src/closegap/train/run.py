@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from closegap.files import write_text
 from closegap.losses import GapClosing, Loss
 from closegap.train.checkpoint import checkpoint_path, checkpoints, read_progress
 from closegap.train.config import Training
+from closegap.train.parse_messages import check_config_file, parse_message
 
 CONFIG = "config.yaml"
 _PACKAGES = ("closegap", "torch", "torchvision", "timm", "transformers", "accelerate", "numpy", "safetensors")
@@ -71,15 +73,20 @@ def parse_run(arguments: Sequence[str], parser: ArgumentParser | None = None) ->
     Raises:
         UsageError: an unknown key, a value of the wrong type, a missing file; one line.
     """
+    parser = parser or run_parser()
+    for path in _config_files(arguments):
+        check_config_file(path)
     try:
-        return (parser or run_parser()).parse_args(list(arguments))
+        return parser.parse_args(list(arguments))
     except (ArgumentError, TypeError, ValueError) as error:
-        raise UsageError(one_line(error)) from error
+        raise UsageError(parse_message(error, parser.get_defaults().keys())) from error
 
 
-def one_line(error: Exception) -> str:
-    """The message of a parser's error on one line, with its dotted path."""
-    return " ".join(str(error).replace("\n", " ").split())
+def _config_files(arguments: Sequence[str]) -> list[Path]:
+    """What `--config FILE` and `--config=FILE` name."""
+    apart = [Path(value) for option, value in pairwise(arguments) if option == "--config"]
+    joined = [Path(found.removeprefix("--config=")) for found in arguments if found.startswith("--config=")]
+    return apart + joined
 
 
 def build(config: Namespace) -> Run:
