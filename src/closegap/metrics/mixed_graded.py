@@ -43,7 +43,7 @@ def graded_search(x: Rows, y: Rows, relevance: Relevance, k: int = 10) -> Graded
     rows = torch.cat([x.embeddings, y.embeddings])
     own = torch.arange(len(rows))
     found = nearest(rows, rows, k, excluded=own)
-    parts = []
+    scores, chances = torch.empty(2, len(rows), dtype=torch.float64)
     step = max(1, _GRADES_AT_ONCE // max(1, len(rows)))
     for start in range(0, len(rows), step):
         tile = slice(start, start + step)
@@ -52,8 +52,7 @@ def graded_search(x: Rows, y: Rows, relevance: Relevance, k: int = 10) -> Graded
         of_found = grades.gather(1, found[tile])
         ideal = grades.topk(of_found.shape[1], dim=1).values
         typical = (grades.sum(1, keepdim=True) / max(1, len(rows) - 1)).expand_as(ideal)
-        parts.append((ndcg(of_found, ideal), ndcg(typical, ideal)))
-    scores, chances = (torch.cat(side) for side in zip(*parts, strict=True))
+        scores[tile], chances[tile] = ndcg(of_found, ideal), ndcg(typical, ideal)
     return GradedSearch(scores, chances)
 
 

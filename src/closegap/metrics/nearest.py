@@ -22,21 +22,23 @@ def nearest(
     """
     k = min(k, len(gallery) - (excluded is not None))
     found = torch.empty(len(queries), max(k, 0), dtype=torch.int64, device=queries.device)
-    step = max(1, _SCORES_AT_ONCE // max(1, len(gallery)))
-    for start in range(0, len(queries) if k > 0 else 0, step):
-        tile = slice(start, start + step)
-        scores = queries[tile] @ gallery.T
+    step = min(len(queries), max(1, _SCORES_AT_ONCE // max(1, len(gallery))))
+    # Two tiles for the whole sweep, as in retrieval: allocated anew they would fragment the heap.
+    scores, flags = queries.new_empty(step, len(gallery)), queries.new_empty(step, len(gallery))
+    for start in range(0, len(queries) if k > 0 else 0, max(1, step)):
+        rows = slice(start, min(start + step, len(queries)))
+        tile = torch.mm(queries[rows], gallery.T, out=scores[: rows.stop - start])
         if excluded is not None:
-            scores.scatter_(1, excluded[tile, None], -torch.inf)
-        found[tile] = _highest(scores, k)
+            tile.scatter_(1, excluded[rows, None], -torch.inf)
+        found[rows] = _highest(tile, flags[: len(tile)], k)
     return found
 
 
-def _highest(scores: Float[Tensor, "q g"], k: int) -> Int[Tensor, "q k"]:
+def _highest(scores: Float[Tensor, "t g"], flags: Float[Tensor, "t g"], k: int) -> Int[Tensor, "t k"]:
     tolerance = 1e-12 if scores.dtype == torch.float64 else 1e-6
     values, items = scores.topk(k, dim=1)
     # Where more than k items reach the last score, which of them are in is a matter of index.
-    reaching = torch.ge(scores, values[:, -1:] - tolerance, out=torch.empty_like(scores)).sum(1)
+    reaching = torch.ge(scores, values[:, -1:] - tolerance, out=flags).sum(1)
     for row in (reaching > k).nonzero().squeeze(1).tolist():
         last = values[row, -1]
         certain = (scores[row] > last + tolerance).nonzero().squeeze(1)

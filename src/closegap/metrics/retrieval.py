@@ -1,5 +1,6 @@
 """Exact retrieval over the full gallery: ranks are counted tile by tile, never sorted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -51,30 +52,23 @@ def retrieval_ranks(
         excluded: for each query a gallery row that it does not search, where the gallery holds the query itself.
     """
     pairs = Pairs.of(queries, gallery, pairs)
-    positives = _padded_positives(pairs)
-    parts = []
-    step = max(1, _SCORES_AT_ONCE // max(1, len(gallery)))
-    for start in range(0, len(queries), step):
-        tile = slice(start, start + step)
-        scores = queries[tile] @ gallery.T
+
+    def scores_of(rows: slice, out: Float[Tensor, "t g"]) -> None:
+        torch.mm(queries[rows], gallery.T, out=out)
         if excluded is not None:
-            scores.scatter_(1, excluded[tile, None], -torch.inf)
-        parts.append(_above(scores, positives[tile]))
-    above, tied = (torch.cat(side) for side in zip(*parts, strict=True)) if parts else (positives, positives)
-    return _ranks(above, tied, positives, len(gallery))
+            out.scatter_(1, excluded[rows, None], -torch.inf)
+
+    return _ranks_by_tile(scores_of, queries.new_empty(0, len(gallery)), pairs)
 
 
 def ranks_of_scores(scores: Float[Tensor, "q g"], pairs: Pairs | None = None) -> Ranks:
     """As `retrieval_ranks`, of a score matrix that is already there."""
     pairs = Pairs.of(scores, scores.T, pairs)
-    positives = _padded_positives(pairs)
-    step = max(1, _SCORES_AT_ONCE // max(1, scores.shape[1]))
-    parts = [
-        _above(tile.clone(), wanted)
-        for tile, wanted in zip(torch.split(scores, step), torch.split(positives, step), strict=True)
-    ]
-    above, tied = (torch.cat(side) for side in zip(*parts, strict=True))
-    return _ranks(above, tied, positives, scores.shape[1])
+
+    def scores_of(rows: slice, out: Float[Tensor, "t g"]) -> None:
+        out.copy_(scores[rows])
+
+    return _ranks_by_tile(scores_of, scores[:0], pairs)
 
 
 def recall_at_k(ranks: Ranks, k: int) -> Float[Tensor, ""]:
@@ -138,12 +132,33 @@ def _padded_positives(pairs: Pairs) -> Int[Tensor, "q p"]:
     return padded
 
 
-def _above(
-    scores: Float[Tensor, "q g"], positives: Int[Tensor, "q p"]
-) -> tuple[Int[Tensor, "q p"], Int[Tensor, "q p"]]:
-    """How many non-positives come before each positive, and how many tie with it; overwrites `scores`."""
-    tolerance = 1e-12 if scores.dtype == torch.float64 else 1e-6
+def _ranks_by_tile(
+    scores_of: Callable[[slice, Float[Tensor, "t g"]], None], like: Float[Tensor, "0 g"], pairs: Pairs
+) -> Ranks:
+    """Ranks from scores that `scores_of` writes for some queries at a time into a tile of the kind of `like`."""
+    positives = _padded_positives(pairs)
+    queries, gallery = len(positives), like.shape[1]
     above, tied = torch.zeros_like(positives), torch.zeros_like(positives)
+    step = min(queries, max(1, _SCORES_AT_ONCE // max(1, gallery)))
+    # Two tiles for the whole sweep: tiles allocated anew between small results that stay would fragment the heap.
+    scores, flags = like.new_empty(step, gallery), like.new_empty(step, gallery)
+    for start in range(0, queries, max(1, step)):
+        rows = slice(start, min(start + step, queries))
+        tile = scores[: rows.stop - start]
+        scores_of(rows, tile)
+        _count(tile, flags, positives[rows], above[rows], tied[rows])
+    return _ranks(above, tied, positives, gallery)
+
+
+def _count(
+    scores: Float[Tensor, "t g"],
+    flags: Float[Tensor, "s g"],
+    positives: Int[Tensor, "t p"],
+    above: Int[Tensor, "t p"],
+    tied: Int[Tensor, "t p"],
+) -> None:
+    """Write how many non-positives come before each positive, and how many tie with it; overwrites `scores`."""
+    tolerance = 1e-12 if scores.dtype == torch.float64 else 1e-6
     of_positives = scores.gather(1, positives.clamp(min=0))
     rows, slots = (positives >= 0).nonzero(as_tuple=True)
     scores[rows, positives[rows, slots]] = -torch.inf
@@ -152,14 +167,13 @@ def _above(
         others = scores if len(here) == len(scores) else scores[here]
         score = of_positives[here, slot, None]
         # Flags as floats are summed several times faster than booleans; they are exact below 2^24 items.
-        flags = torch.empty_like(others)
-        higher = torch.gt(others, score + tolerance, out=flags).sum(1).long()
-        equal = torch.ge(others, score - tolerance, out=flags).sum(1).long() - higher
+        flag = flags[: len(here)]
+        higher = torch.gt(others, score + tolerance, out=flag).sum(1).long()
+        equal = torch.ge(others, score - tolerance, out=flag).sum(1).long() - higher
         for row in equal.nonzero().squeeze(1).tolist():
             first = others[row, : positives[here[row], slot]]
             higher[row] += ((first >= score[row] - tolerance) & (first <= score[row] + tolerance)).sum()
         above[here, slot], tied[here, slot] = higher, equal
-    return above, tied
 
 
 def _ranks(above: Int[Tensor, "q p"], tied: Int[Tensor, "q p"], positives: Int[Tensor, "q p"], gallery: int) -> Ranks:
