@@ -16,6 +16,7 @@ VERBS = {
     "train": "train a run from a config, or go on with one that was stopped",
     "embed": "write a split's embeddings with a trained run",
     "evaluate": "measure a trained run on a split: gap, retrieval, intervals",
+    "audit": "embeddings of any origin: do they have a gap, does it hurt, what would closing it be worth",
     "compare": "put runs side by side: paired intervals, figures, report",
     "study": "train several arms with several seeds and compare them",
 }

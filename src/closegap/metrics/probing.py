@@ -6,6 +6,7 @@ from typing import TypeAlias
 import torch
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from closegap.errors import UsageError
@@ -38,7 +39,9 @@ def linear_labels(
     if bool((labels == labels[0]).all()):
         return labels[:1].expand(len(queries))
     scale = rows.shape[1] ** 0.5
-    model = LogisticRegression(max_iter=_ITERATIONS).fit((rows.float() * scale).numpy(), labels.numpy())
+    # Its many small products are no work for threads: on a busy machine they wait for each other thirty times as long.
+    with threadpool_limits(1, user_api="blas"):
+        model = LogisticRegression(max_iter=_ITERATIONS).fit((rows.float() * scale).numpy(), labels.numpy())
     return torch.from_numpy(model.predict((queries.float() * scale).numpy()))
 
 

@@ -1,0 +1,139 @@
+"""closegap audit: embeddings that exist, whoever made them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from closegap.arrays import Source, embedding_set_from_arrays
+from closegap.cli.arguments import parse, verb_parser
+from closegap.cli.console import Bars, console
+from closegap.cli.results import print_tables
+from closegap.embedding_set import EmbeddingSet
+from closegap.errors import UsageError
+from closegap.posthoc import PostHoc, standard_arms
+from closegap.report.audit import audit_arms
+from closegap.report.audit_page import audit_verdict, write_audit
+
+_DESCRIPTION = """Audit embeddings: do they have a modality gap, does it hurt, what would closing it be worth? Row i of
+each array is the same case. Writes report.json and report.html and prints the tables.
+
+  closegap audit image.npy text.npy --labels organ.csv:organ --out audit
+  closegap audit image.npy text.npy --train image-train.npy text-train.npy --posthoc all --out audit
+  closegap audit both.npz:image both.npz:text --groups patients.txt --out audit
+  closegap audit test.safetensors --train train.safetensors --posthoc shift center --out audit
+
+Arrays: .npy, .npz, .safetensors, .parquet (a column of lists); FILE:KEY chooses one of several. Columns: .txt, .csv,
+.npy, .parquet. One .safetensors file alone is a set of embeddings as `closegap embed` writes it."""
+
+_OF_ARRAYS = ("names", "ids", "labels", "groups", "relevance")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Audit embeddings."""
+    parser = verb_parser("audit", _DESCRIPTION)
+    parser.add_argument("files", type=str, nargs="+", help="one array per modality, or one set of embeddings")
+    parser.add_argument("--names", type=str | None, default=None, help="modality names: image,text")
+    parser.add_argument(
+        "--ids", type=str | None, default=None, help="the case of each row; rows of one id are one case"
+    )
+    parser.add_argument("--labels", type=str, nargs="+", default=[], help="columns of labels, for grouping and probes")
+    parser.add_argument("--groups", type=str | None, default=None, help="the patient or article of each row")
+    parser.add_argument("--relevance", type=str | None, default=None, help="the concepts of each row, as C1;C2")
+    parser.add_argument("--train", type=str, nargs="+", default=[], help="what post-hoc methods are fitted on")
+    parser.add_argument("--train-a", type=str | None, default=None, help="train array of the first of two modalities")
+    parser.add_argument("--train-b", type=str | None, default=None, help="train array of the second")
+    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=f"all, or some of {', '.join(_methods())}")
+    parser.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
+    parser.add_argument("--resamples", type=int, default=1000, help="resamples of the bootstrap")
+    parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
+    given = parse(parser, arguments)
+    if given.resamples < 1:
+        raise UsageError(f"--resamples {given.resamples}: expected 1 or more")
+    if given.out.exists() and not given.out.is_dir():
+        raise UsageError(f"--out {given.out}: is a file; expected a folder")
+    methods, train_files = _chosen(given.posthoc), _train_files(given)
+    if train_files and not methods:
+        raise UsageError("--train is what post-hoc methods are fitted on; choose them, as with --posthoc all")
+    embeddings, notes = _judged(given)
+    train = _trained_on(train_files, embeddings) if train_files else None
+    with Bars("measuring") as bars:
+        found = audit_arms(
+            embeddings,
+            methods,
+            train,
+            in_sample=given.in_sample,
+            notes=notes,
+            resamples=given.resamples,
+            progress=bars.work,
+        )
+        page = write_audit(found, given.out)
+    print_tables(found.comparison)
+    out = console()
+    for line in (*found.notes, audit_verdict(found), f"report: {page}"):
+        out.print(line, markup=False)
+
+
+def _methods() -> Sequence[str]:
+    return list(standard_arms())
+
+
+def _chosen(names: Sequence[str]) -> dict[str, PostHoc]:
+    everything = standard_arms()
+    if "all" in names:
+        return everything
+    unknown = [name for name in names if name not in everything]
+    if unknown:
+        raise UsageError(f"--posthoc {unknown[0]}: expected all, or some of {', '.join(everything)}")
+    return {name: method for name, method in everything.items() if name in names}
+
+
+def _train_files(given: Namespace) -> list[str]:
+    pair = [given.train_a, given.train_b]
+    if pair == [None, None]:
+        return list(given.train)
+    if given.train or None in pair:
+        raise UsageError("give train arrays as --train A B ..., or as --train-a A --train-b B, both and nothing else")
+    return [str(file) for file in pair]
+
+
+def _judged(given: Namespace) -> tuple[EmbeddingSet, list[str]]:
+    if not _is_set(given.files):
+        names = None if given.names is None else given.names.split(",")
+        return embedding_set_from_arrays(
+            [Source.parse(file) for file in given.files],
+            names,
+            ids=_source(given.ids),
+            groups=_source(given.groups),
+            labels=[Source.parse(file) for file in given.labels],
+            relevance=_source(given.relevance),
+        )
+    described = [option for option in _OF_ARRAYS if given[option]]
+    if described:
+        raise UsageError(f"--{described[0]} describes arrays, but {given.files[0]} is a set of embeddings with its own")
+    return EmbeddingSet.load(Path(given.files[0])), []
+
+
+def _trained_on(files: Sequence[str], embeddings: EmbeddingSet) -> EmbeddingSet:
+    if _is_set(files):
+        train = EmbeddingSet.load(Path(files[0]))
+    else:
+        if len(files) != len(embeddings.modalities):
+            raise UsageError(
+                f"--train: {len(files)} arrays, expected {len(embeddings.modalities)}, one for each of "
+                f"{', '.join(embeddings.modalities)} in this order"
+            )
+        train = embedding_set_from_arrays([Source.parse(file) for file in files], embeddings.modalities)[0]
+    if train.modalities != embeddings.modalities:
+        raise UsageError(
+            f"--train: modalities {', '.join(train.modalities)}, expected {', '.join(embeddings.modalities)}"
+        )
+    return train
+
+
+def _source(text: str | None) -> Source | None:
+    return None if text is None else Source.parse(text)
+
+
+def _is_set(files: Sequence[str]) -> bool:
+    return len(files) == 1 and Path(files[0]).suffix == ".safetensors"
