@@ -17,6 +17,7 @@ VERBS = {
     "embed": "write a split's embeddings with a trained run",
     "evaluate": "measure a trained run on a split: gap, retrieval, intervals",
     "audit": "embeddings of any origin: do they have a gap, does it hurt, what would closing it be worth",
+    "posthoc": "fit a method that closes the gap after training, apply it to embeddings",
     "compare": "put runs side by side: paired intervals, figures, report",
     "study": "train several arms with several seeds and compare them",
 }
