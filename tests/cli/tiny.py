@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-CASES = 40
 _SPLITS = ["train"] * 24 + ["validation"] * 8 + ["test"] * 8
 _TOPICS = ("mass", "effusion", "fracture", "nodule")
 
@@ -68,7 +67,7 @@ def manifest(folder: Path) -> dict[str, Any]:
     return {"class_path": "closegap.data.Manifest", "init_args": arguments}
 
 
-def write_rows(folder: Path, rows: list[tuple[str, ...]]) -> None:
+def write_rows(folder: Path, rows: Sequence[Sequence[str]]) -> None:
     with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("id", "split", "patient", "image", "report"))

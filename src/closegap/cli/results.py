@@ -10,6 +10,7 @@ from closegap.report.page import write_comparison
 from closegap.report.table import terminal_tables
 from closegap.train.evaluate import Evaluated, evaluate
 from closegap.train.log import read_metrics
+from closegap.train.run import CONFIG, read_config
 
 
 def evaluate_runs(runs: Sequence[Path], split: str, overrides: Sequence[str]) -> list[Evaluated]:
@@ -26,6 +27,7 @@ def compare_runs(runs: Sequence[Path], split: str, out: Path, title: str, overri
     """Evaluate and compare runs, write report.json and report.html to `out`, print the tables; the path of the page."""
     if len({run.resolve() for run in runs}) < len(runs):
         raise UsageError("the same run is given twice; name each run once")
+    _one_run_a_seed(runs)
     evaluated = evaluate_runs(runs, split, overrides)
     histories: dict[str, list[list[dict[str, object]]]] = {}
     for run, found in zip(runs, evaluated, strict=True):
@@ -34,6 +36,20 @@ def compare_runs(runs: Sequence[Path], split: str, out: Path, title: str, overri
     page = write_comparison(comparison, out, title, evaluated[0].cases, histories)
     print_tables(comparison)
     return page
+
+
+def _one_run_a_seed(runs: Sequence[Path]) -> None:
+    """Refuse two settings under one name, which would be averaged as if they were seeds of one."""
+    known: dict[tuple[str, int], Path] = {}
+    for run in runs:
+        config = read_config(run)
+        arm = config.arm or run.name
+        other = known.setdefault((arm, config.seed), run)
+        if other != run:
+            raise UsageError(
+                f"{other} and {run}: both are seed {config.seed} of arm {arm!r}; "
+                f"give one another name (`arm:` in {run / CONFIG})"
+            )
 
 
 def measured(evaluated: Sequence[Evaluated]) -> Comparison:

@@ -4,11 +4,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from jsonargparse import Namespace
+
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import console
 from closegap.cli.presets import ARMS, preset
 from closegap.cli.results import compare_runs
 from closegap.cli.train import train_run
+from closegap.errors import UsageError
 from closegap.train.run import parse_run
 
 _DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
@@ -42,15 +45,22 @@ def study(
     title: str = "Arms compared",
 ) -> Path:
     """Train what is not trained yet, compare, write; the path of the page."""
-    plans = []
+    plans: dict[Path, Namespace] = {}
     for arm in arms:
         files = [part for config in (*configs, arm) for part in ("--config", str(config))]
         for seed in seeds:
             config = parse_run([*files, *overrides, "--seed", str(seed)])
-            plans.append((config, out / f"{_slug(config.arm or arm.stem)}-seed{seed}"))
-    for number, (config, folder) in enumerate(plans, start=1):
+            config.arm = config.arm or arm.stem
+            folder = out / f"{_slug(config.arm)}-seed{seed}"
+            if folder in plans:
+                raise UsageError(
+                    f"{arm}: seed {seed} of arm {config.arm!r} is there already; "
+                    "give each file of --arms an `arm:` of its own, and each of --seeds once"
+                )
+            plans[folder] = config
+    for number, (folder, config) in enumerate(plans.items(), start=1):
         train_run(config, folder, f"{number}/{len(plans)} {config.arm}, seed {config.seed}")
-    return compare_runs([folder for _, folder in plans], split, out, title)
+    return compare_runs(list(plans), split, out, title)
 
 
 def _slug(arm: str) -> str:

@@ -1,0 +1,237 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.cli import tiny
+from tests.cli.tiny import Cli
+
+from closegap.cli import demo, main
+from closegap.cli.main import VERBS
+from closegap.cli.presets import preset
+from closegap.embedding_set import EmbeddingSet
+
+_METRICS = {
+    "gap",
+    "cos_true_pairs",
+    "cos_null",
+    "cos_corrected",
+    "rmg",
+    "separability_auc",
+    *(
+        f"{direction}/{name}"
+        for direction in ("image_to_report", "report_to_image")
+        for name in ("R@1", "R@5", "R@10", "median_rank", "mrr", "map")
+    ),
+}
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """A report.json that keeps the public contract."""
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    assert set(report) == {"schema", "arms", "skipped", "data"}
+    assert report["schema"] == 1
+    for arm in report["arms"]:
+        assert set(arm) == {"name", "metrics"}
+        assert arm["metrics"].keys() >= _METRICS
+        for name, estimate in arm["metrics"].items():
+            assert set(estimate) == {"value", "low", "high"}, name
+            assert isinstance(estimate["value"], int | float), name
+            assert (estimate["low"] is None) == (estimate["high"] is None), name
+            if estimate["low"] is not None:
+                assert estimate["low"] <= estimate["high"], name
+            if "/R@" in name:
+                assert 0 <= estimate["value"] <= 1, name
+    return report
+
+
+def test_embed_writes_an_embedding_set(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "test.safetensors"
+    found = cli("embed", runs / "a", "--split", "test", "--out", out)
+    assert (found.code, found.err) == (0, "")
+    assert found.out == f"{out}: 12 rows of image, 12 rows of report\n"
+    embeddings = EmbeddingSet.load(out)
+    assert embeddings.modalities == ("image", "report")
+    assert [tuple(rows.shape) for rows in embeddings.embeddings.values()] == [(12, 8), (12, 8)]
+    assert embeddings.meta["arm"] == "a"
+
+
+def test_embed_takes_other_data(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "train.safetensors"
+    assert cli("embed", runs / "a", "--data.cases=20", "--split", "train", "--out", out).code == 0
+    assert len(EmbeddingSet.load(out).ids) == 14
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (("--out", "test.npy"), 2, "--out test.npy: expected a file that ends in .safetensors"),
+        (
+            ("--split", "tset", "--out", "t.safetensors"),
+            1,
+            "no cases in split 'tset'; there are 'train', 'validation',",
+        ),
+        ((), 2, "not given: out; see `closegap embed --help`"),
+        (("--data.siez", "3", "--out", "t.safetensors"), 2, "data"),
+    ],
+)
+def test_embed_refuses(
+    cli: Cli,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    expected: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = cli("embed", runs / "a", *arguments)
+    assert (found.code, found.out, found.err.count("\n")) == (code, "", 1)
+    assert found.err.startswith(f"closegap: {expected}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_writes_the_public_report(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "test.json"
+    found = cli("evaluate", runs / "a", "--split", "test", "--out", out)
+    assert (found.code, found.err) == (0, "")
+    assert found.out.endswith(f"report: {out}\n")
+    assert "R@10" in found.out
+    report = read_report(out)
+    assert [arm["name"] for arm in report["arms"]] == ["a"]
+    assert report["data"]["split"] == "test"
+    assert report["data"]["gallery"] == {"image": 12, "report": 12}
+
+
+def test_evaluate_refuses(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    found = cli("evaluate", runs / "a", "--out", tmp_path / "test.csv")
+    expected = f"closegap: --out {tmp_path / 'test.csv'}: expected a file that ends in .json\n"
+    assert (found.code, found.err) == (2, expected)
+    found = cli("evaluate", runs, "--out", tmp_path / "test.json")
+    assert (found.code, found.err.count("\n")) == (1, 1)
+    assert found.err.startswith(f"closegap: {runs}: not a run folder (no config.yaml)")
+    assert not list(tmp_path.iterdir())
+
+
+def test_compare_pairs_runs(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    found = cli("compare", runs / "a", runs / "b", "--out", tmp_path / "out")
+    assert (found.code, found.err) == (0, "")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"report.json", "report.html"}
+    report = read_report(tmp_path / "out" / "report.json")
+    assert [arm["name"] for arm in report["arms"]] == ["a", "b"]
+    assert report["data"]["seeds"] == {"a": [0], "b": [1]}
+    assert "a" in found.out
+    assert "b" in found.out
+
+
+def test_compare_refuses(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for again in (runs / "a", runs / "b" / ".." / "a"):
+        found = cli("compare", runs / "a", again, "--out", out)
+        assert (found.code, found.err) == (2, "closegap: the same run is given twice; name each run once\n")
+    found = cli("compare", runs / "a", runs / "elsewhere", "--out", out)
+    assert (found.code, found.out) == (2, "")
+    assert found.err == (
+        "closegap: runs 'a' (seed 0) and 'elsewhere' (seed 0) were evaluated on different cases; "
+        "arms can only be compared on the same split of the same data\n"
+    )
+    assert not out.exists()
+
+
+def test_two_settings_of_one_name_are_not_averaged(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "a", tmp_path / "copy")
+    found = cli("compare", runs / "a", tmp_path / "copy", "--out", tmp_path / "out")
+    assert (found.code, found.out) == (2, "")
+    assert found.err == (
+        f"closegap: {runs / 'a'} and {tmp_path / 'copy'}: both are seed 0 of arm 'a'; "
+        f"give one another name (`arm:` in {tmp_path / 'copy' / 'config.yaml'})\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("names", "seeds"), [(("one", "one"), (0,)), (("one", "two"), (0, 1, 0))])
+def test_study_refuses_the_same_run_twice(
+    cli: Cli, tmp_path: Path, names: tuple[str, ...], seeds: tuple[int, ...]
+) -> None:
+    config = tiny.write(tmp_path / "c.yaml", tiny.config(tiny.phantoms()))
+    arms = [tiny.write(tmp_path / f"{number}.yaml", {"arm": name}) for number, name in enumerate(names)]
+    found = cli("study", "--config", config, "--arms", *arms, "--seeds", *seeds, "--out", tmp_path / "out")
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert ": seed 0 of arm 'one' is there already; give each file of --arms an `arm:` of its own" in found.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_study_trains_what_is_missing_and_compares(cli: Cli, tmp_path: Path) -> None:
+    config = tiny.write(tmp_path / "c.yaml", tiny.config(tiny.phantoms(), arm=""))
+    arms = [
+        tiny.write(tmp_path / "one.yaml", {"arm": "One, plain", "loss": {"class_path": "closegap.losses.InfoNCE"}}),
+        tiny.write(tmp_path / "two.yaml", {"model": {"dim": 6}}),  # named by its file
+    ]
+    out = tmp_path / "study"
+    command = ("study", "--config", config, "--arms", *arms, "--seeds", 0, 1, "--out", out, "--train.steps", 3)
+    found = cli(*command)
+    assert (found.code, found.err) == (0, "")
+    names = {"one-plain-seed0", "one-plain-seed1", "two-seed0", "two-seed1"}
+    assert {file.name for file in out.iterdir()} == names | {"report.json", "report.html"}
+    report = read_report(out / "report.json")
+    assert report["data"]["seeds"] == {"One, plain": [0, 1], "two": [0, 1]}
+    assert report["data"]["seed_spread"].keys() == {"One, plain", "two"}
+    for name in names:
+        written = yaml.safe_load((out / name / "config.yaml").read_text(encoding="utf-8"))
+        assert written["train"]["steps"] == 3
+
+    shutil.rmtree(out / "two-seed1")
+    weights = {file: file.stat().st_mtime_ns for file in out.rglob("*/checkpoints/*/*")}
+    assert cli(*command).code == 0
+    assert {file: file.stat().st_mtime_ns for file in weights} == weights
+    assert (out / "two-seed1" / "checkpoints" / "step-00000003").is_dir()
+    assert read_report(out / "report.json") == report
+
+
+def test_the_demo(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On its own config with fewer and smaller cases, since two processors need minutes for all of it."""
+    small = yaml.safe_load(preset("demo.yaml").read_text(encoding="utf-8"))
+    small["data"]["init_args"] |= {"cases": 60, "size": 32}
+    small["model"]["encoders"]["image"]["init_args"]["size"] = 32
+    small["train"]["batch_size"] = 16
+    config = tiny.write(tmp_path / "demo.yaml", small)
+    monkeypatch.setattr(demo, "preset", lambda name: config if name == "demo.yaml" else preset(name))
+    found = cli("demo", "--steps", 2, "--out", tmp_path / "demo")
+    assert (found.code, found.err) == (0, "")
+    assert found.out.endswith(f"\nLook at {tmp_path / 'demo' / 'report.html'}\n")
+    assert "<title>The modality gap, open and closed" in (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    report = read_report(tmp_path / "demo" / "report.json")
+    expected = ["CLIP, learnable temperature", "CLIP, temperature 0.1", "CLIP + ATP + CU"]
+    assert [arm["name"] for arm in report["arms"]] == expected
+
+
+@pytest.mark.parametrize("steps", ["0", "-3", "few"])
+def test_the_demo_needs_steps(cli: Cli, tmp_path: Path, steps: str) -> None:
+    found = cli("demo", f"--steps={steps}", "--out", tmp_path / "demo")
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert found.err.startswith("closegap: ")
+    assert "steps: " in found.err
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([verb, "--help"])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert f"closegap {verb}" in printed.out
+
+
+def test_closegap_explains_itself(cli: Cli) -> None:
+    found = cli("--help")
+    assert (found.code, found.err) == (0, "")
+    assert all(f"\n  {verb} " in found.out for verb in VERBS)
+    assert cli().code == 2
+    assert cli("--version").out.count(".") == 2
+    found = cli("nonsense")
+    expected = f"closegap: no verb 'nonsense'; expected one of {', '.join(VERBS)}\n"
+    assert (found.code, found.out, found.err) == (2, "", expected)
