@@ -39,7 +39,7 @@ class FeatureCache:
         encoder: Encoder,
         items: Sequence[Any],
         device: torch.device,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> Float[Tensor, "n dim"]:
         """Features of the items, in their order; computed where they are not on disk yet.
@@ -48,9 +48,11 @@ class FeatureCache:
             encoder: a frozen tower.
             items: raw items.
             device: where missing features are computed.
-            batch_size: items at once.
+            batch_size: items at once; by default what suits the device.
             progress: called with (items done, items to do) while features are computed.
         """
+        if batch_size is None:
+            batch_size = 8 if device.type == "cpu" else 64  # activations of more would not stay in a CPU's cache
         found = self._rows(
             encoder.fingerprint(), items, lambda part: _compute(encoder, part, device), batch_size, progress
         )
@@ -81,7 +83,7 @@ class FeatureCache:
         known = dict(_shards(folder))
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
         done = 0
-        for chunk in _chunks(list(missing), _SHARD):
+        for chunk in _chunks(sorted(missing, key=lambda key: _length(missing[key])), _SHARD):
             values = []
             for part in _chunks(chunk, batch_size):
                 values.append(compute([missing[key] for key in part]))
@@ -92,6 +94,11 @@ class FeatureCache:
             _write_shard(folder, chunk, rows)
             known.update(zip(chunk, rows, strict=True))
         return torch.stack([known[key] for key in keys]) if keys else torch.empty(0)
+
+
+def _length(item: Any) -> int:
+    """Texts of one length share a batch, since all are padded to its longest; other items keep their order."""
+    return len(item) if isinstance(item, str) else 0
 
 
 def item_digests(items: Sequence[Any]) -> list[str]:
