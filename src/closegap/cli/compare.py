@@ -5,7 +5,7 @@ from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import console
-from closegap.cli.results import compare_runs
+from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
 
 _DESCRIPTION = """Evaluate runs on the same split and put them side by side, seeds of one arm averaged, differences from
 the first run's arm paired and with intervals. Writes report.json and report.html.
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("runs", type=Path, nargs="+", help="run folders; the first one's arm is the baseline")
     parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
     parser.add_argument("--split", type=str, default="test", help="train, validation or test")
+    parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
-    page = compare_runs(given.runs, given.split, given.out, "Arms compared", overrides)
+    page = compare_runs(given.runs, given.split, given.out, "Arms compared", given.metrics, overrides)
     console().print(f"report: {page}")

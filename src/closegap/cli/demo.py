@@ -23,5 +23,6 @@ def main(arguments: Sequence[str]) -> None:
     given = parse(parser, arguments)
     overrides = [] if given.steps is None else ["--train.steps", str(given.steps)]
     arms = [preset(name) for name in ARMS]
-    page = study([preset("demo.yaml")], arms, [0], "test", given.out, overrides, "The modality gap, open and closed")
+    title = "The modality gap, open and closed"
+    page = study([preset("demo.yaml")], arms, [0], "test", given.out, overrides, "tasks", title)
     console().print(f"\nLook at {page}")

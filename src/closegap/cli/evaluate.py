@@ -5,7 +5,7 @@ from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import console
-from closegap.cli.results import evaluate_runs, measured, print_tables
+from closegap.cli.results import METRICS_HELP, Metrics, evaluate_runs, measured, print_tables
 from closegap.errors import UsageError
 
 _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
@@ -20,10 +20,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--split", type=str, default="test", help="train, validation or test")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
     if given.out.suffix != ".json":
         raise UsageError(f"--out {given.out}: expected a file that ends in .json")
-    comparison = measured(evaluate_runs([given.run], given.split, overrides))
+    comparison = measured(evaluate_runs([given.run], given.split, overrides), given.metrics)
     comparison.report.save(given.out)
     print_tables(comparison)
     console().print(f"report: {given.out}")

@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from closegap.cli.console import Bars, console
 from closegap.errors import UsageError
 from closegap.report.compare import Comparison, Result, compare
+from closegap.report.measures import EXTENTS
 from closegap.report.page import write_comparison
 from closegap.report.table import terminal_tables
 from closegap.train.evaluate import Evaluated, evaluate
 from closegap.train.log import read_metrics
 from closegap.train.run import CONFIG, read_config
+
+Metrics: TypeAlias = Literal["quick", "tasks", "all"]
+METRICS_HELP = "quick: gap and retrieval; tasks: mixed search and grouping too; all: probes, geometry, hubness too"
 
 
 def evaluate_runs(runs: Sequence[Path], split: str, overrides: Sequence[str]) -> list[Evaluated]:
@@ -23,7 +28,9 @@ def evaluate_runs(runs: Sequence[Path], split: str, overrides: Sequence[str]) ->
     return found
 
 
-def compare_runs(runs: Sequence[Path], split: str, out: Path, title: str, overrides: Sequence[str] = ()) -> Path:
+def compare_runs(
+    runs: Sequence[Path], split: str, out: Path, title: str, metrics: Metrics = "all", overrides: Sequence[str] = ()
+) -> Path:
     """Evaluate and compare runs, write report.json and report.html to `out`, print the tables; the path of the page."""
     if len({run.resolve() for run in runs}) < len(runs):
         raise UsageError("the same run is given twice; name each run once")
@@ -32,7 +39,7 @@ def compare_runs(runs: Sequence[Path], split: str, out: Path, title: str, overri
     histories: dict[str, list[list[dict[str, object]]]] = {}
     for run, found in zip(runs, evaluated, strict=True):
         histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))
-    comparison = measured(evaluated)
+    comparison = measured(evaluated, metrics)
     page = write_comparison(comparison, out, title, evaluated[0].cases, histories)
     print_tables(comparison)
     return page
@@ -52,11 +59,11 @@ def _one_run_a_seed(runs: Sequence[Path]) -> None:
             )
 
 
-def measured(evaluated: Sequence[Evaluated]) -> Comparison:
+def measured(evaluated: Sequence[Evaluated], metrics: Metrics) -> Comparison:
     """The comparison of evaluated runs, with progress."""
     results = [Result(found.arm, found.seed, found.embeddings) for found in evaluated]
     with Bars("measuring") as bars:
-        return compare(results, data={"split": evaluated[0].split}, progress=bars.work)
+        return compare(results, data={"split": evaluated[0].split}, families=EXTENTS[metrics], progress=bars.work)
 
 
 def print_tables(comparison: Comparison) -> None:

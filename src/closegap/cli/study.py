@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import console
 from closegap.cli.presets import ARMS, preset
-from closegap.cli.results import compare_runs
+from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
 from closegap.cli.train import train_run
 from closegap.errors import UsageError
 from closegap.train.run import parse_run
@@ -30,8 +30,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of each arm")
     parser.add_argument("--split", type=str, default="test", help="what the arms are compared on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
+    parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
-    page = study(given.config, given.arms, given.seeds, given.split, given.out, overrides)
+    page = study(given.config, given.arms, given.seeds, given.split, given.out, overrides, given.metrics)
     console().print(f"report: {page}")
 
 
@@ -42,6 +43,7 @@ def study(
     split: str,
     out: Path,
     overrides: Sequence[str],
+    metrics: Metrics = "all",
     title: str = "Arms compared",
 ) -> Path:
     """Train what is not trained yet, compare, write; the path of the page."""
@@ -60,7 +62,7 @@ def study(
             plans[folder] = config
     for number, (folder, config) in enumerate(plans.items(), start=1):
         train_run(config, folder, f"{number}/{len(plans)} {config.arm}, seed {config.seed}")
-    return compare_runs(list(plans), split, out, title)
+    return compare_runs(list(plans), split, out, title, metrics)
 
 
 def _slug(arm: str) -> str:

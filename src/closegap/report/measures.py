@@ -145,6 +145,9 @@ TASKS: tuple[Family, ...] = (location, retrieval, mixed, mixed_balanced, mixed_g
 ALL: tuple[Family, ...] = (*TASKS, probing, separability, distribution, geometry, hubness)
 """Everything; about a minute for 10,000 pairs of 512 dimensions with labels on two cores."""
 
+EXTENTS: Mapping[str, tuple[Family, ...]] = {"quick": QUICK, "tasks": TASKS, "all": ALL}
+"""How much is measured, by the name that the command line knows."""
+
 
 def _directions(couple: Couple) -> Iterator[tuple[str, Rows, Rows]]:
     yield f"{couple.a}_to_{couple.b}", couple.x, couple.y
