@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.console import console
+from closegap.cli.console import say
 from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
 
 _DESCRIPTION = """Evaluate runs on the same split and put them side by side, seeds of one arm averaged, differences from
@@ -22,4 +22,4 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
     page = compare_runs(given.runs, given.split, given.out, "Arms compared", given.metrics, overrides)
-    console().print(f"report: {page}")
+    say(f"report: {page}")

@@ -29,6 +29,11 @@ def console() -> Console:
     return out if sys.stdout.isatty() else Console(highlight=False, width=120)
 
 
+def say(text: str) -> None:
+    """Print a line as it is: not wrapped, so that a path in it can be copied."""
+    console().print(text, soft_wrap=True, markup=False)
+
+
 class Bars:
     """A `Watcher` that shows progress bars on standard error, and under them the latest terms and validation.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.cli.arguments import parse, verb_parser
-from closegap.cli.console import console
+from closegap.cli.console import say
 from closegap.cli.presets import ARMS, preset
 from closegap.cli.study import study
 
@@ -25,4 +25,4 @@ def main(arguments: Sequence[str]) -> None:
     arms = [preset(name) for name in ARMS]
     title = "The modality gap, open and closed"
     page = study([preset("demo.yaml")], arms, [0], "test", given.out, overrides, "tasks", title)
-    console().print(f"\nLook at {page}")
+    say(f"\nLook at {page}")

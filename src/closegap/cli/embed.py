@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.console import Bars, console
+from closegap.cli.console import Bars, say
 from closegap.errors import UsageError
 from closegap.train.evaluate import evaluate
 
@@ -27,4 +27,4 @@ def main(arguments: Sequence[str]) -> None:
         found = evaluate(given.run, given.split, overrides, bars)
     found.embeddings.save(given.out)
     rows = {name: int(found.embeddings.mask(name).sum()) for name in found.embeddings.modalities}
-    console().print(f"{given.out}: " + ", ".join(f"{count} rows of {name}" for name, count in rows.items()))
+    say(f"{given.out}: " + ", ".join(f"{count} rows of {name}" for name, count in rows.items()))

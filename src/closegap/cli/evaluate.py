@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.console import console
+from closegap.cli.console import say
 from closegap.cli.results import METRICS_HELP, Metrics, evaluate_runs, measured, print_tables
 from closegap.errors import UsageError
 
@@ -27,4 +27,4 @@ def main(arguments: Sequence[str]) -> None:
     comparison = measured(evaluate_runs([given.run], given.split, overrides), given.metrics)
     comparison.report.save(given.out)
     print_tables(comparison)
-    console().print(f"report: {given.out}")
+    say(f"report: {given.out}")

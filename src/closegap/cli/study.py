@@ -7,7 +7,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.console import console
+from closegap.cli.console import say
 from closegap.cli.presets import ARMS, preset
 from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
 from closegap.cli.train import train_run
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
     page = study(given.config, given.arms, given.seeds, given.split, given.out, overrides, given.metrics)
-    console().print(f"report: {page}")
+    say(f"report: {page}")
 
 
 def study(

@@ -7,7 +7,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from closegap.cli.arguments import free_folder
-from closegap.cli.console import Bars, console
+from closegap.cli.console import Bars, say
 from closegap.errors import UsageError
 from closegap.report.compare import Result, compare
 from closegap.report.measures import QUICK
@@ -56,7 +56,7 @@ def train_run(config: Namespace, folder: Path, title: str = "training") -> None:
                 shutil.rmtree(folder)
             raise
     if trainer.main and trainer.validation_split.cases:
-        console().print(f"report: {_write_report(trainer, run.arm or folder.name, run.seed)}")
+        say(f"report: {_write_report(trainer, run.arm or folder.name, run.seed)}")
 
 
 def _write_report(trainer: Trainer, arm: str, seed: int) -> Path:
