@@ -45,11 +45,8 @@ class Encoder(nn.Module, ABC):
     def train(self, mode: bool = True) -> Self:
         """Training mode for what is trained alone: a frozen block keeps its batch statistics and drops nothing."""
         super().train(mode)
-        for module in self.modules():
-            parameters = list(module.parameters())
-            if parameters and not any(parameter.requires_grad for parameter in parameters):
-                for part in module.modules():
-                    part.training = False
+        if mode:
+            _evaluate_frozen(self)
         return self
 
     def fingerprint(self) -> str:
@@ -59,3 +56,13 @@ class Encoder(nn.Module, ABC):
             parts += [f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode()]
             parts += [tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()]
         return digest(*parts)
+
+
+def _evaluate_frozen(module: nn.Module) -> None:
+    """Put the frozen blocks of `module` into evaluation mode, from the largest down."""
+    trained = [parameter.requires_grad for parameter in module.parameters()]
+    if trained and not any(trained):
+        module.eval()
+        return
+    for child in module.children():
+        _evaluate_frozen(child)
