@@ -5,10 +5,10 @@ from closegap.report.metric import Metric, describe
 from closegap.report.report import Arm, Estimate
 
 
-def verdict(comparison: Comparison) -> str:
-    """Gap and Recall@10 of the last arm against the baseline; says where the sample cannot tell them apart."""
-    arms = comparison.report.arms
-    subject, baseline = arms[-1], arms[0]
+def verdict(comparison: Comparison, subject_name: str) -> str:
+    """Gap and Recall@10 of an arm against the baseline; says where the sample cannot tell them apart."""
+    baseline = comparison.report.arms[0]
+    subject = next(arm for arm in comparison.report.arms if arm.name == subject_name)
     names = [name for name in subject.metrics if name.rpartition(":")[2] == "gap" or name.endswith("/R@10")]
     first_pair = describe(names[0]).pair if names else ""
     metrics = [describe(name) for name in names if describe(name).pair == first_pair and "mixed" not in name]
