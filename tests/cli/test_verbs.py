@@ -1,5 +1,7 @@
 import json
 import shutil
+import warnings
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -8,12 +10,13 @@ import jsonschema
 import pytest
 import yaml
 from tests.cli import tiny
-from tests.cli.tiny import Cli
+from tests.cli.tiny import Cli, Outcome
 
 from closegap.cli import demo, main
 from closegap.cli.main import VERBS
 from closegap.cli.presets import preset
 from closegap.embedding_set import EmbeddingSet
+from closegap.errors import ClosegapWarning
 
 _METRICS = {
     "gap",
@@ -250,3 +253,16 @@ def test_closegap_explains_itself(cli: Cli) -> None:
     found = cli("nonsense")
     expected = f"closegap: no verb 'nonsense'; expected one of {', '.join(VERBS)}\n"
     assert (found.code, found.out, found.err) == (2, "", expected)
+
+
+def test_a_warning_of_ours_is_one_line_without_a_place_in_the_code(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(arguments: Sequence[str]) -> None:
+        del arguments
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("two rows\nstay", ClosegapWarning, stacklevel=1)
+
+    monkeypatch.setattr(demo, "main", warn)
+    shown = warnings.showwarning
+    assert cli("demo") == Outcome(0, "", "closegap: warning: two rows stay\n")
+    assert warnings.showwarning is shown
