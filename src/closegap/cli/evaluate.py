@@ -5,13 +5,17 @@ from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import say
-from closegap.cli.results import METRICS_HELP, Metrics, evaluate_runs, measured, print_tables
+from closegap.cli.methods import METHODS_HELP, chosen_methods
+from closegap.cli.results import METRICS_HELP, Metrics, judge_runs, measured, print_tables
 from closegap.errors import UsageError
 
 _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
 gallery, 95% intervals by group. Writes a report.json and prints the table.
 
-  closegap evaluate runs/a --split test --out runs/a/test.json"""
+  closegap evaluate runs/a --split test --out runs/a/test.json
+  closegap evaluate runs/a --posthoc all --out runs/a/posthoc.json
+
+Post-hoc methods are fitted on the run's train split."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -21,10 +25,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--split", type=str, default="test", help="train, validation or test")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
+    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
     if given.out.suffix != ".json":
         raise UsageError(f"--out {given.out}: expected a file that ends in .json")
-    comparison = measured(evaluate_runs([given.run], given.split, overrides), given.metrics)
+    comparison = measured(judge_runs([given.run], given.split, overrides, chosen_methods(given.posthoc)), given.metrics)
     comparison.report.save(given.out)
     print_tables(comparison)
     say(f"report: {given.out}")

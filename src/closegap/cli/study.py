@@ -1,17 +1,19 @@
 """closegap study: several arms, several seeds, one comparison."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import say
+from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.presets import ARMS, preset
 from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
 from closegap.cli.train import train_run
 from closegap.errors import UsageError
+from closegap.posthoc import PostHoc
 from closegap.train.run import parse_run
 
 _DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
@@ -31,8 +33,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--split", type=str, default="test", help="what the arms are compared on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
     parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
+    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
-    page = study(given.config, given.arms, given.seeds, given.split, given.out, overrides, given.metrics)
+    methods = chosen_methods(given.posthoc)
+    page = study(given.config, given.arms, given.seeds, given.split, given.out, overrides, given.metrics, methods)
     say(f"report: {page}")
 
 
@@ -44,6 +48,7 @@ def study(
     out: Path,
     overrides: Sequence[str],
     metrics: Metrics = "all",
+    methods: Mapping[str, PostHoc] | None = None,
     title: str = "Arms compared",
 ) -> Path:
     """Train what is not trained yet, compare, write; the path of the page."""
@@ -62,7 +67,7 @@ def study(
             plans[folder] = config
     for number, (folder, config) in enumerate(plans.items(), start=1):
         train_run(config, folder, f"{number}/{len(plans)} {config.arm}, seed {config.seed}")
-    return compare_runs(list(plans), split, out, title, metrics)
+    return compare_runs(list(plans), split, out, title, metrics, methods=methods)
 
 
 def _slug(arm: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from closegap.cli.arguments import free_folder
+from closegap.cli.arguments import VerbHelp, free_folder
 from closegap.cli.console import Bars, say
 from closegap.errors import UsageError
 from closegap.report.compare import Result, compare
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
         folder = _resumed(arguments)
         config = read_config(folder)
     else:
-        parser = run_parser(prog="closegap train", description=_DESCRIPTION)
+        parser = run_parser(prog="closegap train", description=_DESCRIPTION, formatter_class=VerbHelp)
         parser.add_argument("--out", type=Path | None, default=None, help="the run's folder; default runs/ARM-seedN")
         parser.add_argument("--resume", type=Path | None, default=None, help="go on with the run of this folder")
         config = parse_run(arguments, parser)

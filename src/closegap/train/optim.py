@@ -37,8 +37,8 @@ def parameter_groups(model: MultimodalModel, loss: Loss, training: Training) -> 
 
 
 def optimizer(model: MultimodalModel, loss: Loss, training: Training) -> torch.optim.AdamW:
-    """AdamW over the parameter groups."""
-    return torch.optim.AdamW(parameter_groups(model, loss, training), betas=training.betas)
+    """AdamW over the parameter groups, fused: one pass over each tensor, on a CPU many times faster for large ones."""
+    return torch.optim.AdamW(parameter_groups(model, loss, training), betas=training.betas, fused=True)
 
 
 def rate_factor(step: int, steps: int, warmup: float) -> float:
