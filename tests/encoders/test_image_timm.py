@@ -133,7 +133,7 @@ def test_architectures_that_take_the_same_weights_have_other_fingerprints(tmp_pa
 
 @pytest.mark.parametrize("classes", [0, 3])
 def test_a_checkpoint_may_have_any_number_of_classes(tmp_path: Path, checkpoint: Path, classes: int) -> None:
-    tower = timm.create_model(CNN, num_classes=1000)
+    tower: Any = timm.create_model(CNN, num_classes=1000)
     tower.load_state_dict(load_file(checkpoint))
     tower.reset_classifier(classes)
     save_file(tower.state_dict(), tmp_path / "other.safetensors")
