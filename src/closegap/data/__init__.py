@@ -3,6 +3,7 @@
 from closegap.data.checks import Cases, Checks, load_cases
 from closegap.data.image import load_image, pad_to_square
 from closegap.data.image_checks import cache_folder, content_digests
+from closegap.data.image_folder import ImageFolder
 from closegap.data.image_source import ImageSource
 from closegap.data.manifest import Columns, Manifest
 from closegap.data.phantom import Phantoms
@@ -16,6 +17,7 @@ __all__ = [
     "Cases",
     "Checks",
     "Columns",
+    "ImageFolder",
     "ImageSource",
     "Manifest",
     "Phantoms",

@@ -15,6 +15,8 @@ class Training:
         epochs: passes over the training cases; `steps` overrides it.
         steps: number of optimisation steps.
         batch_size: cases per step, over all processes.
+        micro_batch: cases of a process that are embedded with a graph at once, for a `batch_size` that memory would not
+            hold; the gradient stays that of the whole batch. null embeds a process's cases together.
         lr: peak learning rate of heads, temperature and loss parameters, and of towers without their own.
         tower_lr: modality name to its tower's peak learning rate.
         weight_decay: of matrices; vectors and scalars are not decayed.
@@ -39,6 +41,7 @@ class Training:
     epochs: int = 30
     steps: int | None = None
     batch_size: int = 256
+    micro_batch: int | None = None
     lr: float = 1e-3
     tower_lr: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.1
@@ -58,7 +61,9 @@ class Training:
 
     def __post_init__(self) -> None:
         positive = {name: getattr(self, name) for name in ("epochs", "batch_size", "lr", "clip_norm")}
-        positive |= {name: getattr(self, name) for name in ("steps", "validate_every", "checkpoint_every")}
+        positive |= {
+            name: getattr(self, name) for name in ("steps", "micro_batch", "validate_every", "checkpoint_every")
+        }
         for name, value in positive.items():
             if value is not None and value <= 0:
                 raise UsageError(f"train.{name}: {value} given, expected a number above 0")

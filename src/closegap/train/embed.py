@@ -30,7 +30,7 @@ def embed(model: MultimodalModel, split: Prepared, device: torch.device, batch_s
     training = model.training
     model.eval()
     cases = split.cases
-    rows = [(i, v) for i, case in enumerate(cases) for v in range(max(1, *map(len, case.views.values())))]
+    rows = rows_of_cases(cases)
     embeddings, present = {}, {}
     for name in model.modalities:
         values = _embed_views(model, name, split.views[name], device, batch_size)
@@ -40,7 +40,12 @@ def embed(model: MultimodalModel, split: Prepared, device: torch.device, batch_s
         present[name] = index >= 0
         embeddings[name] = torch.zeros(len(rows), model.dim).index_put((present[name],), values[index[present[name]]])
     model.train(training)
-    return EmbeddingSet(embeddings, present=present, **_described([cases[i] for i, _ in rows]))
+    return EmbeddingSet(embeddings, present=present, **described([cases[i] for i, _ in rows]))
+
+
+def rows_of_cases(cases: Sequence[Case]) -> list[tuple[int, int]]:
+    """Case and view of each row of the cases' embedding set."""
+    return [(i, v) for i, case in enumerate(cases) for v in range(max(1, *map(len, case.views.values())))]
 
 
 def _embed_views(model: MultimodalModel, name: str, views: Views, device: torch.device, batch_size: int) -> Tensor:
@@ -52,7 +57,7 @@ def _embed_views(model: MultimodalModel, name: str, views: Views, device: torch.
     return torch.cat(parts)
 
 
-def _described(cases: Sequence[Case]) -> dict[str, Any]:
+def described(cases: Sequence[Case]) -> dict[str, Any]:
     """What an embedding set says of its rows."""
     labels = sorted({name for case in cases for name in case.labels})
     concepts = [case.concepts for case in cases]
