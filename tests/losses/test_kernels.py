@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is n
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 1e-2}  # bfloat16 gradients are rounded to bfloat16
-SIZES = {"one": (1, 5), "two": (2, 5), "a block": (16, 16), "uneven": (37, 20)}
+SIZES = {"one": (1, 5), "two": (2, 5), "a block": (32, 16), "uneven": (70, 20)}
 CASES = [
     (size, tau, missing, groups, dtype)
     for size in SIZES

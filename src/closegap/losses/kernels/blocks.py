@@ -14,7 +14,7 @@ from closegap.types import Groups
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Whether kernels run in Triton's interpreter, on the processor: for tests."""
 
-_SIZES = [(16, 16, 4)] if INTERPRETED else [(64, 64, 4), (64, 64, 8), (128, 64, 8)]
+_SIZES = [(32, 32, 4)] if INTERPRETED else [(64, 64, 4), (64, 64, 8), (128, 64, 8)]
 CONFIGS = [triton.Config({"BLOCK_M": m, "BLOCK_N": n}, num_warps=warps, num_stages=2) for m, n, warps in _SIZES]
 
 
