@@ -1,98 +1,121 @@
-"""Time and memory of InfoNCE + Align True Pairs + Centroid Uniformity, value and gradient, by form. Prints JSON.
+"""Time and memory of the losses, value and gradient, over the size of the batch, beside what they replace.
 
-    python benchmarks/losses.py                                      # every form at 8,192 x 512
-    python benchmarks/losses.py --rows 65536 --forms tiled --repeats 1
+    python benchmarks/losses.py                                        # some minutes on two cores
+    python benchmarks/losses.py --rows 8192 --forms naive tiled        # one size
+    python benchmarks/losses.py --device cuda --dtype bfloat16 --rows 65536 --forms tiled
 
-Each form runs in a process of its own. `extra_mib` is the peak of memory beyond what the process held with its inputs
-ready. `seconds` are wall time, medians; `cpu_seconds` are of all threads, and steadier on a busy machine.
+`naive`, `plain`, `tiled`: InfoNCE + Align True Pairs + Centroid Uniformity. `naive` is how such losses are mostly
+written: dense logits, two cross-entropies and torch.pdist of the centroids. `plain` and `tiled` are ours; `tiled` is
+what `GapClosing` takes by itself above 1,024 rows: tiles, or kernels for bfloat16 on a GPU. `open_clip` and `info_nce`:
+InfoNCE alone, by open_clip's ClipLoss and by `InfoNCE`.
+
+`floor_share` is the time that the operations of the tiled form take at the rate of a matrix product of that type on
+this machine, measured in the same process, over the time measured: 1 is the floor.
 """
 
-import argparse
-import json
-import resource
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import torch
+from measure import apart, measured, options, write
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from closegap.losses import GapClosing, centroids, info_nce, true_pair_distance, uniformity
+from closegap.losses import GapClosing, InfoNCE, centroids, info_nce, true_pair_distance, uniformity
 
 TAU = 0.07
+DENSE_UP_TO = 16384  # rows; dense forms need more memory than most have beyond
+OPERATIONS = {"tiled": 11, "info_nce": 8}  # in n^2 d, of matrix products alone
+RATIOS = {"tiled": "naive", "plain": "naive", "info_nce": "open_clip"}
+COLUMNS = ["form", "rows", "seconds", "extra_mib", "times_faster", "memory_share", "floor_share"]
 
 
-def pdist(a: Tensor, b: Tensor) -> Tensor:
-    """Dense logits, two cross-entropies and torch.pdist of the centroids: how such losses are mostly written."""
-    logits, diagonal = a @ b.T / TAU, torch.arange(len(a))
+def naive(a: Tensor, b: Tensor) -> Tensor:
+    logits, diagonal = a @ b.T / TAU, torch.arange(len(a), device=a.device)
     contrastive = (cross_entropy(logits, diagonal) + cross_entropy(logits.T, diagonal)) / 2
     distances = torch.pdist(normalize((a + b) / 2, dim=1))
     return contrastive + (a - b).square().sum(1).mean() + distances.square().mul(-2).exp().mean().log()
 
 
 def plain(a: Tensor, b: Tensor) -> Tensor:
-    """The plain forms."""
     mu = normalize(centroids({"a": a, "b": b}, {}), dim=1)
     return info_nce(a, b, TAU) + true_pair_distance(a, b) + uniformity(mu)
 
 
 def tiled(a: Tensor, b: Tensor) -> Tensor:
-    """What GapClosing does with a large batch."""
     return torch.stack(list(GapClosing()({"a": a, "b": b}, {}, TAU, 0.0).values())).sum()
 
 
-FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"pdist": pdist, "plain": plain, "tiled": tiled}
+def open_clip(a: Tensor, b: Tensor) -> Tensor:
+    from open_clip.loss import ClipLoss
+
+    loss: Tensor = ClipLoss()(a, b, 1 / TAU)
+    return loss
 
 
-def measure(form: str, rows: int, width: int, repeats: int) -> dict[str, float]:
-    """Run one form in this process."""
+def alone(a: Tensor, b: Tensor) -> Tensor:
+    return InfoNCE()({"a": a, "b": b}, {}, TAU, 0.0)["contrastive"]
+
+
+FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "naive": naive,
+    "plain": plain,
+    "tiled": tiled,
+    "open_clip": open_clip,
+    "info_nce": alone,
+}
+
+
+def measure(form: str, rows: int, width: int, repeats: int, device: str, dtype: str) -> dict[str, Any]:
+    """Value, time and memory of one form, and the rate of a matrix product."""
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(rows, width, generator=generator) for _ in range(2))
     b += a  # true pairs are closer than others
-    for side in (a, b):
-        side /= side.norm(dim=1, keepdim=True)
-        side.requires_grad_()
-    run = FORMS[form]
-    torch.autograd.grad(run(a[:64], b[:64]), [a, b])  # loads what is loaded once
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    wall, cpu = [], []
-    for _ in range(repeats):
-        started, started_cpu = time.perf_counter(), time.process_time()
+    a, b = (normalize(side, dim=1).to(device, getattr(torch, dtype)).requires_grad_() for side in (a, b))
+    run, values = FORMS[form], []
+
+    def step() -> None:
         value = run(a, b)
         torch.autograd.grad(value, [a, b])
-        wall.append(time.perf_counter() - started)
-        cpu.append(time.process_time() - started_cpu)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {
-        "value": value.item(),
-        "seconds": statistics.median(wall),
-        "cpu_seconds": statistics.median(cpu),
-        "extra_mib": (peak - before) / 2**20,
-    }
+        values.append(value.item())
+
+    small = [side[:1100].detach().requires_grad_() for side in (a, b)]
+    torch.autograd.grad(run(*small), small)  # loads what is loaded once
+    found = measured(step, repeats)
+    block = torch.randn(1024, width, device=device, dtype=a.dtype)
+    product = measured(lambda: [block @ block.T for _ in range(50)], 5)
+    rate = 50 * 2 * 1024**2 * width / product["fastest"]
+    floor = OPERATIONS[form] * rows**2 * width / rate / found["seconds"] if form in OPERATIONS else None
+    return {**found, "value": values[-1], "product_gflop_s": rate / 1e9} | ({"floor_share": floor} if floor else {})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=8192)
-    parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
-    parser.add_argument("--here", action="store_true", help="measure the one form given, in this process")
-    options = parser.parse_args()
-    sizes = {"rows": options.rows, "width": options.width, "repeats": options.repeats}
-    if options.here:
-        print(json.dumps(measure(options.forms[0], **sizes)))
-        return
-    flags = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
-    results = {}
-    for form in options.forms:
-        command = [sys.executable, __file__, "--here", "--forms", form, *flags]
-        results[form] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print(json.dumps({**sizes, "threads": torch.get_num_threads(), "forms": results}, indent=1))
+    given = options(
+        __doc__,
+        rows=[1024, 2048, 4096, 8192, 16384, 32768, 65536],
+        forms=list(FORMS),
+        width=512,
+        repeats=3,
+        device="cpu",
+        dtype="float32",
+    )
+    rows: list[dict[str, Any]] = []
+    for n in given.rows:
+        found: dict[str, dict[str, Any]] = {}
+        for form in given.forms:
+            if n > DENSE_UP_TO and form not in OPERATIONS:
+                continue
+            repeats = given.repeats if n <= DENSE_UP_TO else 1
+            one = apart(measure, form, n, given.width, repeats, given.device, given.dtype)
+            print(f"{form} of {n:,} rows: {one['seconds']:.2f} s", file=sys.stderr)
+            found[form] = {"form": form, "rows": n, "width": given.width, "dtype": given.dtype, **one}
+            base = found.get(RATIOS.get(form, ""))
+            if base is not None:
+                found[form]["times_faster"] = base["seconds"] / one["seconds"]
+                found[form]["memory_share"] = one["extra_mib"] / base["extra_mib"]
+        rows.extend(found.values())
+    write("losses", rows, COLUMNS, given.out)
 
 
 if __name__ == "__main__":

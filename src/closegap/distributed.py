@@ -20,6 +20,28 @@ def rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
+class AllProcesses:
+    """The processes that train together, for losses to divide their work among; see `losses.dividing_work`."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+        return rank()
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+        return world_size()
+
+    def sum(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Elementwise sum over the processes, without gradient."""
+        return _reduced(values, dist.ReduceOp.SUM)
+
+    def max(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Elementwise maximum over the processes, without gradient."""
+        return _reduced(values, dist.ReduceOp.MAX)
+
+
 def gather_batch(
     embeddings: Embeddings, present: Present, groups: Groups | None = None
 ) -> tuple[Embeddings, Present, Groups | None]:
@@ -65,6 +87,15 @@ class _Gather(torch.autograd.Function):
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return torch.split(total, ctx.counts)[rank()], None
+
+
+def _reduced(values: Shaped[Tensor, "..."], operation: Any) -> Shaped[Tensor, "..."]:
+    """The same on every process; what was given when not distributed."""
+    if world_size() == 1:
+        return values
+    total = values.detach().clone()
+    dist.all_reduce(total, operation)
+    return total
 
 
 def _counts(n: int, device: torch.device) -> list[int]:

@@ -95,6 +95,17 @@ class EmbeddingSet:
         """Write `path` (.safetensors) and, beside it, the table of rows (.parquet)."""
         tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in self.embeddings.items()}
         tensors |= {f"present/{name}": rows.contiguous() for name, rows in self.present.items()}
+        self.save_table(path)
+        with whole_file(path) as temporary:
+            save_file(tensors, temporary, metadata=self.metadata(self.modalities, self.meta))
+
+    @staticmethod
+    def metadata(modalities: Sequence[str], meta: Mapping[str, Any]) -> dict[str, str]:
+        """What the .safetensors file says of itself."""
+        return {"closegap": _FORMAT, "modalities": json.dumps(list(modalities)), "meta": json.dumps(dict(meta))}
+
+    def save_table(self, path: Path) -> None:
+        """Write the table of rows (.parquet) that lies beside `path`."""
         columns: dict[str, Any] = {"id": list(self.ids)}
         if self.groups is not None:
             columns["group"] = list(self.groups)
@@ -103,13 +114,6 @@ class EmbeddingSet:
             columns["concepts"] = pa.array([list(row) for row in self.concepts], type=pa.list_(pa.string()))
         with whole_file(path.with_suffix(".parquet")) as temporary:
             pq.write_table(pa.table(columns), temporary)
-        with whole_file(path) as temporary:
-            metadata = {
-                "closegap": _FORMAT,
-                "modalities": json.dumps(self.modalities),
-                "meta": json.dumps(dict(self.meta)),
-            }
-            save_file(tensors, temporary, metadata=metadata)
 
     @classmethod
     def load(cls, path: Path) -> "EmbeddingSet":

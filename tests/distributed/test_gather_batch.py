@@ -1,4 +1,4 @@
-"""Every loss on 2 and 4 ranks, uneven rows included, gives the value and the gradient of one process."""
+"""Every loss on 1, 2 and 4 ranks, uneven rows included, gives the value and the gradient of one process."""
 
 from typing import Any
 
@@ -11,9 +11,14 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.parallel import DistributedDataParallel
 
-from closegap.distributed import gather_batch, rank, world_size
+from closegap.distributed import AllProcesses, gather_batch, rank, world_size
+from closegap.losses import dividing_work
+from closegap.losses.tiled import TILED_ABOVE
 
-ROWS = {1: [9], 2: [6, 3], 4: [4, 0, 3, 2]}
+NINTHS = {1: [9], 2: [6, 3], 4: [4, 0, 3, 2]}
+SMALL, LARGE = 9, 9 * (TILED_ABOVE // 9 + 1)  # the large batch's tiles are divided
+TILED = ("InfoNCE", "InfoNCE anchored", "CentroidUniformity", "CentroidUniformity paper", "GapClosing")
+CASES = [*((arm, SMALL) for arm in ARMS), *((arm, LARGE) for arm in TILED)]
 KINDS = {"whole": (False, False), "presence": (True, False), "groups": (False, True), "both": (True, True)}
 
 
@@ -35,15 +40,15 @@ class Towers(nn.Module):
         return embeddings, self.log_temperature.exp()
 
 
-def step(arm: str, kind: str) -> dict[str, Any]:
-    """One training step of this rank's share of a fixed batch of nine cases."""
+def step(arm: str, kind: str, n: int) -> dict[str, Any]:
+    """One training step of this rank's share of a fixed batch of n cases."""
     with_presence, with_groups = KINDS[kind]
     generator = torch.Generator().manual_seed(1)
-    everything = {name: torch.randn(9, 5, generator=generator, dtype=torch.float64) for name in MODALITIES}
-    masks = {name: torch.rand(9, generator=generator) > 0.3 for name in MODALITIES[1:]} if with_presence else {}
-    numbers = torch.randint(5, (9,), generator=generator)
+    everything = {name: torch.randn(n, 5, generator=generator, dtype=torch.float64) for name in MODALITIES}
+    masks = {name: torch.rand(n, generator=generator) > 0.3 for name in MODALITIES[1:]} if with_presence else {}
+    numbers = torch.randint(n // 2, (n,), generator=generator)
 
-    shares = ROWS[world_size()]
+    shares = [ninths * n // 9 for ninths in NINTHS[world_size()]]
     mine = slice(sum(shares[: rank()]), sum(shares[: rank() + 1]))
     towers = Towers()
     model = DistributedDataParallel(towers) if dist.is_initialized() else towers
@@ -53,7 +58,8 @@ def step(arm: str, kind: str) -> dict[str, Any]:
     )
     present = {name: mask[mine] for name, mask in masks.items()}
     batch = gather_batch(embeddings, present, numbers[mine] if with_groups else None)
-    terms = loss(batch[0], batch[1], temperature, 0.0, batch[2])
+    with dividing_work(AllProcesses()):
+        terms = loss(batch[0], batch[1], temperature, 0.0, batch[2])
     total = torch.stack(list(terms.values())).sum() + 0 * temperature  # DDP waits for a gradient of every parameter
     total.backward()
     gradients = {
@@ -66,7 +72,7 @@ def step(arm: str, kind: str) -> dict[str, Any]:
 
 def gathered() -> dict[str, Any]:
     """Numbered rows of this rank, gathered; the modality `report` has a mask on the first rank alone."""
-    shares = ROWS[world_size()]
+    shares = NINTHS[world_size()]
     first = sum(shares[: rank()])
     numbers = torch.arange(first, first + shares[rank()])
     embeddings = {"image": numbers[:, None].float(), "report": -numbers[:, None].float()}
@@ -77,22 +83,23 @@ def gathered() -> dict[str, Any]:
 
 def work() -> dict[str, dict[str, Any]]:
     """Everything that the ranks do, in one go, since starting them takes the longest."""
-    return {f"{arm}/{kind}": step(arm, kind) for arm in ARMS for kind in KINDS} | {"gathered": gathered()}
+    steps = {f"{arm}/{kind}/{n}": step(arm, kind, n) for arm, n in CASES for kind in KINDS}
+    return steps | {"gathered": gathered()}
 
 
-@pytest.fixture(scope="module", params=[2, 4])
+@pytest.fixture(scope="module", params=[1, 2, 4])
 def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
     return run_on_ranks(request.param, work, tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("arm", ARMS)
-def test_ranks_equal_one_process(ranks: list[dict[str, dict[str, Any]]], arm: str, kind: str) -> None:
-    alone = step(arm, kind)
+@pytest.mark.parametrize(("arm", "n"), CASES)
+def test_ranks_equal_one_process(ranks: list[dict[str, dict[str, Any]]], arm: str, n: int, kind: str) -> None:
+    alone = step(arm, kind, n)
     assert sum(value.abs().sum() > 0 for value in alone.values()) > 3
     for found in ranks:
         for name, value in alone.items():
-            torch.testing.assert_close(found[f"{arm}/{kind}"][name], value, rtol=1e-11, atol=1e-13)
+            torch.testing.assert_close(found[f"{arm}/{kind}/{n}"][name], value, rtol=1e-11, atol=1e-13)
 
 
 def test_rows_keep_the_order_of_ranks(ranks: list[dict[str, dict[str, Any]]]) -> None:
@@ -101,7 +108,7 @@ def test_rows_keep_the_order_of_ranks(ranks: list[dict[str, dict[str, Any]]]) ->
         assert found["image"][:, 0].tolist() == numbers.tolist()
         assert found["report"][:, 0].tolist() == (-numbers).tolist()
         assert found["groups"].tolist() == (numbers * 10**12).tolist()
-        expected = (numbers % 2 == 0) | (numbers >= ROWS[len(ranks)][0])
+        expected = (numbers % 2 == 0) | (numbers >= NINTHS[len(ranks)][0])
         assert found["present"]["report"].tolist() == expected.tolist()
         assert list(found["present"]) == ["report"]
 

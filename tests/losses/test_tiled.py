@@ -1,6 +1,7 @@
 """The tiled forms equal the plain ones in value and gradient."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from tests.losses.arms import Given, draw
 from torch import Tensor
 
 from closegap.losses import CentroidUniformity, GapClosing, InfoNCE, Loss, info_nce, uniformity
-from closegap.losses.tiled import TILED_ABOVE, tiled_info_nce, tiled_uniformity
+from closegap.losses.tiled import TILED_ABOVE, _Tiles, tiled_info_nce, tiled_uniformity
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 3e-5}
 
@@ -133,3 +134,37 @@ def test_a_large_batch_equals_the_plain_forms() -> None:
         [image, report],
         TOLERANCES[torch.float64],
     )
+
+
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(0, 40), size=st.integers(1, 7), tile=st.none() | st.integers(1, 9))
+def test_processes_divide_the_tiles_evenly(n: int, size: int, tile: int | None) -> None:
+    seen, upper, counts = torch.zeros(n, n), torch.zeros(n, n), []
+    for rank in range(size):
+        tiles = _Tiles(torch.empty(n, 2), Member(rank, size), tile)
+        own = list(tiles.all())
+        counts.append(len(own))
+        for rows, columns in own:
+            seen[rows, columns] += 1
+            assert tiles.buffer(1, rows, columns).shape == seen[rows, columns].shape
+        for rows, columns in tiles.upper():
+            upper[rows, columns] += 1
+            if rows != columns:
+                upper[columns, rows] += 1
+    assert seen.eq(1).all()
+    assert upper.eq(1).all()
+    assert max(counts) - min(counts) <= 1
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of several processes that never speak."""
+
+    rank: int
+    size: int
+
+    def sum(self, values: Tensor) -> Tensor:
+        return values
+
+    def max(self, values: Tensor) -> Tensor:
+        return values

@@ -46,6 +46,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     parser.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
     parser.add_argument("--resamples", type=int, default=1000, help="resamples of the bootstrap")
+    parser.add_argument("--exact", action="store_true", help="measure all cases, also where they are over 50,000")
     parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
     given = parse(parser, arguments)
     if given.resamples < 1:
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
             in_sample=given.in_sample,
             notes=notes,
             resamples=given.resamples,
+            in_full=given.exact,
             progress=bars.work,
         )
         page = write_audit(found, given.out)

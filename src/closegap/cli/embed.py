@@ -5,13 +5,20 @@ from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import Bars, say
+from closegap.data import ImageFolder
+from closegap.encoders.image_preparer import ImagePreparer
 from closegap.errors import UsageError
-from closegap.train.evaluate import evaluate
+from closegap.train.embed_parts import embed_in_parts, here
+from closegap.train.embed_ray import on_ray
+from closegap.train.run import build, read_config
 
-_DESCRIPTION = """Embed a split with a trained run. Writes FILE.safetensors (one array per modality, presence masks) and
-FILE.parquet beside it (ids, groups, labels, concepts).
+_DESCRIPTION = """Embed a split, or a folder of images, with a trained run. Writes FILE.safetensors (one array per
+modality, presence masks) and FILE.parquet beside it (ids, groups, labels, concepts). Works in parts, kept in
+FILE.safetensors.parts until all are there: the same command after a kill goes on where it stopped.
 
-  closegap embed runs/a --data.root ROCO --split test --out test.safetensors"""
+  closegap embed runs/a --data.root ROCO --split test --out test.safetensors
+  closegap embed runs/a --images ARCHIVE --out archive.safetensors
+  closegap embed runs/a --data.path cases.csv --split test --out test.safetensors --ray auto"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -19,12 +26,25 @@ def main(arguments: Sequence[str]) -> None:
     parser = verb_parser("embed", _DESCRIPTION)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--split", type=str, default="test", help="train, validation or test")
+    parser.add_argument("--images", type=Path | None, default=None, help="embed every image below this folder instead")
+    parser.add_argument("--ray", type=str | None, default=None, help="address of a Ray cluster; local starts one here")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
     given, overrides = parse_with_overrides(parser, arguments)
     if given.out.suffix != ".safetensors":
         raise UsageError(f"--out {given.out}: expected a file that ends in .safetensors")
+    workers = here if given.ray is None else on_ray(given.ray)
+    source = None
+    if given.images is not None:
+        source = ImageFolder(given.images, _image_modality(given.run, overrides), given.split)
     with Bars("embedding") as bars:
-        found = evaluate(given.run, given.split, overrides, bars)
-    found.embeddings.save(given.out)
-    rows = {name: int(found.embeddings.mask(name).sum()) for name in found.embeddings.modalities}
+        found = embed_in_parts(given.run, given.split, given.out, overrides, bars, source, workers)
+    rows = {name: int(found.mask(name).sum()) for name in found.modalities}
     say(f"{given.out}: " + ", ".join(f"{count} rows of {name}" for name, count in rows.items()))
+
+
+def _image_modality(run: Path, overrides: Sequence[str]) -> str:
+    model = build(read_config(run, overrides)).model
+    names = [name for name, preparer in model.preparers().items() if isinstance(preparer, ImagePreparer)]
+    if not names:
+        raise UsageError(f"--images: {run} has no tower for images; its modalities are {', '.join(model.modalities)}")
+    return names[0]

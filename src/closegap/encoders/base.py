@@ -22,7 +22,7 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def preparer(self) -> Callable[[Sequence[Any]], Any]:
-        """What turns raw items into the batch that `forward` takes.
+        """What turns raw items into the batch that `forward` takes: tensors, in any nesting, of one row per item.
 
         It is light and picklable, since it runs in worker processes, and its `repr` names all that its output depends
         on, since cached features are found by it.

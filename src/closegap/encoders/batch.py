@@ -1,9 +1,10 @@
 """What one step of the model is given."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -21,7 +22,7 @@ class Batch:
 
     Args:
         inputs: modality name to its prepared items, or to `Features`.
-        rows: modality name to the row of each item, in 0..n-1.
+        rows: modality name to the row of each item, in 0..n-1, ascending.
         groups: one number per case; cases of one group are not each other's negatives.
     """
 
@@ -33,6 +34,21 @@ class Batch:
         """The batch on another device."""
         return Batch(move(self.inputs, device), move(self.rows, device), self.groups.to(device, non_blocking=True))
 
+    def split(self, size: int) -> "list[Batch]":
+        """Parts of at most `size` cases, in order; at least one. Every tensor of `inputs` has one row per item."""
+        n = len(self.groups)
+        starts = list(range(0, max(n, 1), size))
+        edges = torch.tensor([*starts, n], device=self.groups.device)
+        bounds = {name: torch.searchsorted(rows, edges).tolist() for name, rows in self.rows.items()}
+        return [
+            Batch(
+                {name: _map(inputs, _rows(bounds[name], i)) for name, inputs in self.inputs.items()},
+                {name: _rows(bounds[name], i)(rows) - start for name, rows in self.rows.items()},
+                self.groups[start : start + size],
+            )
+            for i, start in enumerate(starts)
+        ]
+
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory; torch's loader calls this."""
         return Batch(_pin(self.inputs), _pin(self.rows), self.groups.pin_memory())
@@ -41,6 +57,10 @@ class Batch:
 def move(value: Any, device: Any) -> Any:
     """Prepared inputs, of whatever nesting, on another device."""
     return _map(value, lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def _rows(bounds: Sequence[int], part: int) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: tensor[bounds[part] : bounds[part + 1]]
 
 
 def _pin(value: Any) -> Any:

@@ -66,8 +66,9 @@ class MultimodalModel(nn.Module):
         return features
 
     def project(self, modality: str, features: Float[Tensor, "k features"]) -> Float[Tensor, "k d"]:
-        """Unit vectors in the shared space, in float32 whatever the precision of the towers."""
-        return F.normalize(self.heads[modality](features).float(), dim=-1)
+        """Unit vectors in the shared space, in float32 at least, whatever the precision of the towers."""
+        values = self.heads[modality](features)
+        return F.normalize(values if values.dtype == torch.float64 else values.float(), dim=-1)
 
     def embed(self, modality: str, inputs: Any) -> Float[Tensor, "k d"]:
         """Unit vectors of prepared items."""

@@ -6,6 +6,7 @@ from closegap.losses.centroids import centroids
 from closegap.losses.compose import AUTHORS_ALIGN, AUTHORS_UNIFORMITY, GapClosing, Weighted, WeightedSum
 from closegap.losses.contrastive import InfoNCE, info_nce
 from closegap.losses.cyclip import CyCLIP
+from closegap.losses.processes import Processes, dividing_work
 from closegap.losses.sigmoid import SigLIP
 from closegap.losses.true_pairs import AlignToCentroid, AlignTruePairs, centroid_distance, true_pair_distance
 from closegap.losses.uniformity import UniformityAlignment, cross_uniformity, uniformity
@@ -22,6 +23,7 @@ __all__ = [
     "GramVolume",
     "InfoNCE",
     "Loss",
+    "Processes",
     "SigLIP",
     "UniformityAlignment",
     "Weighted",
@@ -30,6 +32,7 @@ __all__ = [
     "centroid_uniformity",
     "centroids",
     "cross_uniformity",
+    "dividing_work",
     "info_nce",
     "true_pair_distance",
     "uniformity",

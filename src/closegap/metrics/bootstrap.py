@@ -13,7 +13,9 @@ from closegap.errors import UsageError
 Statistic: TypeAlias = Callable[[Float[Tensor, "b u"]], Mapping[str, Float[Tensor, "b"]]]
 """Metric values under b weightings of u units (rows, cases): a weight says how often the unit was drawn."""
 
+_WEIGHTS_AT_ONCE = 2**24
 _RESAMPLES_AT_ONCE = 64
+_MOST_LOTS = 50_000
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class Sampled:
 def resample_counts(groups: int, resamples: int = 1000, seed: int = 0) -> Int[Tensor, "b g"]:
     """How often each group is drawn in each resample: `groups` draws with replacement, the same for the same seed.
 
+    More than 50,000 groups are drawn in 50,000 lots (`lots`), which have the variance of the groups: the counts of a
+    million groups would take gigabytes and no interval would change.
+
     Args:
         groups: how many groups there are (articles, patients); at least 1.
         resamples: how many resamples, b.
@@ -72,6 +77,7 @@ def resample_counts(groups: int, resamples: int = 1000, seed: int = 0) -> Int[Te
     """
     if groups < 1:
         raise UsageError(f"expected at least one group to resample, got {groups}")
+    groups = min(groups, _MOST_LOTS)
     generator = torch.Generator().manual_seed(seed)
     # int16 keeps 1,000 resamples of 100,000 groups at 200 MB; a count beyond 32,767 does not occur.
     counts = torch.zeros(resamples, groups, dtype=torch.int16)
@@ -96,8 +102,21 @@ def estimates(statistic: Statistic, unit_groups: Int[Tensor, "u"], counts: Int[T
         (0.75, 0.25, 1.0)
     """
     value = statistic(torch.ones(1, len(unit_groups), dtype=torch.float64))
-    parts = [statistic(part[:, unit_groups].double()) for part in torch.split(counts, _RESAMPLES_AT_ONCE)]
+    columns = lots(unit_groups, counts)
+    at_once = max(1, min(_RESAMPLES_AT_ONCE, _WEIGHTS_AT_ONCE // max(1, len(columns))))
+    parts = [statistic(part[:, columns].double()) for part in torch.split(counts, at_once)]
     return {name: Sampled(float(at[0]), torch.cat([part[name] for part in parts])) for name, at in value.items()}
+
+
+def lots(groups: Int[Tensor, "u"], counts: Int[Tensor, "b g"]) -> Int[Tensor, "u"]:
+    """The column of `counts` by which each unit is drawn: its group, or where there are more groups a lot of them.
+
+    Lots are of equal size up to one group, and drawn at random with a fixed seed.
+    """
+    total = 1 + int(groups.max()) if len(groups) else 0
+    if total <= counts.shape[1]:
+        return groups
+    return (torch.randperm(total, generator=torch.Generator().manual_seed(0)) % counts.shape[1])[groups]
 
 
 def weighted_means(values: Mapping[str, Float[Tensor, "u"]]) -> Statistic:

@@ -11,6 +11,7 @@ from closegap.metrics.bootstrap import Sampled, estimates
 from closegap.metrics.positives import Pairs, Rows
 
 _MMD_ROWS = 2000
+_ROWS_AT_ONCE = 8192
 
 
 def centred_frechet_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
@@ -129,5 +130,9 @@ class _Kernels:
 
 
 def _covariance(rows: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
-    centred = rows.double() - rows.mean(0, dtype=torch.float64)
-    return centred.T @ centred / len(rows)
+    mean = rows.mean(0, dtype=torch.float64)
+    total = mean.new_zeros(len(mean), len(mean))
+    for some in torch.split(rows, _ROWS_AT_ONCE):
+        centred = some.double() - mean
+        total.addmm_(centred.T, centred)
+    return total / len(rows)

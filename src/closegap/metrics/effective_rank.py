@@ -34,11 +34,16 @@ def rank_of_spectrum(eigenvalues: Float[Tensor, "... d"]) -> Float[Tensor, "..."
     return entropy.exp()
 
 
-def spectrum(x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
-    """Squared singular values of `x`, ascending, and its right singular vectors in columns, from sums in O(n d^2)."""
-    gram = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=x.device)
-    for some in torch.split(x, _ROWS_AT_ONCE):
-        gram += some.double().T @ some.double()
+def spectrum(*parts: Float[Tensor, "_ d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
+    """Squared singular values of the rows of all parts, ascending, and the right singular vectors in columns.
+
+    From sums, in O(n d^2).
+    """
+    width = parts[0].shape[1]
+    gram = torch.zeros(width, width, dtype=torch.float64, device=parts[0].device)
+    for some in (some for part in parts for some in torch.split(part, _ROWS_AT_ONCE)):
+        wide = some.double()
+        gram.addmm_(wide.T, wide)
     eigenvalues, vectors = torch.linalg.eigh(gram)
     # A dimension that is not used has an eigenvalue of rounding size, of which the square root would be visible.
     noise = eigenvalues[-1].clamp(min=0) * len(gram) * torch.finfo(torch.float64).eps

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
-from closegap.metrics.positives import Pairs, case_sums
+from closegap.metrics.positives import Pairs, case_blocks
 
 
 def modality_gap(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
@@ -51,9 +51,14 @@ def sampling_variance(
     x_units, y_units = pairs.x_cases, pairs.y_cases
     if groups is not None:
         x_units, y_units = groups[x_units], groups[y_units]
-    units = Pairs(x_units, y_units).cases
-    difference = _parts(x, x_units, units).sub_(_parts(y, y_units, units))
-    return difference.square_().sum(0)
+    means = (_mean(x), _mean(y))
+    variance = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
+    for block, rows in case_blocks((x_units, y_units), Pairs(x_units, y_units).cases):
+        parts = torch.zeros(block.stop - block.start, x.shape[1], dtype=torch.float64, device=x.device)
+        for side, units, mean, picked, sign in zip((x, y), (x_units, y_units), means, rows, (1, -1), strict=True):
+            parts.index_add_(0, units[picked] - block.start, side[picked].double() - mean, alpha=sign / len(side))
+        variance += parts.square_().sum(0)
+    return variance
 
 
 def debiased_gap(gap: Float[Tensor, "..."], floor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -77,12 +82,6 @@ def largest_dimensions(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], k: int 
     """The k dimensions in which the modalities' centres are furthest apart, the furthest first."""
     _expect_rows(x, y)
     return (_mean(x) - _mean(y)).abs().topk(min(k, x.shape[1])).indices
-
-
-def _parts(rows: Float[Tensor, "n d"], units: Int[Tensor, "n"], count: int) -> Float[Tensor, "u d"]:
-    """What each unit adds to the mean of the rows; in place, since with many units no array is larger."""
-    numbers = torch.bincount(units, minlength=count).double()
-    return case_sums(rows, units, count).addr_(numbers, _mean(rows), alpha=-1).div_(len(rows))
 
 
 def _mean(rows: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:

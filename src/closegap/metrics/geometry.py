@@ -1,25 +1,26 @@
 """How two modalities fill the space, every number with its bootstrap interval."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from closegap.metrics.bootstrap import Sampled, Statistic, estimates
+from closegap.metrics.bootstrap import Sampled, Statistic, estimates, lots
 from closegap.metrics.effective_rank import rank_of_spectrum, spectrum
-from closegap.metrics.positives import Pairs, Rows, case_sums
+from closegap.metrics.positives import Pairs, Rows
 from closegap.metrics.uniformity import KernelSums, centroids, kernel_sums
 
+_ROWS_AT_ONCE = 8192
 
-def geometry_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
-    """Uniformities and effective ranks of two modalities, with bootstrap draws.
 
-    The draws are of first order in the weights around the sample: the log of a mean over pairs of rows, and the
-    eigenvalues under an effective rank, move by the sum of each row's influence. A thousand resamples then cost one
-    sweep over the pairs. Their spread errs on the wide side for uniformities: a row's influence is itself measured on
-    the sample, and the noise in it outweighs the second order that is left out, also where rows are spread so evenly
-    that there is no first. For effective ranks it is that of samples with several times more rows than dimensions.
+def uniformity_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
+    """Uniformities of two modalities, with bootstrap draws, in O(n m d) time.
+
+    The draws are of first order in the weights around the sample: the log of a mean over pairs of rows moves by the sum
+    of each row's influence. A thousand resamples then cost one sweep over the pairs. Their spread errs on the wide
+    side: a row's influence is itself measured on the sample, and the noise in it outweighs the second order that is
+    left out, also where rows are spread so evenly that there is no first.
 
     Args:
         x: rows of the first modality.
@@ -27,8 +28,7 @@ def geometry_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str
         counts: from `resample_counts`, over the groups of the whole set.
 
     Returns:
-        uniformity_x, uniformity_y, cross_uniformity, centroid_uniformity, effective_rank_x, effective_rank_y,
-        effective_rank_pooled.
+        uniformity_x, uniformity_y, cross_uniformity, centroid_uniformity.
     """
     pairs = Pairs(x.cases, y.cases)
     both_groups = torch.cat([x.groups, y.groups])
@@ -47,12 +47,27 @@ def geometry_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str
         found |= estimates(_log_mean(name, sums), torch.cat([groups, groups]), counts)
     across = kernel_sums(x.embeddings, y.embeddings, pairs)
     found |= estimates(_log_mean("cross_uniformity", across), both_groups, counts)
-    for name, rows, groups in (
-        ("effective_rank_x", x.embeddings, x.groups),
-        ("effective_rank_y", y.embeddings, y.groups),
-        ("effective_rank_pooled", torch.cat([x.embeddings, y.embeddings]), both_groups),
-    ):
-        found |= estimates(_effective_rank(name, rows, groups, counts.shape[1]), torch.arange(counts.shape[1]), counts)
+    return found
+
+
+def rank_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
+    """Effective ranks of two modalities, with bootstrap draws, in O((n + m) d^2) time.
+
+    The draws are of first order: the eigenvalues move by the sum of each row's influence. Their spread is that of
+    samples with several times more rows than dimensions.
+
+    Args:
+        x: rows of the first modality.
+        y: rows of the second.
+        counts: from `resample_counts`, over the groups of the whole set.
+
+    Returns:
+        effective_rank_x, effective_rank_y, effective_rank_pooled.
+    """
+    found: dict[str, Sampled] = {}
+    columns = torch.arange(counts.shape[1])
+    for name, parts in (("effective_rank_x", [x]), ("effective_rank_y", [y]), ("effective_rank_pooled", [x, y])):
+        found |= estimates(_effective_rank(name, parts, counts), columns, counts)
     return found
 
 
@@ -67,11 +82,18 @@ def _log_mean(name: str, sums: KernelSums) -> Statistic:
     return statistic
 
 
-def _effective_rank(name: str, rows: Float[Tensor, "n d"], groups: Int[Tensor, "n"], count: int) -> Statistic:
+def _effective_rank(name: str, parts: Sequence[Rows], counts: Int[Tensor, "b g"]) -> Statistic:
     """The effective rank with eigenvalues to first order in the weights: the squares along the sample's own axes."""
-    eigenvalues, vectors = spectrum(rows)
-    used = vectors[:, eigenvalues > 0].to(rows.dtype)
-    squares = case_sums((rows @ used).square_(), groups, count)
+    eigenvalues, vectors = spectrum(*(part.embeddings for part in parts))
+    used = vectors[:, eigenvalues > 0]
+    squares = used.new_zeros(counts.shape[1], used.shape[1])
+    for part in parts:
+        for rows, groups in zip(
+            torch.split(part.embeddings, _ROWS_AT_ONCE),
+            torch.split(lots(part.groups, counts), _ROWS_AT_ONCE),
+            strict=True,
+        ):
+            squares.index_add_(0, groups, (rows @ used.to(rows.dtype)).square_().double())
 
     def statistic(weights: Float[Tensor, "b u"]) -> Mapping[str, Float[Tensor, "b"]]:
         return {name: rank_of_spectrum(weights @ squares)}

@@ -5,17 +5,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
-from closegap.metrics.bootstrap import Sampled, estimates
+from closegap.metrics.bootstrap import Sampled, estimates, lots
 from closegap.metrics.cosines import relative_gap
 from closegap.metrics.gap import debiased_gap, largest_dimensions, sampling_variance
-from closegap.metrics.positives import Pairs, Rows, case_sums
+from closegap.metrics.positives import Pairs, Rows, case_blocks
 
 
 def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 3) -> dict[str, Sampled]:
     """Gap, cosines and relative gap of two modalities with bootstrap draws.
 
-    All are functions of each case's sum of rows, so a resample is a weighted sum of these: O(b c d) in all. Copies of a
-    case that is drawn twice count as one case: they are not each other's non-pairs.
+    All are functions of each group's sums over its cases, so a resample is a weighted sum of these: O(b g d) in all.
+    Copies of a case that is drawn twice count as one case: they are not each other's non-pairs.
 
     A resample's gap is too large by about the sampling floor f, as the sample's own gap is: the resample's centres
     scatter around the sample's, which scatter around the population's. So each draw is debiased: sqrt(max(0, g^2 -
@@ -44,10 +44,10 @@ def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 3)
     case_groups[x.cases], case_groups[y.cases] = x.groups, y.groups
     variance = sampling_variance(x.embeddings, y.embeddings, pairs, case_groups)
     largest = largest_dimensions(x.embeddings, y.embeddings, k)
-    sums = _CaseSums(x.embeddings, y.embeddings, pairs, largest)
+    sums = _GroupSums(x.embeddings, y.embeddings, pairs, lots(case_groups, counts), largest)
     if not sums.true_pairs[:, 1].any():
         raise UsageError("no case has both modalities, so there is no true pair to measure")
-    found = estimates(sums.statistic, case_groups, counts)
+    found = estimates(sums.statistic, torch.arange(len(sums.x)), counts)
     squared, in_largest, floor = found.pop("squared"), found.pop("in_largest"), variance.sum().sqrt()
     gap = torch.tensor(squared.value, dtype=torch.float64).sqrt()
     draws = debiased_gap(squared.draws.sqrt(), floor)
@@ -64,20 +64,34 @@ def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 3)
     }
 
 
-class _CaseSums:
-    """Per case: the sums of its rows, and the sums and numbers of its products."""
+class _GroupSums:
+    """Per group: the sums of its rows, and over its cases the sums and numbers of their products."""
 
     def __init__(
-        self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs, largest: Int[Tensor, "k"]
+        self,
+        x: Float[Tensor, "n d"],
+        y: Float[Tensor, "m d"],
+        pairs: Pairs,
+        groups: Int[Tensor, "c"],
+        largest: Int[Tensor, "k"],
     ) -> None:
         self.largest = largest
-        self.x, self.y = (
-            torch.cat([case_sums(rows, cases, pairs.cases), _counts(cases, pairs.cases)], dim=1)
-            for rows, cases in ((x, pairs.x_cases), (y, pairs.y_cases))
-        )
-        self.true_pairs = _products(self.x, self.y)
+        count, width = 1 + int(groups.max()), x.shape[1] + 1
+        self.x, self.y = torch.zeros(2, count, width, dtype=torch.float64, device=x.device)
+        products = torch.zeros(count, 6, dtype=torch.float64, device=x.device)
+        for block, (x_rows, y_rows) in case_blocks((pairs.x_cases, pairs.y_cases), pairs.cases):
+            of_x, of_y = (
+                _block_sums(side[rows], cases[rows] - block.start, block.stop - block.start)
+                for side, cases, rows in ((x, pairs.x_cases, x_rows), (y, pairs.y_cases, y_rows))
+            )
+            theirs = groups[block]
+            self.x.index_add_(0, theirs, of_x)
+            self.y.index_add_(0, theirs, of_y)
+            inside = [_products(of_x, of_y), _products(of_x, of_x), _products(of_y, of_y)]
+            products.index_add_(0, theirs, torch.cat(inside, dim=1))
+        self.true_pairs = products[:, :2]
         # Columns: sum and number of products across, inside x, inside y.
-        self.same_case = torch.cat([self.true_pairs, _products(self.x, self.x), _products(self.y, self.y)], dim=1)
+        self.same_case = products
 
     def statistic(self, weights: Float[Tensor, "b c"]) -> dict[str, Float[Tensor, "b"]]:
         x, y = weights @ self.x, weights @ self.y
@@ -101,8 +115,12 @@ class _CaseSums:
         }
 
 
-def _counts(cases: Int[Tensor, "n"], count: int) -> Float[Tensor, "c 1"]:
-    return torch.bincount(cases, minlength=count).double()[:, None]
+def _block_sums(rows: Float[Tensor, "n d"], cases: Int[Tensor, "n"], count: int) -> Float[Tensor, "c d1"]:
+    """The sum of each case's rows, and in the last column their number."""
+    sums = torch.zeros(count, rows.shape[1] + 1, dtype=torch.float64, device=rows.device)
+    sums[:, :-1].index_add_(0, cases, rows.double())
+    sums[:, -1] = torch.bincount(cases, minlength=count)
+    return sums
 
 
 def _products(a: Float[Tensor, "c d1"], b: Float[Tensor, "c d1"]) -> Float[Tensor, "c 2"]:

@@ -10,7 +10,12 @@ from closegap.metrics.positives import Pairs, Rows
 from closegap.metrics.retrieval import Ranks, retrieval_estimates, retrieval_ranks
 
 
-def counterpart_ranks(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs | None = None) -> Ranks:
+def counterpart_ranks(
+    x: Float[Tensor, "n d"],
+    y: Float[Tensor, "m d"],
+    pairs: Pairs | None = None,
+    queries: Int[Tensor, "q"] | None = None,
+) -> Ranks:
     """Ranks of the case's rows of `x` for each row of `y`, searched among all of `x` and all *other* rows of `y`.
 
     Whatever is of the query's own modality competes, a further row of its case too. The score is gameable alone:
@@ -21,21 +26,25 @@ def counterpart_ranks(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: P
         x: unit rows of the modality that is looked for (images); they come first in the index.
         y: unit rows of the queries' modality (captions).
         pairs: which rows are of one case; aligned one to one by default.
+        queries: the rows of `y` that ask; all by default. All are in the index.
     """
     pairs = Pairs.of(x, y, pairs)
     own = torch.arange(len(y), device=y.device)
+    asking = own if queries is None else queries
     # In the index a row of the query's modality is of a case of its own: nobody's positive.
-    index = Pairs(pairs.y_cases, torch.cat([pairs.x_cases, pairs.cases + own]))
-    return retrieval_ranks(y, torch.cat([x, y]), index, excluded=len(x) + own)
+    index = Pairs(pairs.y_cases[asking], torch.cat([pairs.x_cases, pairs.cases + own]))
+    return retrieval_ranks(y[asking], torch.cat([x, y]), index, excluded=len(x) + asking)
 
 
-def own_modality_share(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], k: int = 10) -> Float[Tensor, "m"]:
+def own_modality_share(
+    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], k: int = 10, queries: Int[Tensor, "q"] | None = None
+) -> Float[Tensor, "q"]:
     """Share of the query's own modality among the k nearest of each row of `y` in the index of `counterpart_ranks`.
 
     In [0, 1]; `expected_own_share` where the index is blind to modality.
     """
-    own = torch.arange(len(y), device=y.device)
-    found = nearest(y, torch.cat([x, y]), k, excluded=len(x) + own)
+    asking = torch.arange(len(y), device=y.device) if queries is None else queries
+    found = nearest(y[asking], torch.cat([x, y]), k, excluded=len(x) + asking)
     return (found >= len(x)).double().mean(1)
 
 
@@ -44,17 +53,21 @@ def expected_own_share(x_rows: int, y_rows: int) -> float:
     return (y_rows - 1) / (x_rows + y_rows - 1)
 
 
-def counterpart_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 10) -> dict[str, Sampled]:
+def counterpart_estimates(
+    x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 10, queries: Int[Tensor, "q"] | None = None
+) -> dict[str, Sampled]:
     """The scores of `retrieval_estimates`, own_modality_share and expected_own_share; rows of `y` are the queries.
 
-    Queries are resampled by group, the index stays as it is. Only queries whose case is in `x` count.
+    Queries are resampled by group, the index stays as it is. Only queries whose case is in `x` count; `queries` names
+    the rows of `y` that ask, all by default.
 
     Raises:
         UsageError: no case has both modalities.
     """
-    ranks = counterpart_ranks(x.embeddings, y.embeddings, Pairs(x.cases, y.cases))
-    found = retrieval_estimates(ranks, y.groups, counts)
-    shares = own_modality_share(x.embeddings, y.embeddings, k)[ranks.queries]
-    found |= estimates(weighted_means({"own_modality_share": shares}), y.groups[ranks.queries], counts)
+    ranks = counterpart_ranks(x.embeddings, y.embeddings, Pairs(x.cases, y.cases), queries)
+    groups = y.groups if queries is None else y.groups[queries]
+    found = retrieval_estimates(ranks, groups, counts)
+    shares = own_modality_share(x.embeddings, y.embeddings, k, queries)[ranks.queries]
+    found |= estimates(weighted_means({"own_modality_share": shares}), groups[ranks.queries], counts)
     expected = expected_own_share(len(x.embeddings), len(y.embeddings))
     return found | {"expected_own_share": Sampled(expected, torch.empty(0))}

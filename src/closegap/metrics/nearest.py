@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 _SCORES_AT_ONCE = 2**23
+_QUERIES_AT_ONCE = 64  # at least, as in retrieval
 
 
 def nearest(
@@ -22,7 +23,7 @@ def nearest(
     """
     k = min(k, len(gallery) - (excluded is not None))
     found = torch.empty(len(queries), max(k, 0), dtype=torch.int64, device=queries.device)
-    step = min(len(queries), max(1, _SCORES_AT_ONCE // max(1, len(gallery))))
+    step = min(len(queries), max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, len(gallery))))
     # Two tiles for the whole sweep, as in retrieval: allocated anew they would fragment the heap.
     scores, flags = queries.new_empty(step, len(gallery)), queries.new_empty(step, len(gallery))
     for start in range(0, len(queries) if k > 0 else 0, max(1, step)):

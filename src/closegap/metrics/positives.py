@@ -1,7 +1,8 @@
 """Which rows of two modalities belong to one case, where either may have several rows of a case, or none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -108,7 +109,8 @@ def rows_of(embeddings: EmbeddingSet, modality: str) -> Rows:
         raise UsageError(f"expected a modality of the set ({', '.join(embeddings.modalities)}), got {modality!r}")
     cases, groups = codes(embeddings.ids), group_codes(embeddings)
     index = embeddings.mask(modality).nonzero().squeeze(1)
-    rows = embeddings.embeddings[modality][index]
+    values = embeddings.embeddings[modality]
+    rows = values if len(index) == len(values) else values[index]  # the whole of a mapped file is not copied
     if rows.dtype != torch.float64:
         rows = rows.float()
     return Rows(rows, cases[index], groups[index], index)
@@ -135,6 +137,24 @@ def group_codes(embeddings: EmbeddingSet) -> Int[Tensor, "n"]:
                 f"row {row}: case {case!r} is in group {group!r} and in {group_of[case]!r}; a case has one group"
             )
     return codes(embeddings.groups)
+
+
+def case_blocks(
+    cases: Sequence[Int[Tensor, "_"]], count: int, at_once: int = _ROWS_AT_ONCE
+) -> Iterator[tuple[slice, list[Int[Tensor, "_"]]]]:
+    """Blocks of case numbers, 0 to `count`, each with its rows of every side: sums by case in O(n) memory.
+
+    Args:
+        cases: the case of each row, for each side.
+        count: how many case numbers there are.
+        at_once: case numbers in a block.
+    """
+    edges = torch.arange(0, count + at_once, at_once).clamp(max=count)
+    orders = [torch.argsort(side, stable=True) for side in cases]
+    bounds = [torch.searchsorted(side[order], edges).tolist() for side, order in zip(cases, orders, strict=True)]
+    for block, (start, stop) in enumerate(pairwise(edges.tolist())):
+        rows = [order[at[block] : at[block + 1]] for order, at in zip(orders, bounds, strict=True)]
+        yield slice(start, stop), rows
 
 
 def case_sums(rows: Float[Tensor, "n d"], cases: Int[Tensor, "n"], count: int) -> Float[Tensor, "c d"]:

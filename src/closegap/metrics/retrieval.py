@@ -12,6 +12,7 @@ from closegap.metrics.bootstrap import Sampled, estimates, weighted_means, weigh
 from closegap.metrics.positives import Pairs
 
 _SCORES_AT_ONCE = 2**23
+_QUERIES_AT_ONCE = 64  # at least: with fewer, reading the gallery would take longer than multiplying with it
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _ranks_by_tile(
     positives = _padded_positives(pairs)
     queries, gallery = len(positives), like.shape[1]
     above, tied = torch.zeros_like(positives), torch.zeros_like(positives)
-    step = min(queries, max(1, _SCORES_AT_ONCE // max(1, gallery)))
+    step = min(queries, max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, gallery)))
     # Two tiles for the whole sweep: tiles allocated anew between small results that stay would fragment the heap.
     scores, flags = like.new_empty(step, gallery), like.new_empty(step, gallery)
     for start in range(0, queries, max(1, step)):

@@ -13,6 +13,7 @@ from closegap.metrics.bootstrap import Sampled
 from closegap.metrics.positives import group_codes
 from closegap.report.measures import ALL, Attempt, Counts, Couple, Family, Measured
 from closegap.report.report import Arm, Estimate, Skipped
+from closegap.report.sampling import is_sampled, sampled_cases
 
 _OF_ONE = ("mean_angular/", "uniformity/", "effective_rank/")
 
@@ -29,19 +30,23 @@ class Card:
         return Arm(name, {key: Estimate(found.value, found.low, found.high) for key, found in self.metrics.items()})
 
 
-def measure(embeddings: EmbeddingSet, counts: Counts, families: Sequence[Family] = ALL) -> Card:
+def measure(
+    embeddings: EmbeddingSet, counts: Counts, families: Sequence[Family] = ALL, *, in_full: bool = False
+) -> Card:
     """The card of a set.
 
     Args:
         embeddings: two modalities at least.
         counts: how often each group is drawn in each resample (`resample_counts`); cards that share them are paired.
         families: what is measured; `QUICK` where it is done often.
+        in_full: measure all cases, however many; by default sets of more than 50,000 are sampled (`sampling`).
     """
     metrics: Measured = {}
     skipped: list[Skipped] = []
     pairs = list(combinations(embeddings.modalities, 2))
+    chosen = sampled_cases(len(set(embeddings.ids))) if is_sampled(embeddings, in_full) else None
     for a, b in pairs:
-        couple = Couple(embeddings, a, b)
+        couple = Couple(embeddings, a, b, chosen)
         attempts = (attempt for family in families for attempt in family(couple, counts))
         found = attempted(attempts, f"{a}|{b}:" if len(pairs) > 1 else "")
         metrics |= found.metrics

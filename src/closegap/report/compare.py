@@ -11,6 +11,7 @@ from closegap.metrics.bootstrap import resample_counts
 from closegap.report.card import Card, group_count, mean_card, measure
 from closegap.report.measures import ALL, Family
 from closegap.report.report import Estimate, Report, Skipped
+from closegap.report.sampling import is_sampled, sampling_facts
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def compare(
     data: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
     families: Sequence[Family] = ALL,
+    in_full: bool = False,
 ) -> Comparison:
     """Measure every result and put arms side by side; the first arm is the baseline.
 
@@ -60,6 +62,7 @@ def compare(
         data: further facts on the data for the report.
         progress: called with (results measured, results).
         families: what is measured; `QUICK` where it must not take long.
+        in_full: measure all cases, however many; by default sets of more than 50,000 are sampled (`sampling`).
 
     Raises:
         UsageError: no result, or results on different cases.
@@ -71,7 +74,7 @@ def compare(
     counts = resample_counts(group_count(first), resamples)
     cards: dict[str, list[Card]] = {}
     for done, result in enumerate(results, start=1):
-        cards.setdefault(result.arm, []).append(measure(result.embeddings, counts, families))
+        cards.setdefault(result.arm, []).append(measure(result.embeddings, counts, families, in_full=in_full))
         if progress is not None:
             progress(done, len(results))
     facts: dict[str, Any] = {
@@ -81,6 +84,8 @@ def compare(
         "groups": group_count(first),
         "resamples": resamples,
     }
+    if is_sampled(first, in_full):
+        facts["sample"] = sampling_facts(facts["cases"])
     if any(result.seed is not None for result in results):
         facts["seeds"] = {arm: [r.seed for r in results if r.arm == arm] for arm in cards}
     sets = {result.arm: result.embeddings for result in reversed(results)}

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.embedding_set import EmbeddingSet
 from closegap.report.figures import Control, Plot, Section, color, legend, plotly_text, series_color
 
 _BINS = 60
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,24 @@ def cosine_histograms(sets: Mapping[str, EmbeddingSet], *, non_pairs: int = 50_0
 
 def _cosines(embeddings: EmbeddingSet, a: str, b: str, non_pairs: int, seed: int) -> _Cosines:
     rows = torch.nonzero(embeddings.mask(a) & embeddings.mask(b)).flatten()
-    left, right = embeddings.embeddings[a][rows].float(), embeddings.embeddings[b][rows].float()
+    left, right = embeddings.embeddings[a], embeddings.embeddings[b]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(embeddings.ids))}
     case = np.array([numbers[embeddings.ids[row]] for row in rows.tolist()], dtype=np.int64)
     i, j = (
         np.random.default_rng(seed).integers(len(rows), size=(2, non_pairs)) if len(rows) > 1 else np.empty((2, 0), int)
     )
     different = case[i] != case[j]
-    return _Cosines(_rowwise(left, right), _rowwise(left[i[different]], right[j[different]]))
+    return _Cosines(_between(left, right, rows, rows), _between(left, right, rows[i[different]], rows[j[different]]))
 
 
-def _rowwise(left: Float[Tensor, "n d"], right: Float[Tensor, "n d"]) -> Float[np.ndarray, " n"]:
-    cosines: Float[np.ndarray, " n"] = (left * right).sum(dim=1).numpy()
+def _between(
+    left: Float[Tensor, "n d"], right: Float[Tensor, "n d"], i: Int[Tensor, "m"], j: Int[Tensor, "m"]
+) -> Float[np.ndarray, " m"]:
+    """Cosines of rows i of one modality with rows j of the other, block by block: the rows may be a mapped file."""
+    blocks = zip(torch.split(i, _BLOCK), torch.split(j, _BLOCK), strict=True)
+    cosines: Float[np.ndarray, " m"] = torch.cat(
+        [(left[a].float() * right[b].float()).sum(1) for a, b in blocks]
+    ).numpy()
     return cosines
 
 

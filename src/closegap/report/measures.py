@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeAlias
 
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from closegap.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.metrics.bootstrap import Sampled
 from closegap.metrics.distribution import distribution_estimates
-from closegap.metrics.geometry import geometry_estimates
+from closegap.metrics.geometry import rank_estimates, uniformity_estimates
 from closegap.metrics.grouping import grouping_estimates
 from closegap.metrics.hubness import hubness_estimates
 from closegap.metrics.location import location_estimates
@@ -31,11 +31,19 @@ Measured = dict[str, Sampled]
 
 @dataclass(frozen=True)
 class Couple:
-    """Two modalities of a set."""
+    """Two modalities of a set.
+
+    Args:
+        embeddings: the set.
+        a: the first modality.
+        b: the second.
+        chosen: the cases, by number, that are measured where all would take too long; None for all.
+    """
 
     embeddings: EmbeddingSet
     a: str
     b: str
+    chosen: Bool[Tensor, "c"] | None = None
 
     @cached_property
     def x(self) -> Rows:
@@ -46,6 +54,10 @@ class Couple:
     def y(self) -> Rows:
         """The rows of the second."""
         return rows_of(self.embeddings, self.b)
+
+    def some(self, rows: Rows) -> Rows:
+        """Those of the rows whose case is measured."""
+        return rows if self.chosen is None else rows.pick(self.chosen[rows.cases])
 
     def named(self, name: str) -> str:
         """A metric's public name: modalities stand for x and y.
@@ -81,17 +93,20 @@ def location(couple: Couple, counts: Counts) -> Iterator[Attempt]:
 def retrieval(couple: Couple, counts: Counts) -> Iterator[Attempt]:
     """Recall, ranks and precision over the full gallery, both ways."""
     for direction, queries, gallery in _directions(couple):
-        yield direction, partial(_prefixed_by, direction, partial(_retrieval, queries, gallery, counts))
+        measured = partial(_retrieval, couple.some(queries), gallery, counts)
+        yield direction, partial(_prefixed_by, direction, measured)
 
 
 def geometry(couple: Couple, counts: Counts) -> Iterator[Attempt]:
     """Uniformities and effective ranks."""
-    yield "geometry", lambda: _public(couple, geometry_estimates(couple.x, couple.y, counts))
+    some = (couple.some(couple.x), couple.some(couple.y))
+    yield "uniformities", lambda: _public(couple, uniformity_estimates(*some, counts))
+    yield "effective ranks", lambda: _public(couple, rank_estimates(couple.x, couple.y, counts))
 
 
 def separability(couple: Couple, counts: Counts) -> Iterator[Attempt]:
     """How well a classifier tells the modalities apart."""
-    yield "separability", lambda: separability_estimates(couple.x, couple.y, counts)
+    yield "separability", lambda: separability_estimates(couple.some(couple.x), couple.some(couple.y), counts)
 
 
 def distribution(couple: Couple, counts: Counts) -> Iterator[Attempt]:
@@ -102,13 +117,13 @@ def distribution(couple: Couple, counts: Counts) -> Iterator[Attempt]:
 def hubness(couple: Couple, counts: Counts) -> Iterator[Attempt]:
     """How unevenly items are retrieved, both ways."""
     for direction, queries, gallery in _directions(couple):
-        measured = partial(hubness_estimates, queries, gallery, counts)
+        measured = partial(hubness_estimates, couple.some(queries), couple.some(gallery), counts)
         yield f"{direction}, hubness", partial(_prefixed_by, direction, measured)
 
 
 def mixed(couple: Couple, counts: Counts) -> Iterator[Attempt]:
     """Search of one index of both modalities for the counterpart of each row of the second."""
-    yield "mixed search", lambda: _prefixed("mixed", counterpart_estimates(couple.x, _first(couple.y), counts))
+    yield "mixed search", lambda: _prefixed("mixed", _counterpart(couple, counts))
 
 
 def mixed_balanced(couple: Couple, counts: Counts) -> Iterator[Attempt]:
@@ -120,7 +135,8 @@ def mixed_graded(couple: Couple, counts: Counts) -> Iterator[Attempt]:
     """NDCG of one index of both modalities; relevance from concepts, without them from the first labels."""
 
     def measured() -> Measured:
-        found = graded_estimates(couple.x, _first(couple.y), _relevance(couple.embeddings), counts)
+        x, y = couple.some(couple.x), couple.some(_first(couple.y))
+        found = graded_estimates(x, y, _relevance(couple.embeddings), counts)
         return _prefixed("mixed", _public(couple, found))
 
     yield "mixed/ndcg@10", measured
@@ -170,7 +186,13 @@ def _balanced(couple: Couple, counts: Counts) -> Measured:
     view = next((rows for rows in (y_further, x_further, *others) if len(rows.cases)), None)
     if view is None:
         raise UsageError("balanced search needs a further view of a case (a second row or a third modality): no view")
-    return balanced_estimates(x, y, view, counts)
+    return balanced_estimates(x, y, couple.some(view), counts)
+
+
+def _counterpart(couple: Couple, counts: Counts) -> Measured:
+    y = _first(couple.y)
+    queries = None if couple.chosen is None else couple.chosen[y.cases].nonzero().squeeze(1)
+    return counterpart_estimates(couple.x, y, counts, queries=queries)
 
 
 def _relevance(embeddings: EmbeddingSet) -> Relevance:
@@ -197,7 +219,7 @@ def _without_labels() -> Measured:
 def _labelled(
     measured: Callable[..., Measured], couple: Couple, labels: Sequence[str], counts: Counts, suffix: str
 ) -> Measured:
-    found = _public(couple, measured(couple.x, couple.y, labels, counts))
+    found = _public(couple, measured(couple.some(couple.x), couple.some(couple.y), labels, counts))
     return {name + suffix: value for name, value in found.items()}
 
 

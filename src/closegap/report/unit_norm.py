@@ -7,6 +7,7 @@ import torch
 from closegap.embedding_set import EmbeddingSet
 from closegap.errors import DataError
 
+_BLOCK = 8192
 _ROUNDED = 1e-3  # norms this close to 1 were stored in half precision; normalising them is no news
 
 
@@ -19,7 +20,7 @@ def unit_norm(embeddings: EmbeddingSet) -> tuple[EmbeddingSet, list[str]]:
     rows, notes = {}, []
     for name, values in embeddings.embeddings.items():
         present = embeddings.mask(name)
-        norms = values.double().norm(dim=1)
+        norms = torch.cat([block.double().norm(dim=1) for block in torch.split(values, _BLOCK)])
         bad = (present & (~norms.isfinite() | (norms == 0))).nonzero()[:, 0].tolist()
         if bad:
             norm = float(norms[bad[0]])

@@ -15,6 +15,8 @@ class Training:
         epochs: passes over the training cases; `steps` overrides it.
         steps: number of optimisation steps.
         batch_size: cases per step, over all processes.
+        micro_batch: cases of a process that are embedded with a graph at once, for a `batch_size` that memory would not
+            hold; the gradient stays that of the whole batch. null embeds a process's cases together.
         lr: peak learning rate of heads, temperature and loss parameters, and of towers without their own.
         tower_lr: modality name to its tower's peak learning rate.
         weight_decay: of matrices; vectors and scalars are not decayed.
@@ -22,6 +24,8 @@ class Training:
         warmup: share of the steps over which the rate rises linearly; after it falls to 0 along a cosine.
         clip_norm: largest norm of the gradient.
         precision: bf16 runs towers and heads under autocast; losses stay in float32.
+        shuffle_window: shuffle the cases of so many at a time, and blocks of a 32nd of it over the whole epoch, so that
+            shards are read almost in order; null shuffles all cases at once.
         workers: processes that prepare inputs; 0 prepares in the training process.
         mask_groups: cases of one group (article, patient) are not each other's negatives.
         cache_features: keep frozen towers' outputs on disk.
@@ -39,6 +43,7 @@ class Training:
     epochs: int = 30
     steps: int | None = None
     batch_size: int = 256
+    micro_batch: int | None = None
     lr: float = 1e-3
     tower_lr: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.1
@@ -46,6 +51,7 @@ class Training:
     warmup: float = 0.05
     clip_norm: float = 1.0
     precision: Literal["no", "bf16"] = "no"
+    shuffle_window: int | None = None
     workers: int = 0
     mask_groups: bool = True
     cache_features: bool = True
@@ -58,7 +64,10 @@ class Training:
 
     def __post_init__(self) -> None:
         positive = {name: getattr(self, name) for name in ("epochs", "batch_size", "lr", "clip_norm")}
-        positive |= {name: getattr(self, name) for name in ("steps", "validate_every", "checkpoint_every")}
+        positive |= {
+            name: getattr(self, name)
+            for name in ("steps", "micro_batch", "shuffle_window", "validate_every", "checkpoint_every")
+        }
         for name, value in positive.items():
             if value is not None and value <= 0:
                 raise UsageError(f"train.{name}: {value} given, expected a number above 0")

@@ -5,9 +5,9 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from closegap.distributed import gather_batch
+from closegap.distributed import AllProcesses, gather_batch
 from closegap.encoders.batch import Batch
-from closegap.losses.base import Loss
+from closegap.losses import Loss, dividing_work
 
 
 def contrastive_step(
@@ -15,7 +15,8 @@ def contrastive_step(
 ) -> tuple[dict[str, Float[Tensor, ""]], Float[Tensor, ""]]:
     """The loss terms of the global batch, and the temperature.
 
-    Every process computes the loss on all rows; the gather's backward sums the processes' gradients, so that the mean
+    Every process computes the loss on all rows, and large batches are divided: each process computes its part of the
+    tiles of InfoNCE and Centroid Uniformity. The gather's backward sums the processes' gradients, so that the mean
     which data-parallel training takes over processes is the gradient of the global loss.
 
     Args:
@@ -27,4 +28,5 @@ def contrastive_step(
     """
     embeddings, present, temperature = model(batch, progress)
     embeddings, present, groups = gather_batch(embeddings, present, batch.groups)
-    return loss(embeddings, present, temperature, progress, groups if mask_groups else None), temperature
+    with dividing_work(AllProcesses()):
+        return loss(embeddings, present, temperature, progress, groups if mask_groups else None), temperature

@@ -24,6 +24,7 @@ from closegap.encoders.batch import Batch
 from closegap.errors import ClosegapError, UsageError
 from closegap.files import write_text
 from closegap.train import checkpoint, optim
+from closegap.train.cached_step import cached_step
 from closegap.train.checkpoint import Progress
 from closegap.train.embed import embed
 from closegap.train.features import FeatureCache
@@ -134,6 +135,7 @@ class Trainer:
             start=self.progress.step,
             rank=accelerator.process_index,
             world_size=accelerator.num_processes,
+            window=self.training.shuffle_window,
         )
         validate_every = self.training.validate_every or self.steps_per_epoch
         checkpoint_every = self.training.checkpoint_every or self.steps_per_epoch
@@ -163,13 +165,15 @@ class Trainer:
         factor = optim.rate_factor(step, self.steps, self.training.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * factor
-        with torch.autocast(self.accelerator.device.type, torch.bfloat16, self.training.precision == "bf16"):
-            terms, temperature = contrastive_step(
-                self.parallel, self.loss, batch, step / self.steps, self.training.mask_groups
-            )
-        stacked = torch.stack(list(terms.values()))
+        micro_batch = self.training.micro_batch or len(batch.groups)
+        whole = micro_batch >= len(batch.groups)
         self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(stacked.sum())
+        given = (self.parallel, self.loss, batch, step / self.steps, self.training.mask_groups)
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, self.training.precision == "bf16"):
+            terms, temperature = contrastive_step(*given) if whole else cached_step(*given, micro_batch)
+        stacked = torch.stack(list(terms.values()))
+        if whole:
+            self.accelerator.backward(stacked.sum())
         norm = nn.utils.clip_grad_norm_(self._trained(), self.training.clip_norm)
         # One transfer for all, so that the device waits once a step.
         *found, tau, length = torch.cat([stacked.detach(), torch.stack([temperature.detach(), norm])]).tolist()

@@ -1,0 +1,138 @@
+"""Embeddings of a split of any size: in parts that are written whole, so that a killed run goes on where it stopped."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import torch
+from safetensors.torch import save
+
+from closegap.data import Case, Source, load_cases
+from closegap.embedding_set import EmbeddingSet
+from closegap.encoders.model import MultimodalModel
+from closegap.errors import UsageError
+from closegap.files import digest, whole_file, write_text
+from closegap.train.checkpoint import load_model, read_progress
+from closegap.train.embed import described, embed, rows_of_cases
+from closegap.train.joined import joined
+from closegap.train.log import Nobody, Watcher
+from closegap.train.prepared import prepare
+from closegap.train.run import build, chosen_checkpoint, read_config
+
+PART = 1024
+"""Cases in a part."""
+
+Parts: TypeAlias = Mapping[int, Sequence[Case]]
+Workers: TypeAlias = Callable[[Path, Sequence[str], Parts], Iterable[tuple[int, bytes]]]
+"""From a run's folder, config overrides and parts to each part's number and embedded form, in any order."""
+
+
+class PartEmbedder:
+    """The unit of work, here and on every worker: cases to the bytes of a .safetensors file of their rows.
+
+    Args:
+        model: the model.
+        device: where it is.
+    """
+
+    def __init__(self, model: MultimodalModel, device: torch.device) -> None:
+        self.model, self.device = model.to(device), device
+
+    @classmethod
+    def of_run(cls, folder: Path, overrides: Sequence[str] = ()) -> Self:
+        """With the model of a run, rebuilt from its folder.
+
+        Raises:
+            ClosegapError: no run, no checkpoint, or a checkpoint of another model.
+        """
+        run = build(read_config(folder, overrides))
+        load_model(chosen_checkpoint(folder, run.train.keep), run.model)
+        return cls(run.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def __call__(self, cases: Sequence[Case]) -> bytes:
+        """The rows of these cases."""
+        found = embed(self.model, prepare(cases, self.model, None, self.device), self.device)
+        tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in found.embeddings.items()}
+        return save(tensors | {f"present/{name}": found.mask(name) for name in found.modalities})
+
+
+def here(folder: Path, overrides: Sequence[str], parts: Parts) -> Iterator[tuple[int, bytes]]:
+    """Parts embedded one after the other in this process; see `Workers`."""
+    embedder = PartEmbedder.of_run(folder, overrides)
+    for number, cases in parts.items():
+        yield number, embedder(cases)
+
+
+def embed_in_parts(
+    folder: Path,
+    split: str,
+    out: Path,
+    overrides: Sequence[str] = (),
+    watcher: Watcher | None = None,
+    source: Source | None = None,
+    workers: Workers = here,
+    part: int = PART,
+) -> EmbeddingSet:
+    """Embed a split with a run's model into `out`; what a killed call left in OUT.parts is not embedded again.
+
+    Args:
+        folder: the run.
+        split: "train", "validation" or "test".
+        out: the .safetensors file; its table of rows is written beside it.
+        overrides: config overrides (`--data.root DIR`).
+        watcher: who is told how it goes.
+        source: cases in place of those of the run's config; they may lack modalities.
+        workers: where the work is done.
+        part: cases in a part.
+
+    Returns:
+        The set, mapped into memory.
+
+    Raises:
+        ClosegapError: no run, no checkpoint, no such split.
+        UsageError: OUT.parts holds parts of another run, split or data.
+    """
+    watcher = watcher or Nobody()
+    run = build(read_config(folder, overrides))
+    checkpoint = chosen_checkpoint(folder, run.train.keep)
+    data = source or run.data
+    wanted = [name for name in run.model.modalities if name in data.modalities]
+    cases = load_cases(data, run.checks, wanted, watcher.images).split(split)
+    state = {"arm": run.arm or folder.name, "seed": run.seed, "split": split, "step": read_progress(checkpoint).step}
+    parts = {n: cases[n * part : (n + 1) * part] for n in range(-(-len(cases) // part))}
+    kept = _parts_folder(out, {**state, "part": part, "work": _digest(checkpoint, cases)})
+    files = {number: kept / f"{number:08d}.safetensors" for number in parts}
+    missing = {number: parts[number] for number, file in files.items() if not file.exists()}
+    done = len(cases) - sum(map(len, missing.values()))
+    watcher.features("cases", done, len(cases))
+    for number, content in workers(folder, overrides, missing) if missing else ():
+        with whole_file(files[number]) as temporary:
+            temporary.write_bytes(content)
+        done += len(missing[number])
+        watcher.features("cases", done, len(cases))
+    rows = [cases[case] for case, _ in rows_of_cases(cases)]
+    joined(list(files.values()), wanted, out, described(rows), state)
+    shutil.rmtree(kept)
+    return EmbeddingSet.load(out)
+
+
+def _digest(checkpoint: Path, cases: Sequence[Case]) -> str:
+    """Of what decides the parts: the weights, and which items each case has."""
+    weights = [file.read_bytes() for file in sorted(checkpoint.glob("model.safetensors"))]
+    return digest(*weights, *(repr((case.id, case.views)).encode() for case in cases))
+
+
+def _parts_folder(out: Path, work: Mapping[str, Any]) -> Path:
+    """OUT.parts, made for this work or left by it."""
+    folder = out.with_name(f"{out.name}.parts")
+    plan = folder / "work.json"
+    text = json.dumps(dict(work), indent=1) + "\n"
+    if not plan.exists():
+        write_text(plan, text)
+    elif plan.read_text(encoding="utf-8") != text:
+        raise UsageError(
+            f"{folder}: holds parts of another run, checkpoint, split or data; delete it, or write to another --out"
+        )
+    return folder

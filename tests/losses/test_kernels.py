@@ -1,0 +1,136 @@
+"""The Triton kernels equal the plain forms: on a GPU where there is one, in Triton's interpreter otherwise."""
+
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+from multiprocessing import get_context
+
+import pytest
+import torch
+from tests.losses.arms import draw
+from torch import Tensor
+
+from closegap.losses import dividing_work, info_nce, uniformity
+from closegap.losses.kernels import kernels_apply
+
+pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 1e-2}  # bfloat16 gradients are rounded to bfloat16
+SIZES = {"one": (1, 5), "two": (2, 5), "a block": (32, 16), "uneven": (70, 20)}
+CASES = [
+    (size, tau, missing, groups, dtype)
+    for size in SIZES
+    for tau, missing, groups in ((0.07, 0.0, 0), (0.01, 0.3, 0), (0.5, 0.0, 6), (0.2, 0.3, 6))
+    for dtype in TOLERANCES
+]
+DIVIDED, SIZES_OF_WORLDS = ("uneven", 0.2, 0.3, 6, torch.float32), (2, 3)
+Case = tuple[str, float, float, int, torch.dtype]
+Results = tuple[dict[Case, dict[str, list[Tensor]]], dict[int, dict[str, list[Tensor]]]]
+
+
+def inputs(case: Case) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Two modalities, the rows that have both, groups."""
+    size, _, missing, groups, dtype = case
+    n, d = SIZES[size]
+    batch = draw(3, n=n, d=d, m=2, missing=missing, groups=groups, dtype=dtype)
+    a, b = (rows.detach().to(DEVICE).requires_grad_() for rows in batch.embeddings.values())
+    rows = batch.present["image"] & batch.present["report"] if missing else None
+    return a, b, None if rows is None else rows.to(DEVICE), None if batch.groups is None else batch.groups.to(DEVICE)
+
+
+def by_kernel(case: Case) -> dict[str, list[Tensor]]:
+    """Values and gradients, by the kernels."""
+    from closegap.losses.kernels.info_nce import kernel_info_nce
+    from closegap.losses.kernels.uniformity import kernel_uniformity
+
+    a, b, rows, groups = inputs(case)
+    tau = torch.tensor(case[1], device=DEVICE, requires_grad=True)
+    value = kernel_info_nce(a, b, tau, rows, groups)
+    contrastive = [value, *torch.autograd.grad(value, [a, b, tau])]
+    kept = a if rows is None else a[rows]
+    value = kernel_uniformity(kept, groups if rows is None or groups is None else groups[rows])
+    spread = [value, *torch.autograd.grad(value, [a])]
+    return {"contrastive": [part.detach() for part in contrastive], "uniformity": [part.detach() for part in spread]}
+
+
+class Recorded:
+    """One of several processes that run one after the other: sums are of what all of them gave the time before."""
+
+    def __init__(self, rank: int, size: int, totals: dict[int, Tensor]) -> None:
+        self.rank, self.size, self.totals = rank, size, totals
+        self.given: list[Tensor] = []
+
+    def sum(self, values: Tensor) -> Tensor:
+        self.given.append(values.detach().clone())
+        return self.totals.get(len(self.given) - 1, values)
+
+    def max(self, values: Tensor) -> Tensor:
+        raise AssertionError("the kernels need no maximum over processes")
+
+
+def divided(case: Case, size: int) -> dict[str, list[Tensor]]:
+    """Mean over processes of values and gradients, the way that data-parallel training takes it."""
+    totals: dict[int, Tensor] = {}
+    for _ in range(2):  # the first round learns the sums
+        found, processes = [], [Recorded(rank, size, totals) for rank in range(size)]
+        for process in processes:
+            with dividing_work(process):
+                found.append(by_kernel(case))
+        sums = zip(*(process.given for process in processes), strict=True)
+        totals = {number: torch.stack(parts).sum(0) for number, parts in enumerate(sums)}
+    return {
+        name: [torch.stack([one[name][i] for one in found]).mean(0) for i in range(len(parts))]
+        for name, parts in found[0].items()
+    }
+
+
+def by_kernels() -> tuple[list[dict[str, list[Tensor]]], dict[int, dict[str, list[Tensor]]]]:
+    """All cases, and one by several processes, in a process that knows from its start whether it interprets."""
+    return [by_kernel(case) for case in CASES], {size: divided(DIVIDED, size) for size in SIZES_OF_WORLDS}
+
+
+def plain(case: Case) -> dict[str, list[Tensor]]:
+    """Values and gradients of the same rows, in float64."""
+    a, b, rows, groups = inputs(case)
+    a, b = a.detach().double().requires_grad_(), b.detach().double().requires_grad_()
+    tau = torch.tensor(case[1], device=DEVICE, dtype=torch.float64, requires_grad=True)
+    value = info_nce(a, b, tau, rows, groups)
+    spread = uniformity(a, rows, groups)
+    return {
+        "contrastive": [value.detach(), *torch.autograd.grad(value, [a, b, tau])],
+        "uniformity": [spread.detach(), *torch.autograd.grad(spread, [a])],
+    }
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        if DEVICE == "cpu":
+            patch.setenv("TRITON_INTERPRET", "1")
+        found, by_several = pool.submit(by_kernels).result()
+    return dict(zip(CASES, found, strict=True)), by_several
+
+
+def _check(found: dict[str, list[Tensor]], case: Case) -> None:
+    expected = plain(case)
+    for name, parts in found.items():
+        for part, reference in zip(parts, expected[name], strict=True):
+            assert part.isfinite().all()
+            error = (part.double() - reference).norm()
+            assert error <= TOLERANCES[case[-1]] * reference.norm() + 1e-6, name
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
+def test_kernels_equal_the_plain_forms(results: Results, case: Case) -> None:
+    _check(results[0][case], case)
+
+
+@pytest.mark.parametrize("size", SIZES_OF_WORLDS)
+def test_processes_divide_the_rows(results: Results, size: int) -> None:
+    _check(results[1][size], DIVIDED)
+
+
+def test_kernels_are_for_bfloat16_on_a_gpu() -> None:
+    rows = torch.empty(2, 8, dtype=torch.bfloat16)
+    assert not kernels_apply(rows)
+    assert kernels_apply(rows.cuda()) if torch.cuda.is_available() else True
