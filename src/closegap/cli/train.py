@@ -55,7 +55,11 @@ def train_run(config: Namespace, folder: Path, title: str = "training") -> None:
             if trainer.main and new:  # what was asked wrongly is asked again, and the folder must be free for it
                 shutil.rmtree(folder)
             raise
-    if trainer.main and trainer.validation_split.cases:
+    if not trainer.main:
+        return
+    if run.captioning is not None:
+        say(f"trained: {folder}; write captions with `closegap caption {folder} --out DIR`")
+    if trainer.validation_split.cases and not (run.captioning and run.captioning.frozen):
         say(f"report: {_write_report(trainer, run.arm or folder.name, run.seed)}")
 
 
