@@ -1,6 +1,6 @@
 """The report card: everything that is measured of one set of embeddings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import isfinite
@@ -8,10 +8,10 @@ from math import isfinite
 import torch
 
 from closegap.embedding_set import EmbeddingSet
-from closegap.errors import UsageError
+from closegap.errors import MissingExtraError, UsageError
 from closegap.metrics.bootstrap import Sampled
 from closegap.metrics.positives import group_codes
-from closegap.report.measures import ALL, Counts, Couple, Family, Measured
+from closegap.report.measures import ALL, Attempt, Counts, Couple, Family, Measured
 from closegap.report.report import Arm, Estimate, Skipped
 
 _OF_ONE = ("mean_angular/", "uniformity/", "effective_rank/")
@@ -41,21 +41,35 @@ def measure(embeddings: EmbeddingSet, counts: Counts, families: Sequence[Family]
     skipped: list[Skipped] = []
     pairs = list(combinations(embeddings.modalities, 2))
     for a, b in pairs:
-        prefix = f"{a}|{b}:" if len(pairs) > 1 else ""
         couple = Couple(embeddings, a, b)
-        for family in families:
-            for what, found in family(couple, counts):
-                try:
-                    measured = found()
-                except UsageError as error:
-                    skipped.append(Skipped(prefix + what, str(error)))
-                    continue
-                metrics |= {_named(name, prefix): value for name, value in measured.items() if isfinite(value.value)}
-                skipped += [
-                    Skipped(_named(name, prefix), "not a number on these data")
-                    for name, value in measured.items()
-                    if not isfinite(value.value)
-                ]
+        attempts = (attempt for family in families for attempt in family(couple, counts))
+        found = attempted(attempts, f"{a}|{b}:" if len(pairs) > 1 else "")
+        metrics |= found.metrics
+        skipped += found.skipped
+    return Card(metrics, skipped)
+
+
+def attempted(attempts: Iterable[Attempt], prefix: str = "") -> Card:
+    """The card of what can be measured; what cannot, or is no number on these data, is left out with the reason.
+
+    Args:
+        attempts: what is attempted, and the functions that measure it.
+        prefix: of the names of what is measured.
+    """
+    metrics: Measured = {}
+    skipped: list[Skipped] = []
+    for what, found in attempts:
+        try:
+            measured = found()
+        except (UsageError, MissingExtraError) as error:
+            skipped.append(Skipped(prefix + what, str(error)))
+            continue
+        metrics |= {_named(name, prefix): value for name, value in measured.items() if isfinite(value.value)}
+        skipped += [
+            Skipped(_named(name, prefix), "not a number on these data")
+            for name, value in measured.items()
+            if not isfinite(value.value)
+        ]
     return Card(metrics, skipped)
 
 
@@ -76,7 +90,7 @@ def mean_card(cards: Sequence[Card]) -> Card:
     """
     names = [name for name in cards[0].metrics if all(name in card.metrics for card in cards)]
     metrics = {name: _mean([card.metrics[name] for card in cards]) for name in names}
-    return Card(metrics, cards[0].skipped)
+    return Card(metrics, list(dict.fromkeys(item for card in cards for item in card.skipped)))
 
 
 def _mean(found: Sequence[Sampled]) -> Sampled:

@@ -1,7 +1,7 @@
 """Arms side by side on the same cases, with paired intervals and the spread over seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import stdev
 from typing import Any
 
@@ -10,7 +10,7 @@ from closegap.errors import UsageError
 from closegap.metrics.bootstrap import resample_counts
 from closegap.report.card import Card, group_count, mean_card, measure
 from closegap.report.measures import ALL, Family
-from closegap.report.report import Estimate, Report
+from closegap.report.report import Estimate, Report, Skipped
 
 
 @dataclass(frozen=True)
@@ -74,22 +74,36 @@ def compare(
         cards.setdefault(result.arm, []).append(measure(result.embeddings, counts, families))
         if progress is not None:
             progress(done, len(results))
-    means = {arm: mean_card(found) for arm, found in cards.items()}
-    baseline = next(iter(means))
-    differences = {arm: _difference(card, means[baseline]) for arm, card in means.items() if arm != baseline}
-    skipped = {(item.what, item.reason): item for card in means.values() for item in card.skipped}
     facts: dict[str, Any] = {
+        **(data or {}),
         "gallery": {name: int(first.mask(name).sum()) for name in first.modalities},
         "cases": len(set(first.ids)),
         "groups": group_count(first),
         "resamples": resamples,
     }
     if any(result.seed is not None for result in results):
-        facts["seeds"] = {arm: [r.seed for r in results if r.arm == arm] for arm in means}
-        facts["seed_spread"] = {arm: _spread(found) for arm, found in cards.items() if len(found) > 1}
-    report = Report([card.arm(arm) for arm, card in means.items()], list(skipped.values()), {**(data or {}), **facts})
+        facts["seeds"] = {arm: [r.seed for r in results if r.arm == arm] for arm in cards}
     sets = {result.arm: result.embeddings for result in reversed(results)}
-    return Comparison(report, baseline, differences, {arm: sets[arm] for arm in means})
+    return replace(compare_cards(cards, facts), sets={arm: sets[arm] for arm in cards})
+
+
+def compare_cards(cards: Mapping[str, Sequence[Card]], data: Mapping[str, Any] | None = None) -> Comparison:
+    """Arms whose cards are there side by side; the first arm is the baseline.
+
+    Args:
+        cards: arm to the card of each of its seeds; all measured with the same resamples.
+        data: facts on the data for the report.
+
+    Raises:
+        UsageError: cards that were measured with different resamples.
+    """
+    means = {arm: mean_card(found) for arm, found in cards.items()}
+    baseline = next(iter(means))
+    differences = {arm: _difference(card, means[baseline]) for arm, card in means.items() if arm != baseline}
+    spread = {arm: _spread(found) for arm, found in cards.items() if len(found) > 1}
+    facts = {**(data or {}), **({"seed_spread": spread} if spread else {})}
+    report = Report([card.arm(arm) for arm, card in means.items()], _skipped(means), facts)
+    return Comparison(report, baseline, differences)
 
 
 def _same_cases(results: Sequence[Result]) -> None:
@@ -105,6 +119,18 @@ def _same_cases(results: Sequence[Result]) -> None:
                 f"runs {first.arm!r} and {result.arm!r} have different modalities "
                 f"({', '.join(first.embeddings.modalities)} and {', '.join(result.embeddings.modalities)})"
             )
+
+
+def _skipped(cards: Mapping[str, Card]) -> list[Skipped]:
+    """What was left out of any arm; the arm is named where others have it."""
+    arms: dict[Skipped, list[str]] = {}
+    for arm, card in cards.items():
+        for item in card.skipped:
+            arms.setdefault(item, []).append(arm)
+    return [
+        item if len(lacking) == len(cards) else Skipped(f"{item.what} of {', '.join(lacking)}", item.reason)
+        for item, lacking in arms.items()
+    ]
 
 
 def _difference(card: Card, baseline: Card) -> dict[str, Estimate]:

@@ -121,7 +121,9 @@ _RETRIEVAL = r"(?P<a>[^/]+)_to_(?P<b>[^/]+)/"
 _TO = "Retrieval, {a} → {b}"
 _MIXED = "Mixed search"
 _BALANCED = "Balanced mixed search"
-_PLAIN = ("Gap", "Grouping", "Distribution", "Geometry", "Other")
+_CAPTIONS = "Captions"
+_NAMED = "Concepts in captions"
+_PLAIN = ("Gap", "Grouping", "Distribution", "Geometry", _CAPTIONS, _NAMED, "Other")
 
 # pattern of the name, heading, label, direction, unit, meaning; the order is the order of every table
 _CATALOGUE: tuple[tuple[str, str, str, Direction, Unit, str], ...] = (
@@ -291,4 +293,56 @@ _CATALOGUE: tuple[tuple[str, str, str, Direction, Unit, str], ...] = (
         "percent",
         "Share of the squared gap that its few largest dimensions carry.",
     ),
+    (
+        r"bleu-(?P<n>\d)/(?P<x>.+)",
+        _CAPTIONS,
+        "BLEU-{n} ({x})",
+        "up",
+        "decimal",
+        "Share of n-grams up to {n} words that the reference has, of the corpus; tokens: {x}.",
+    ),
+    ("rouge-l/(?P<x>.+)", _CAPTIONS, "ROUGE-L ({x})", "up", "decimal", "Longest common subsequence; tokens: {x}."),
+    (
+        "cider/(?P<x>.+)",
+        _CAPTIONS,
+        "CIDEr ({x})",
+        "up",
+        "decimal",
+        "Likeness of n-grams, weighted by how few cases have them, 0 to 10; tokens: {x}.",
+    ),
+    ("meteor/(?P<x>.+)", _CAPTIONS, "METEOR ({x})", "up", "decimal", "Matched words, stems, synonyms; tokens: {x}."),
+    ("spice/(?P<x>.+)", _CAPTIONS, "SPICE ({x})", "up", "decimal", "Matched objects and relations; tokens: {x}."),
+    (
+        "rouge-1/imageclef",
+        _CAPTIONS,
+        "ROUGE-1 (ImageCLEF)",
+        "up",
+        "decimal",
+        "Common words, as ImageCLEFmedical has it.",
+    ),
+    (
+        "bertscore/(?P<x>.+)",
+        _CAPTIONS,
+        "BERTScore ({x})",
+        "up",
+        "decimal",
+        "Words matched by the language model {x}; unscaled, so even unrelated captions score well above 0.",
+    ),
+    (
+        "concept_(?P<y>f1|precision|recall)/(?P<x>reference_text|case_concepts)/(?P<z>.+)",
+        _NAMED,
+        "{y}, {x} ({z} terms)",
+        "up",
+        "decimal",
+        "Concepts that generated captions name against those of the {x}; low precision is invention.",
+    ),
+    (
+        "distinct_captions",
+        _CAPTIONS,
+        "Distinct",
+        "none",
+        "percent",
+        "Different captions among all; next to 0 is a captioner that says one thing.",
+    ),
+    ("mean_words/?(?P<x>.*)", _CAPTIONS, "Words {x}", "none", "count", "Mean length of the captions in words."),
 )

@@ -153,10 +153,10 @@ def queries_section(arms: Mapping[str, Mapping[str, Sequence[Query]]]) -> Sectio
 def _item(raw: Image.Image | str) -> Item:
     if isinstance(raw, str):
         return Item(text=raw if len(raw) <= _CHARACTERS else raw[: _CHARACTERS - 1].rstrip() + "…")
-    return Item(image=_thumbnail(raw))
+    return Item(image=thumbnail(raw))
 
 
-def _thumbnail(image: Image.Image) -> bytes:
+def thumbnail(image: Image.Image) -> bytes:
     """JPEG of at most 200 pixels a side; deeper than 8 bit is stretched from its darkest to its brightest value."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype=np.float64)

@@ -1,5 +1,7 @@
 """What a comparison says, in one sentence that claims no more than its intervals."""
 
+from collections.abc import Sequence
+
 from closegap.report.compare import Comparison
 from closegap.report.metric import Metric, describe
 from closegap.report.report import Arm, Estimate
@@ -7,16 +9,20 @@ from closegap.report.report import Arm, Estimate
 
 def verdict(comparison: Comparison) -> str:
     """Gap and Recall@10 of the last arm against the baseline; says where the sample cannot tell them apart."""
-    arms = comparison.report.arms
-    subject, baseline = arms[-1], arms[0]
+    subject = comparison.report.arms[-1]
     names = [name for name in subject.metrics if name.rpartition(":")[2] == "gap" or name.endswith("/R@10")]
     first_pair = describe(names[0]).pair if names else ""
     metrics = [describe(name) for name in names if describe(name).pair == first_pair and "mixed" not in name]
-    if not metrics:
-        return f"{subject.name}: no pair of modalities could be measured."
+    return sentence(comparison, metrics) if metrics else f"{subject.name}: no pair of modalities could be measured."
+
+
+def sentence(comparison: Comparison, metrics: Sequence[Metric]) -> str:
+    """These metrics of the last arm against the baseline; the last arm must have them all."""
+    subject, baseline = comparison.report.arms[-1], comparison.report.arms[0]
     if subject is baseline:
         return f"{subject.name}: {'; '.join(_alone(metric, subject) for metric in metrics)}."
-    told = [_against(metric, subject, baseline, comparison.differences[subject.name]) for metric in metrics]
+    both = [metric for metric in metrics if metric.name in baseline.metrics]
+    told = [_against(metric, subject, baseline, comparison.differences[subject.name]) for metric in both]
     return f"{subject.name} against {baseline.name}: {'; '.join(told)}."
 
 

@@ -122,8 +122,7 @@ class CaptionWriter:
         split = self.prepare(first)
         decoder, tokens = new_decoder(self.run, self.tokenizer, [split], self._cache, self.device, self.watcher.features)
         load_beside(self.checkpoint, "decoder", decoder)
-        images = embedding_views(self.run.model, split, self.captioning.image, self.device).features
-        assert images is not None
+        images = self.embed_images(split)
         if correction is not None:
             if tokens:
                 raise UsageError(f"a correction moves embeddings, which {type(decoder).__name__} does not read")
@@ -154,6 +153,12 @@ class CaptionWriter:
             embeddings.groups,
         )
         return method.fit(pair)
+
+    def embed_images(self, split: Prepared) -> Float[Tensor, "k d"]:
+        """Embeddings of every image."""
+        found = embedding_views(self.run.model, split, self.captioning.image, self.device).features
+        assert found is not None
+        return found
 
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:

@@ -1,0 +1,27 @@
+"""Whether a generated caption finds its own image: a score that needs no language model."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from closegap.metrics.bootstrap import Sampled
+from closegap.metrics.retrieval import retrieval_estimates, retrieval_ranks
+
+
+def found_image_estimates(
+    captions: Float[Tensor, "n d"], images: Float[Tensor, "n d"], groups: Int[Tensor, "n"], counts: Int[Tensor, "b g"]
+) -> dict[str, Sampled]:
+    """Retrieval of the true image by the generated caption's embedding, over all images: as `retrieval_estimates`.
+
+    A captioner that says the same of every image scores chance, however well the sentence is chosen.
+
+    Args:
+        captions: unit rows, embeddings of the generated captions by the text tower of the aligned model.
+        images: unit rows, the images in the same order.
+        groups: the group of each case.
+        counts: from `resample_counts`.
+
+    Raises:
+        UsageError: not one image for each caption.
+    """
+    found = retrieval_estimates(retrieval_ranks(captions, images), groups, counts)
+    return {f"generated_to_image/{name}": value for name, value in found.items() if name != "map"}  # mAP is MRR here
