@@ -63,8 +63,11 @@ class PrefixDecoder(CaptionDecoder):
 
     def forward(self, memory: Float[Tensor, "n d"], tokens: Int[Tensor, "n t"]) -> Float[Tensor, "n t vocabulary"]:
         """Logits of the next tokens."""
-        logits: Tensor = self.language_model(inputs_embeds=self._inputs(memory, tokens), use_cache=False).logits
-        return logits[:, self.prefix :]
+        found = self.language_model(
+            inputs_embeds=self._inputs(memory, tokens), logits_to_keep=tokens.shape[1], use_cache=False
+        )
+        logits: Tensor = found.logits
+        return logits
 
     @torch.no_grad()
     def generate(self, memory: Float[Tensor, "n d"], settings: "GenerationConfig") -> Int[Tensor, "n t"]:

@@ -40,16 +40,18 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--manifest", type=Path | None, default=None, help="a table of images")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
     parser.add_argument(
-        "--correct", type=str, nargs="+", default=[], help="also with these post-hoc methods: shift, realign, procrustes"
+        "--correct",
+        type=str,
+        nargs="+",
+        default=[],
+        help="also with these post-hoc methods: shift, realign, procrustes",
     )
     parser.add_class_arguments(Generation, None)
     parser.add_class_arguments(Scoring, None)
     given, overrides = parse_with_overrides(parser, arguments)
     free_folder(given.out, TABLE, "choose another --out")
     split, chosen = _chosen(given)
-    written = caption_runs(
-        given.runs, chosen, generation(given), scoring(given), given.correct, overrides
-    )
+    written = caption_runs(given.runs, chosen, generation(given), scoring(given), given.correct, overrides)
     page = write_captions(written, split, given.out)
     say(f"report: {page}")
 

@@ -209,5 +209,6 @@ def _same_cases(found: Sequence[Written]) -> None:
     for other in found[1:]:
         if [case.id for case in other.cases] != [case.id for case in first.cases]:
             raise UsageError(
-                f"{first.run} and {other.run} captioned different cases; compare runs on the same split of the same data"
+                f"{first.run} and {other.run} captioned different cases; "
+                "compare runs on the same split of the same data"
             )

@@ -3,13 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from closegap.caption import Generation
 from closegap.cli.arguments import parse_with_overrides, verb_parser
+from closegap.cli.caption import split_cases
+from closegap.cli.captioned import Scoring, caption_runs, compared
 from closegap.cli.console import say
 from closegap.cli.results import METRICS_HELP, Metrics, evaluate_runs, measured, print_tables
 from closegap.errors import UsageError
+from closegap.report.compare import Comparison
+from closegap.report.report import Arm, Report
+from closegap.train.run import read_config
 
 _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
-gallery, 95% intervals by group. Writes a report.json and prints the table.
+gallery, 95% intervals by group; of a run with a decoder also the captions it writes, beside two baselines. Writes a
+report.json and prints the tables.
 
   closegap evaluate runs/a --split test --out runs/a/test.json"""
 
@@ -25,6 +32,25 @@ def main(arguments: Sequence[str]) -> None:
     if given.out.suffix != ".json":
         raise UsageError(f"--out {given.out}: expected a file that ends in .json")
     comparison = measured(evaluate_runs([given.run], given.split, overrides), given.metrics)
-    comparison.report.save(given.out)
-    print_tables(comparison)
+    captions = _captions(given.run, given.split, overrides)
+    report = comparison.report if captions is None else _together(comparison.report, captions.report)
+    report.save(given.out)
+    for found in (comparison, captions):
+        if found is not None:
+            print_tables(found)
     say(f"report: {given.out}")
+
+
+def _captions(run: Path, split: str, overrides: Sequence[str]) -> Comparison | None:
+    """Scores of the captions, both baselines beside them, if the run has a decoder and the split has captions."""
+    if read_config(run, overrides).captioning.decoder is None:
+        return None
+    return compared(caption_runs([run], split_cases(split), Generation(), Scoring(), (), overrides), split)
+
+
+def _together(embeddings: Report, captions: Report) -> Report:
+    """One arm with what was measured of its embeddings and of its captions; then the captions' baselines."""
+    first, *baselines = captions.arms
+    arm = Arm(first.name, {**embeddings.arms[0].metrics, **first.metrics})
+    skipped = [*embeddings.skipped, *captions.skipped]
+    return Report([arm, *baselines], skipped, {**captions.data, **embeddings.data})

@@ -42,7 +42,8 @@ def listed_cases(table: Path, image: str, text: str, progress: Progress | None =
         progress: called with (images checked, images).
 
     Raises:
-        DataError: a damaged table, one without the columns or without rows, an unreadable image, an id that comes twice.
+        DataError: a damaged table, one without the columns or without rows, an unreadable image, an id
+            that comes twice.
     """
     columns = {name.lower(): name for name in table_columns(table)}
     for wanted in ("id", "image"):

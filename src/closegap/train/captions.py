@@ -120,7 +120,9 @@ class CaptionWriter:
             for case in cases
         ]
         split = self.prepare(first)
-        decoder, tokens = new_decoder(self.run, self.tokenizer, [split], self._cache, self.device, self.watcher.features)
+        decoder, tokens = new_decoder(
+            self.run, self.tokenizer, [split], self._cache, self.device, self.watcher.features
+        )
         load_beside(self.checkpoint, "decoder", decoder)
         images = self.embed_images(split)
         if correction is not None:
@@ -165,5 +167,7 @@ class CaptionWriter:
         """Embeddings of texts by the run's text tower."""
         model, name = self.run.model.eval(), self.captioning.text
         preparer = model.encoder(name).preparer()
-        parts = [model.embed(name, move(preparer(texts[i : i + 64]), self.device)).cpu() for i in range(0, len(texts), 64)]
+        parts = [
+            model.embed(name, move(preparer(texts[i : i + 64]), self.device)).cpu() for i in range(0, len(texts), 64)
+        ]
         return torch.cat(parts) if parts else torch.empty(0, model.dim)
