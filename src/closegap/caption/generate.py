@@ -82,13 +82,13 @@ def generate_captions(
     Raises:
         UsageError: captions longer than the decoder learned to write.
     """
-    config = _library_settings(tokenizer, settings)
+    config = library_settings(tokenizer, settings)
     training = decoder.training
     decoder.eval()
     captions: list[str] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
-        for rows in torch.split(memory, settings.batch_size):
+        for rows in torch.split(memory, settings.batch_size) if len(memory) else ():
             captions += tokenizer.decode(decoder.generate(rows.to(device), config).cpu())
             if progress is not None:
                 progress(len(captions), len(memory))
@@ -96,7 +96,12 @@ def generate_captions(
     return captions
 
 
-def _library_settings(tokenizer: CaptionTokenizer, settings: Generation) -> "GenerationConfig":
+def library_settings(tokenizer: CaptionTokenizer, settings: Generation) -> "GenerationConfig":
+    """The settings as transformers takes them.
+
+    Raises:
+        UsageError: captions longer than the decoder learned to write.
+    """
     from transformers import GenerationConfig
 
     longest = settings.max_tokens or tokenizer.max_tokens

@@ -111,7 +111,8 @@ class CaptionTokenizer:
             ids = self._tokenizer.encode(caption, add_special_tokens=False, verbose=False)
             rows.append([self.start, *ids[: self.max_tokens], *([] if len(ids) > self.max_tokens else [self.end])])
         width = max(map(len, rows), default=0)
-        return torch.tensor([row + [PADDING] * (width - len(row)) for row in rows], dtype=torch.long).reshape(-1, width)
+        padded = [row + [PADDING] * (width - len(row)) for row in rows]
+        return torch.tensor(padded, dtype=torch.long).reshape(len(rows), width)
 
     def decode(self, tokens: Int[Tensor, "n tokens"]) -> list[str]:
         """The texts of rows of tokens, each up to its end, on one line."""
