@@ -151,7 +151,7 @@ def test_a_page_without_sections_or_figures_is_small() -> None:
     html = page([Section("Only text", "Nothing to draw.")])
     assert len(html) < 40_000
     assert "Nothing to draw." in Page(html).text
-    assert "Research use, not for diagnosis." in Page(page([])).text
+    assert "Research use only, not for diagnosis." in Page(page([])).text
 
 
 def test_plotly_is_inlined_once(make_set: MakeSet) -> None:

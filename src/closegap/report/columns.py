@@ -12,7 +12,7 @@ Differences: TypeAlias = Mapping[str, Mapping[str, Estimate]]
 
 _KEY = re.compile(
     r"gap|gap_floor|cos_(true_pairs|null|corrected)|[^/]+_to_[^/]+/R@(1|5|10)|mixed/ndcg@10|mixed_balanced/R@10|v_measure"
-    r"|bleu-[14]/.+|(rouge-l|cider|rouge-1|meteor|spice|bertscore|concept_f1)/.+|distinct_captions|mean_words"
+    r"|bleu-4/.+|(rouge-l|cider|rouge-1|meteor|spice|bertscore|concept_f1)/.+|distinct_captions|mean_words"
 )
 _NEEDS_NULL = re.compile(r"gap(_floor|_debiased)?|cos_(true_pairs|corrected)")
 

@@ -10,6 +10,13 @@ const sections = [...document.querySelectorAll("section")].map((element) => ({
 
 const shown = (when, state) => Object.entries(when ?? {}).every(([control, option]) => state[control] === option);
 
+// Elements by the places that theirs say they have under the current options.
+function sorted(elements, state) {
+  const place = (element) => JSON.parse(element.dataset.places).find(([when]) => shown(when, state))[1];
+  const places = new Map([...elements].map((element) => [element, place(element)]));
+  return [...elements].sort((a, b) => places.get(a) - places.get(b));
+}
+
 function themed({ $color, alpha }) {
   const hex = getComputedStyle(root).getPropertyValue(`--${$color}`).trim();
   return alpha === 1 ? hex : hex + Math.round(255 * alpha).toString(16).padStart(2, "0");
@@ -55,6 +62,7 @@ function draw(section) {
   const { state, shared } = section;
   for (const element of section.element.querySelectorAll("[data-when]"))
     element.hidden = !shown(JSON.parse(element.dataset.when), state);
+  for (const list of section.element.querySelectorAll("[data-sorted]")) list.append(...sorted(list.children, state));
   section.plots.forEach((plot, i) => {
     const layout = plot.layouts.filter(([when]) => shown(when, state))
       .reduce((base, [, patch]) => merged(base, patch), merged(pageLayout(), plot.layout));
