@@ -218,8 +218,10 @@ class _Joint(nn.Module):
 
 
 def _caption_terms(nll: Float[Tensor, ""], tokens: Int[Tensor, ""], weight: float) -> Terms:
-    """The global batch's cross-entropy per token, of which the mean over processes is taken."""
-    return {"caption": weight * world_size() * nll / total(tokens).clamp_min(1)}
+    """The global batch's cross-entropy per token; its gradient is this process's share, for the mean over processes."""
+    scale = weight / total(tokens).clamp_min(1)
+    share = scale * world_size() * nll
+    return {"caption": share + (scale * total(nll) - share).detach()}
 
 
 @torch.no_grad()
