@@ -92,14 +92,14 @@ def test_lexicons_that_are_none(tmp_path: Path, text: str, message: str) -> None
 
 
 def test_a_lexicon_is_learned_from_what_goes_together() -> None:
-    captions = ["ct of lung nodule", "lung mass", "pulmonary mass", "knee mri", "ct knee"] * 6
+    captions = ["ct of lung nodule", "lung mass", "pulmonary mass", "knee mass", "ct knee"] * 6
     concepts = [["LUNG", "CT"], ["LUNG"], ["LUNG"], ["KNEE"], ["KNEE", "CT"]] * 6
     lexicon = learned_lexicon([*captions, "rare finding"], [*concepts, ["RARE"]])
-    assert lexicon.named("a pulmonary embolism") == {"LUNG"}
+    assert lexicon.named("a pulmonary mass") == {"LUNG"}
     assert lexicon.named("lung") == {"LUNG"}
     assert lexicon.named("ct") == {"CT"}
     assert lexicon.known == {"LUNG", "KNEE", "CT"}
-    assert "mass" not in lexicon.concepts  # all its cases are LUNG, but the other terms find these already
+    assert "mass" not in lexicon.concepts  # it finds more of LUNG than "pulmonary mass", and some of KNEE
 
 
 def test_nothing_to_learn_says_so() -> None:

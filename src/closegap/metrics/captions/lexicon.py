@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from closegap.errors import DataError, UsageError
 from closegap.metrics.captions.tokens import plain_tokens
 
 _ASSOCIATED_AT_ONCE = 512  # concepts
+_TRIED = 50  # terms of a concept, the best first
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,8 @@ def learned_lexicon(
     A candidate is an n-gram of plain tokens that `support` captions have at least. For each concept that as many cases
     have, the candidate with the highest F1 as a test of the concept (share of its captions whose case has the concept
     against share of the concept's cases that it finds) is its first term, if that F1 is high enough; each further term
-    is the one of the next best whose union with the earlier ones raises F1. Equals go by the longer term, then the
-    alphabet.
+    is the one, of the fifty best that are mostly right, that raises the F1 of all together most. Equals go by the
+    longer term, then the alphabet.
 
     It learns what goes together, not what means the same: "contrast" may name CT where most CT has it.
 
@@ -156,22 +158,24 @@ def _candidates(cases: csr_array, texts: csr_array, grams: Sequence[str], f1: fl
                 yield start + row, [int(terms[place]) for place in order if right[place] or place == order[0]]
 
 
-def _chosen(having: "np.ndarray", candidates: Sequence[int], texts: csr_array, most: int) -> list[int]:
-    """The first candidate, and those after it that raise the F1 of the union."""
+def _chosen(having: Int[np.ndarray, "c"], candidates: Sequence[int], texts: csr_array, most: int) -> list[int]:
+    """The first candidate, then while F1 rises the one whose union with those chosen has the highest."""
     cases = set(having.tolist())
-    chosen: list[int] = []
-    covered: set[int] = set()
-    best = 0.0
-    for term in candidates:
-        union = covered | set(_row(texts, term)[0].tolist())
-        merit = 2 * len(union & cases) / (len(union) + len(cases))
-        if merit > best:
-            chosen, covered, best = [*chosen, term], union, merit
-        if len(chosen) == most:
+    finds = [set(_row(texts, term)[0].tolist()) for term in candidates[:_TRIED]]
+    chosen, covered = [candidates[0]], finds[0]
+    while len(chosen) < most:
+        merits = [_f1(covered | found, cases) for found in finds]
+        if max(merits) <= _f1(covered, cases):
             break
+        place = merits.index(max(merits))
+        chosen, covered = [*chosen, candidates[place]], covered | finds[place]
     return chosen
 
 
-def _row(table: csr_array, row: int) -> tuple["np.ndarray", "np.ndarray"]:
+def _f1(found: set[int], cases: set[int]) -> float:
+    return 2 * len(found & cases) / (len(found) + len(cases))
+
+
+def _row(table: csr_array, row: int) -> tuple[Int[np.ndarray, "k"], Float[np.ndarray, "k"]]:
     part = slice(table.indptr[row], table.indptr[row + 1])
     return table.indices[part], table.data[part]
