@@ -20,7 +20,7 @@ def _trained(kind: str, steps: int = 60) -> CaptionDecoder:
     for _ in range(steps):
         total, count = negative_log_likelihood(model, memory(kind), WORDS.encode(CAPTIONS))
         optimizer.zero_grad()
-        (total / count).backward()
+        (total / count).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return model
 

@@ -138,7 +138,7 @@ def test_jointly_the_captions_pull_at_the_model(tmp_path: Path) -> None:
     terms, watched = objective.step(objective.module, batch, 0.0)
     assert list(terms) == ["contrastive", "align", "uniformity", "caption"]
     assert list(watched) == ["temperature"]
-    terms["caption"].backward()
+    terms["caption"].backward()  # type: ignore[no-untyped-call]
     head = trainer.model.heads
     assert head["record"].weight.grad.abs().max() > 0  # type: ignore[union-attr, operator]
     assert head["report"].weight.grad is None  # captions are written from records alone
