@@ -171,3 +171,28 @@ def test_what_cannot_be_captioned_is_refused(cli: Cli, runs: Path, studied: Path
         assert (found.code, found.err.count("\n")) == (code, 1), (arguments, found)
         assert message in found.err, found.err
         assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("decoder", "message"),
+    [
+        (
+            {"class_path": "closegap.caption.Nope"},
+            "captioning.decoder: class_path 'closegap.caption.Nope' cannot be imported",
+        ),
+        (
+            {"class_path": "closegap.caption.PrefixDecoder", "init_args": {"widht": 3}},
+            "captioning.decoder: closegap.caption.PrefixDecoder takes no 'widht'; it takes features, tokenizer, name,",
+        ),
+        (
+            {"class_path": "closegap.encoders.MLPHead"},
+            "captioning.decoder: class_path 'closegap.encoders.MLPHead' is no CaptionDecoder",
+        ),
+    ],
+)
+def test_a_decoder_that_is_none_is_refused(cli: Cli, tmp_path: Path, decoder: Any, message: str) -> None:
+    config = tiny.write(tmp_path / "c.yaml", tiny.config(tiny.phantoms(), captioning={"decoder": decoder}))
+    found = cli("train", "--config", config, "--out", tmp_path / "run")
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert found.err.startswith(f"closegap: {message}")
+    assert not (tmp_path / "run").exists()
