@@ -81,13 +81,13 @@ def test_cases_travel_to_workers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"cases": 0}, "expected cases of at least 1, got 0"),
-        ({"seed": -1}, "expected seed of at least 0, got -1"),
-        ({"size": 8}, "expected size of at least 16, got 8"),
-        ({"blanks": 1.5}, "expected blanks between 0 and 1, got 1.5"),
-        ({"missing": -0.1}, "expected missing between 0 and 1, got -0.1"),
-        ({"shares": (0.5, 0.2, 0.2)}, r"expected three shares \(train, validation, test\) that sum to 1"),
-        ({"shares": (1.2, -0.2, 0.0)}, "expected three shares"),
+        ({"cases": 0}, "data.cases: 0 given, expected 1 or more"),
+        ({"seed": -1}, "data.seed: -1 given, expected 0 or more"),
+        ({"size": 8}, "data.size: 8 given, expected 16 or more"),
+        ({"blanks": 1.5}, r"data.blanks: 1.5 given, expected a share in \[0, 1\]"),
+        ({"missing": -0.1}, r"data.missing: -0.1 given, expected a share in \[0, 1\]"),
+        ({"shares": (0.5, 0.2, 0.2)}, r"data.shares: \(0.5, 0.2, 0.2\) given, expected .* that sum to 1"),
+        ({"shares": (1.2, -0.2, 0.0)}, "data.shares: .* that sum to 1"),
     ],
 )
 def test_errors_say_what_was_expected(arguments: dict[str, object], message: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from timm.data.config import resolve_data_config
 from torch import Tensor
 
@@ -130,6 +130,20 @@ def test_architectures_that_take_the_same_weights_have_other_fingerprints(tmp_pa
     assert not torch.allclose(one.eval()(images), other.eval()(images))
     other.mean, other.std = one.mean, one.std
     assert one.fingerprint() != other.fingerprint()
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_a_checkpoint_may_have_any_number_of_classes(tmp_path: Path, checkpoint: Path, classes: int) -> None:
+    tower = timm.create_model(CNN, num_classes=1000)
+    tower.load_state_dict(load_file(checkpoint))
+    tower.reset_classifier(classes)
+    save_file(tower.state_dict(), tmp_path / "other.safetensors")
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    encoders = (
+        TimmImageEncoder(CNN, str(path), size=64).eval() for path in (checkpoint, tmp_path / "other.safetensors")
+    )
+    one, other = (encoder(images) for encoder in encoders)
+    assert torch.equal(one, other)
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path, checkpoint: Path) -> None:

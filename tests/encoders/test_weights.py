@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from closegap.encoders.weights import load_weights, locate, read_state
+from closegap.encoders.weights import load_state, locate, read_state
 from closegap.errors import ClosegapError, MissingExtraError
 
 
@@ -47,14 +47,14 @@ def test_weights_are_read_by_name(tmp_path: Path, name: str, wrap: Any) -> None:
         save_file(dict(shuffled), path)
     else:
         torch.save(wrap(shuffled), path)
-    load_weights(target, path)
+    load_state(target, read_state(path), path)
     assert _equal(source, target)
 
 
 def test_weights_with_other_names_are_read_in_order_where_all_shapes_agree(tmp_path: Path) -> None:
     source, target = _module(0), _module(1)
     torch.save({f"module.{name}": value for name, value in source.state_dict().items()}, tmp_path / "w.pth")
-    load_weights(target, tmp_path / "w.pth")
+    load_state(target, read_state(tmp_path / "w.pth"), tmp_path / "w.pth")
     assert _equal(source, target)
 
 
@@ -72,7 +72,7 @@ def test_weights_of_another_model_are_refused_whole(tmp_path: Path, change: Any,
     path = tmp_path / "w.pth"
     torch.save(change(dict(_module(0).state_dict())), path)
     with pytest.raises(ClosegapError, match=message) as caught:
-        load_weights(target, path)
+        load_state(target, read_state(path), path)
     assert str(path) in str(caught.value)
     assert _equal(target, before)
 

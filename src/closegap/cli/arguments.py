@@ -1,18 +1,25 @@
 """Parsers of the verbs."""
 
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from closegap.errors import UsageError
 from closegap.train.parse_messages import parse_message
 
 
+class VerbHelp(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Help that leaves the lines of the description as they are: they hold commands to copy."""
+
+
 def verb_parser(verb: str, description: str) -> ArgumentParser:
     """A parser whose errors are raised rather than printed with the usage."""
-    return ArgumentParser(prog=f"closegap {verb}", description=description, exit_on_error=False)
+    return ArgumentParser(
+        prog=f"closegap {verb}", description=description, formatter_class=VerbHelp, exit_on_error=False
+    )
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:

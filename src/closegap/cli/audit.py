@@ -8,10 +8,10 @@ from jsonargparse import Namespace
 from closegap.arrays import Source, embedding_set_from_arrays
 from closegap.cli.arguments import parse, verb_parser
 from closegap.cli.console import Bars, console
+from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.results import print_tables
 from closegap.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
-from closegap.posthoc import PostHoc, standard_arms
 from closegap.report.audit import audit_arms
 from closegap.report.audit_page import audit_verdict, write_audit
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--train", type=str, nargs="+", default=[], help="what post-hoc methods are fitted on")
     parser.add_argument("--train-a", type=str | None, default=None, help="train array of the first of two modalities")
     parser.add_argument("--train-b", type=str | None, default=None, help="train array of the second")
-    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=f"all, or some of {', '.join(_methods())}")
+    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     parser.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
     parser.add_argument("--resamples", type=int, default=1000, help="resamples of the bootstrap")
     parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
         raise UsageError(f"--resamples {given.resamples}: expected 1 or more")
     if given.out.exists() and not given.out.is_dir():
         raise UsageError(f"--out {given.out}: is a file; expected a folder")
-    methods, train_files = _chosen(given.posthoc), _train_files(given)
+    methods, train_files = chosen_methods(given.posthoc), _train_files(given)
     if train_files and not methods:
         raise UsageError("--train is what post-hoc methods are fitted on; choose them, as with --posthoc all")
     embeddings, notes = _judged(given)
@@ -72,20 +72,6 @@ def main(arguments: Sequence[str]) -> None:
     out = console()
     for line in (*found.notes, audit_verdict(found), f"report: {page}"):
         out.print(line, markup=False)
-
-
-def _methods() -> Sequence[str]:
-    return list(standard_arms())
-
-
-def _chosen(names: Sequence[str]) -> dict[str, PostHoc]:
-    everything = standard_arms()
-    if "all" in names:
-        return everything
-    unknown = [name for name in names if name not in everything]
-    if unknown:
-        raise UsageError(f"--posthoc {unknown[0]}: expected all, or some of {', '.join(everything)}")
-    return {name: method for name, method in everything.items() if name in names}
 
 
 def _train_files(given: Namespace) -> list[str]:

@@ -5,12 +5,16 @@ from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import say
+from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
 
 _DESCRIPTION = """Evaluate runs on the same split and put them side by side, seeds of one arm averaged, differences from
 the first run's arm paired and with intervals. Writes report.json and report.html.
 
-  closegap compare runs/clip-seed0 runs/clip-seed1 runs/ours-seed0 runs/ours-seed1 --out runs/comparison"""
+  closegap compare runs/clip-seed0 runs/clip-seed1 runs/ours-seed0 runs/ours-seed1 --out runs/comparison
+  closegap compare runs/clip-seed0 runs/ours-seed0 --posthoc all --out runs/comparison
+
+Post-hoc methods are fitted on each run's train split and stand in the table as arms of their own."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -20,6 +24,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
     parser.add_argument("--split", type=str, default="test", help="train, validation or test")
     parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
+    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
-    page = compare_runs(given.runs, given.split, given.out, "Arms compared", given.metrics, overrides)
+    methods = chosen_methods(given.posthoc)
+    page = compare_runs(given.runs, given.split, given.out, "Arms compared", given.metrics, overrides, methods)
     say(f"report: {page}")

@@ -8,7 +8,8 @@ from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.caption import split_cases
 from closegap.cli.captioned import Scoring, caption_runs, compared
 from closegap.cli.console import say
-from closegap.cli.results import METRICS_HELP, Metrics, evaluate_runs, measured, print_tables
+from closegap.cli.methods import METHODS_HELP, chosen_methods
+from closegap.cli.results import METRICS_HELP, Metrics, judge_runs, measured, print_tables
 from closegap.errors import UsageError
 from closegap.report.compare import Comparison
 from closegap.report.report import Arm, Report
@@ -18,7 +19,10 @@ _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with the
 gallery, 95% intervals by group; of a run with a decoder also the captions it writes, beside two baselines. Writes a
 report.json and prints the tables.
 
-  closegap evaluate runs/a --split test --out runs/a/test.json"""
+  closegap evaluate runs/a --split test --out runs/a/test.json
+  closegap evaluate runs/a --posthoc all --out runs/a/posthoc.json
+
+Post-hoc methods are fitted on the run's train split."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -28,10 +32,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--split", type=str, default="test", help="train, validation or test")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
+    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
     if given.out.suffix != ".json":
         raise UsageError(f"--out {given.out}: expected a file that ends in .json")
-    comparison = measured(evaluate_runs([given.run], given.split, overrides), given.metrics)
+    methods = chosen_methods(given.posthoc)
+    comparison = measured(judge_runs([given.run], given.split, overrides, methods), given.metrics)
     captions = _captions(given.run, given.split, overrides)
     report = comparison.report if captions is None else _together(comparison.report, captions.report)
     report.save(given.out)
@@ -49,8 +55,8 @@ def _captions(run: Path, split: str, overrides: Sequence[str]) -> Comparison | N
 
 
 def _together(embeddings: Report, captions: Report) -> Report:
-    """One arm with what was measured of its embeddings and of its captions; then the captions' baselines."""
-    first, *baselines = captions.arms
-    arm = Arm(first.name, {**embeddings.arms[0].metrics, **first.metrics})
-    skipped = [*embeddings.skipped, *captions.skipped]
-    return Report([arm, *baselines], skipped, {**captions.data, **embeddings.data})
+    """The run's arm with what was measured of its embeddings and of its captions; then the captions' baselines."""
+    scores = {arm.name: arm.metrics for arm in captions.arms}
+    arms = [Arm(arm.name, {**arm.metrics, **scores.pop(arm.name, {})}) for arm in embeddings.arms]
+    arms += [Arm(name, metrics) for name, metrics in scores.items()]
+    return Report(arms, [*embeddings.skipped, *captions.skipped], {**captions.data, **embeddings.data})

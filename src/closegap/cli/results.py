@@ -1,16 +1,19 @@
 """From trained runs to a comparison on disk and in the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from closegap.cli.console import Bars, console
 from closegap.errors import UsageError
+from closegap.posthoc import PostHoc
 from closegap.report.compare import Comparison, Result, compare
 from closegap.report.measures import EXTENTS
 from closegap.report.page import write_comparison
+from closegap.report.posthoc_arms import posthoc_results
 from closegap.report.table import terminal_tables
-from closegap.train.evaluate import Evaluated, evaluate
+from closegap.train.evaluate import Evaluated, evaluate_splits
 from closegap.train.log import read_metrics
 from closegap.train.run import CONFIG, read_config
 
@@ -18,29 +21,58 @@ Metrics: TypeAlias = Literal["quick", "tasks", "all"]
 METRICS_HELP = "quick: gap and retrieval; tasks: mixed search and grouping too; all: probes, geometry, hubness too"
 
 
-def evaluate_runs(runs: Sequence[Path], split: str, overrides: Sequence[str]) -> list[Evaluated]:
-    """Each run's embeddings of the split, also kept in its folder."""
-    found = []
+@dataclass(frozen=True)
+class Judged:
+    """Runs on the split that they are compared on.
+
+    Args:
+        runs: each run's embeddings and cases of the split.
+        results: an arm each, the post-hoc variants after all trained ones.
+    """
+
+    runs: Sequence[Evaluated]
+    results: Sequence[Result]
+
+
+def judge_runs(
+    runs: Sequence[Path], split: str, overrides: Sequence[str], methods: Mapping[str, PostHoc] | None = None
+) -> Judged:
+    """Each run's embeddings of the split, also kept in its folder, and post-hoc methods fitted on its train split."""
+    found: list[Evaluated] = []
+    moved: list[Result] = []
     for number, run in enumerate(runs, start=1):
         with Bars(f"run {number} of {len(runs)}") as bars:
-            found.append(evaluate(run, split, overrides, bars))
-        found[-1].embeddings.save(run / "embeddings" / f"{split}.safetensors")
-    return found
+            judged, *train = evaluate_splits(run, [split, "train"] if methods else [split], overrides, bars)
+        judged.embeddings.save(run / "embeddings" / f"{split}.safetensors")
+        found.append(judged)
+        if methods:
+            moved += posthoc_results(_result(judged), train[0].embeddings, methods)
+    return Judged(found, [*map(_result, found), *moved])
+
+
+def _result(found: Evaluated) -> Result:
+    return Result(found.arm, found.seed, found.embeddings)
 
 
 def compare_runs(
-    runs: Sequence[Path], split: str, out: Path, title: str, metrics: Metrics = "all", overrides: Sequence[str] = ()
+    runs: Sequence[Path],
+    split: str,
+    out: Path,
+    title: str,
+    metrics: Metrics = "all",
+    overrides: Sequence[str] = (),
+    methods: Mapping[str, PostHoc] | None = None,
 ) -> Path:
     """Evaluate and compare runs, write report.json and report.html to `out`, print the tables; the path of the page."""
     if len({run.resolve() for run in runs}) < len(runs):
         raise UsageError("the same run is given twice; name each run once")
     _one_run_a_seed(runs)
-    evaluated = evaluate_runs(runs, split, overrides)
+    judged = judge_runs(runs, split, overrides, methods)
     histories: dict[str, list[list[dict[str, object]]]] = {}
-    for run, found in zip(runs, evaluated, strict=True):
+    for run, found in zip(runs, judged.runs, strict=True):
         histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))
-    comparison = measured(evaluated, metrics)
-    page = write_comparison(comparison, out, title, evaluated[0].cases, histories)
+    comparison = measured(judged, metrics)
+    page = write_comparison(comparison, out, title, judged.runs[0].cases, histories)
     print_tables(comparison)
     return page
 
@@ -59,11 +91,11 @@ def _one_run_a_seed(runs: Sequence[Path]) -> None:
             )
 
 
-def measured(evaluated: Sequence[Evaluated], metrics: Metrics) -> Comparison:
-    """The comparison of evaluated runs, with progress."""
-    results = [Result(found.arm, found.seed, found.embeddings) for found in evaluated]
+def measured(judged: Judged, metrics: Metrics) -> Comparison:
+    """The comparison of judged runs, with progress."""
+    data = {"split": judged.runs[0].split}
     with Bars("measuring") as bars:
-        return compare(results, data={"split": evaluated[0].split}, families=EXTENTS[metrics], progress=bars.work)
+        return compare(judged.results, data=data, families=EXTENTS[metrics], progress=bars.work)
 
 
 def print_tables(comparison: Comparison) -> None:

@@ -1,6 +1,5 @@
 """closegap study: several arms, several seeds, one comparison."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,14 +7,15 @@ from jsonargparse import Namespace
 
 from closegap.caption import Generation
 from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.caption import split_cases, write_captions
-from closegap.cli.captioned import Scoring, caption_runs, compared, write_page
+from closegap.cli.caption_study import caption_study
 from closegap.cli.console import say
+from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.presets import ARMS, CAPTION_ARMS, preset
 from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
-from closegap.cli.train import train_run
+from closegap.cli.train import slug, train_all
 from closegap.errors import UsageError
-from closegap.train.run import CONFIG, parse_run, read_config
+from closegap.posthoc import PostHoc
+from closegap.train.run import parse_run
 
 _DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
 the config; the first is the baseline. Three arms come with closegap: CLIP with a learnable temperature, CLIP with a
@@ -41,15 +41,17 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--split", type=str, default="test", help="what the arms are compared on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
     parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
+    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     parser.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
     given, overrides = parse_with_overrides(parser, arguments, ("search",))
+    methods = chosen_methods(given.posthoc)
     if given.on:
         arms = given.arms or [preset(name) for name in CAPTION_ARMS]
         search = Generation(**vars(given.search))
         page = caption_study(given.on, given.config, arms, given.split, given.out, overrides, search)
     else:
         arms = given.arms or [preset(name) for name in ARMS]
-        page = study(given.config, arms, given.seeds, given.split, given.out, overrides, given.metrics)
+        page = study(given.config, arms, given.seeds, given.split, given.out, overrides, given.metrics, methods)
     say(f"report: {page}")
 
 
@@ -61,6 +63,7 @@ def study(
     out: Path,
     overrides: Sequence[str],
     metrics: Metrics = "all",
+    methods: Mapping[str, PostHoc] | None = None,
     title: str = "Arms compared",
 ) -> Path:
     """Train what is not trained yet, compare, write; the path of the page."""
@@ -70,56 +73,12 @@ def study(
         for seed in seeds:
             config = parse_run([*files, *overrides, "--seed", str(seed)])
             config.arm = config.arm or arm.stem
-            folder = out / f"{_slug(config.arm)}-seed{seed}"
+            folder = out / f"{slug(config.arm)}-seed{seed}"
             if folder in plans:
                 raise UsageError(
                     f"{arm}: seed {seed} of arm {config.arm!r} is there already; "
                     "give each file of --arms an `arm:` of its own, and each of --seeds once"
                 )
             plans[folder] = config
-    _train(plans)
-    return compare_runs(list(plans), split, out, title, metrics)
-
-
-def caption_study(
-    runs: Sequence[Path],
-    configs: Sequence[Path],
-    arms: Sequence[Path],
-    split: str,
-    out: Path,
-    overrides: Sequence[str],
-    search: Generation,
-) -> Path:
-    """Train what is not trained yet of every arm on every run, caption, compare, write; the path of the page."""
-    plans: dict[Path, Namespace] = {}
-    of_arm: dict[str, list[Path]] = {}
-    for arm in arms:
-        for run in runs:
-            base = read_config(run)
-            files = [part for config in (run / CONFIG, *configs, arm) for part in ("--config", str(config))]
-            config = parse_run([*files, *overrides, "--captioning.model_from", str(run), "--seed", str(base.seed)])
-            own = arm.stem if config.arm == base.arm else config.arm
-            config.arm = f"{base.arm or run.name}: {own}"
-            folder = out / f"{_slug(config.arm)}-seed{config.seed}"
-            if folder in plans:
-                raise UsageError(
-                    f"{run}: seed {config.seed} of arm {config.arm!r} is there already; name each run once"
-                )
-            plans[folder] = config
-            of_arm.setdefault(own, []).append(folder)
-    _train(plans)
-    written = caption_runs(list(plans), split_cases(split), search, Scoring())
-    baselines = [one for one in written if one.run is None]
-    for own, folders in of_arm.items():
-        chosen = [one for one in written if one.run in folders]
-        write_page([*chosen, *baselines], compared([*chosen, *baselines], split), out / _slug(own), f"Captions: {own}")
-    return write_captions(written, split, out, "Captions compared")
-
-
-def _train(plans: Mapping[Path, Namespace]) -> None:
-    for number, (folder, config) in enumerate(plans.items(), start=1):
-        train_run(config, folder, f"{number}/{len(plans)} {config.arm}, seed {config.seed}")
-
-
-def _slug(arm: str) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", arm.lower()).strip("-")
+    train_all(plans)
+    return compare_runs(list(plans), split, out, title, metrics, methods=methods)

@@ -1,12 +1,13 @@
 """closegap train: from a config to a trained run, or on from where one was stopped."""
 
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jsonargparse import Namespace
 
-from closegap.cli.arguments import free_folder
+from closegap.cli.arguments import VerbHelp, free_folder
 from closegap.cli.console import Bars, say
 from closegap.errors import UsageError
 from closegap.report.compare import Result, compare
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
         folder = _resumed(arguments)
         config = read_config(folder)
     else:
-        parser = run_parser(prog="closegap train", description=_DESCRIPTION)
+        parser = run_parser(prog="closegap train", description=_DESCRIPTION, formatter_class=VerbHelp)
         parser.add_argument("--out", type=Path | None, default=None, help="the run's folder; default runs/ARM-seedN")
         parser.add_argument("--resume", type=Path | None, default=None, help="go on with the run of this folder")
         config = parse_run(arguments, parser)
@@ -61,6 +62,22 @@ def train_run(config: Namespace, folder: Path, title: str = "training") -> None:
         say(f"trained: {folder}; write captions with `closegap caption {folder} --out DIR`")
     if trainer.validation_split.cases and not (run.captioning and run.captioning.frozen):
         say(f"report: {_write_report(trainer, run.arm or folder.name, run.seed)}")
+
+
+def train_all(plans: Mapping[Path, Namespace]) -> None:
+    """Train what is not trained yet: folder to config."""
+    for number, (folder, config) in enumerate(plans.items(), start=1):
+        train_run(config, folder, f"{number}/{len(plans)} {config.arm}, seed {config.seed}")
+
+
+def slug(arm: str) -> str:
+    """An arm's name as part of a folder's.
+
+    Example:
+        >>> slug("CLIP + ATP: text alone")
+        'clip-atp-text-alone'
+    """
+    return re.sub(r"[^a-z0-9.]+", "-", arm.lower()).strip("-")
 
 
 def _write_report(trainer: Trainer, arm: str, seed: int) -> Path:

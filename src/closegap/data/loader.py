@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from closegap.data.sample import Case
 from closegap.encoders.batch import Batch, Features
-from closegap.errors import DataError
+from closegap.errors import ClosegapError, DataError
 
 Preparer = Callable[[Sequence[Any]], Any]
 
@@ -153,10 +153,30 @@ def _permutation(n: int, seed: int, epoch: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(n))
 
 
-def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool) -> DataLoader[Batch]:
-    """The batches, prepared by `workers` processes ahead of time (0: in this process)."""
-    return DataLoader(
-        draws,
+class _Carried(Dataset[Batch | ClosegapError]):
+    """Batches, or in place of one what is wrong with its items: raised in a worker it would arrive as a long trace."""
+
+    def __init__(self, draws: Draws) -> None:
+        self.draws = draws
+
+    def __len__(self) -> int:
+        return len(self.draws)
+
+    def __getitems__(self, draws: Sequence[tuple[int, int]]) -> Batch | ClosegapError:
+        try:
+            return self.draws.__getitems__(draws)
+        except ClosegapError as error:
+            return error
+
+
+def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool) -> Iterator[Batch]:
+    """The batches, prepared by `workers` processes ahead of time (0: in this process).
+
+    Raises:
+        ClosegapError: an item that could not be prepared.
+    """
+    found = DataLoader(
+        _Carried(draws),
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_as_is,
@@ -165,6 +185,10 @@ def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool)
         prefetch_factor=4 if workers else None,
         multiprocessing_context=_processes(draws) if workers else None,
     )
+    for batch in found:
+        if isinstance(batch, ClosegapError):
+            raise batch
+        yield batch
 
 
 def _processes(draws: Draws) -> Any:

@@ -1,6 +1,7 @@
 """Images through any timm model."""
 
 import math
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 from closegap.encoders.base import Encoder
 from closegap.encoders.freezing import train_last_blocks
 from closegap.encoders.image_preparer import ImagePreparer
-from closegap.encoders.weights import load_weights, locate
+from closegap.encoders.weights import load_state, locate, read_state
 from closegap.errors import ClosegapError, UsageError
 from closegap.files import digest
 
@@ -120,9 +121,20 @@ def _tower(name: str, weights: str, size: int | None) -> Any:
             ) from error
     tower: Any = timm.create_model(name, pretrained=False, **sized)
     if weights != "random":
-        load_weights(tower, Path(locate(weights)))
+        path = Path(locate(weights))
+        state = read_state(path)
+        tower.reset_classifier(_classes(tower, state))
+        load_state(tower, state, path)
     tower.reset_classifier(0)
     return tower
+
+
+def _classes(tower: Any, state: Mapping[str, Tensor]) -> int:
+    """How many classes a checkpoint's classifier has: it is dropped after loading, so any number fits."""
+    weight = f"{tower.default_cfg['classifier']}.weight"
+    if weight in state:
+        return len(state[weight])
+    return 0 if state.keys() < tower.state_dict().keys() else int(tower.num_classes)
 
 
 def _takes_size(name: str) -> bool:

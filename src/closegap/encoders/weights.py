@@ -54,13 +54,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return dict(state)
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load `path` into `module`, by name, or in order where all shapes agree in order but the names do not.
+def load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load the tensors of `path` into `module`, by name, or in order where all shapes but not the names agree.
 
     Raises:
         ClosegapError: the checkpoint belongs to another architecture; names the first tensor that does not fit.
     """
-    state, own = read_state(path), module.state_dict()
+    own = module.state_dict()
     if state.keys() != own.keys():
         if [tensor.shape for tensor in state.values()] != [tensor.shape for tensor in own.values()]:
             strange = sorted(state.keys() ^ own.keys())

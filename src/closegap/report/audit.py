@@ -12,6 +12,7 @@ from closegap.report.compare import Comparison, Result, compare
 from closegap.report.frontier import Series
 from closegap.report.measures import TASKS
 from closegap.report.metric import describe
+from closegap.report.posthoc_arms import posthoc_arms
 from closegap.report.report import Arm, Report, Skipped
 from closegap.report.unit_norm import unit_norm
 
@@ -91,7 +92,7 @@ def audit_arms(
             "what is judged with --in-sample (in_sample=True), which the report will say"
         )
     fitted_on = embeddings if train is None else unit_norm(train)[0]
-    arms, skipped = _arms(embeddings, methods, fitted_on, in_sample)
+    arms, skipped = posthoc_arms(embeddings, methods, fitted_on, in_sample=in_sample)
     swept_over = _FRACTIONS if "shift" in arms and methods["shift"].settings == Shift().settings else ()
     total = 1 + len(arms) + len(swept_over)
     done = 0
@@ -119,21 +120,6 @@ def audit_arms(
             *notes,
         ]
     return Audit(_described(comparison, arms, fitted_on, swept, skipped, notes), _series(comparison, swept), notes)
-
-
-def _arms(
-    embeddings: EmbeddingSet, methods: Mapping[str, PostHoc], train: EmbeddingSet, in_sample: bool
-) -> tuple[dict[str, EmbeddingSet], list[Skipped]]:
-    arms: dict[str, EmbeddingSet] = {}
-    skipped: list[Skipped] = []
-    for name, method in methods.items():
-        try:
-            method.fit(train)
-        except DataError as error:
-            skipped.append(Skipped(f"arm {name}", str(error)))
-            continue
-        arms[name] = method.apply(embeddings, in_sample=in_sample)
-    return arms, skipped
 
 
 def _described(

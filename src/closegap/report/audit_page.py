@@ -57,11 +57,9 @@ def audit_verdict(audit: Audit) -> str:
             f"({text('mixed/expected_own_share')} if it were blind to modality)"
         )
     sentence = "; ".join(parts) + "."
-    shifted = [arm for arm in audit.comparison.report.arms if arm.name == "shift"]
-    if not shifted:
+    if not any(arm.name == "shift" for arm in audit.comparison.report.arms):
         return sentence
-    of_both = replace(audit.comparison, report=replace(audit.comparison.report, arms=[original, *shifted]))
-    return f"{sentence} After training, {verdict(of_both)}"
+    return f"{sentence} After training, {verdict(audit.comparison, 'shift')}"
 
 
 def _render(audit: Audit, title: str) -> str:

@@ -76,5 +76,6 @@ def write_captions_report(
 
 def caption_verdict(comparison: Comparison) -> str:
     """ROUGE-1, CIDEr and concept F1 of the last arm, where they were computed, against the baseline."""
-    names = [name for start in _TOLD for name in comparison.report.arms[-1].metrics if name.startswith(start)]
-    return sentence(comparison, [describe(name) for name in names])
+    subject = comparison.report.arms[-1]
+    names = [name for start in _TOLD for name in subject.metrics if name.startswith(start)]
+    return sentence(comparison, subject.name, [describe(name) for name in names])

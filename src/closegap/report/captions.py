@@ -56,7 +56,8 @@ def caption_card(
         resamples: of the bootstrap by group.
 
     Raises:
-        UsageError: captions, references and groups that do not pair.
+        UsageError: captions, references and groups that do not pair; "ptb" tokens asked for, and no Java.
+        MissingExtraError: "ptb" tokens asked for, and no pycocoevalcap.
 
     Example:
         >>> card = caption_card(["a chest x-ray", "knee mri"], [["chest x-ray"], ["mri of the knee"]], ["a", "b"])

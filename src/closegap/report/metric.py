@@ -2,14 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
+from closegap.report.catalogue import CATALOGUE, PLAIN, Direction, Unit
 from closegap.report.report import Estimate
-
-Direction: TypeAlias = Literal["up", "down", "zero", "none"]
-"""Better when higher, when lower, when near 0; or neither, for what only explains another number."""
-
-Unit: TypeAlias = Literal["decimal", "percent", "count"]
 
 ARROWS: dict[Direction, str] = {"up": "↑", "down": "↓", "zero": "→0", "none": ""}
 WORDS: dict[Direction, str] = {
@@ -49,7 +44,7 @@ class Metric:
     @property
     def title(self) -> str:
         """Label with as much of the group as it needs to stand alone."""
-        return self.label if self.group in _PLAIN else f"{self.group.removeprefix('Retrieval, ')} {self.label}"
+        return self.label if self.group in PLAIN else f"{self.group.removeprefix('Retrieval, ')} {self.label}"
 
     def text(self, value: float) -> str:
         """The value as written: percents with one decimal, other numbers with three.
@@ -95,7 +90,7 @@ def describe(name: str) -> Metric:
         'image → caption R@5'
     """
     pair, _, base = name.rpartition(":")
-    for order, (pattern, group, label, direction, unit, meaning) in enumerate(_CATALOGUE):
+    for order, (pattern, group, label, direction, unit, meaning) in enumerate(CATALOGUE):
         match = re.fullmatch(pattern, base)
         if match:
             fields = {key: value.replace("_", " ") for key, value in match.groupdict("").items()}
@@ -110,255 +105,8 @@ def describe(name: str) -> Metric:
                 meaning=meaning.format(**fields),
                 order=order,
             )
-    return Metric(name, pair, base, "Other", base, "none", "decimal", "", len(_CATALOGUE))
+    return Metric(name, pair, base, "Other", base, "none", "decimal", "", len(CATALOGUE))
 
 
 def _unsigned_zero(text: str) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
-
-
-_RETRIEVAL = r"(?P<a>[^/]+)_to_(?P<b>[^/]+)/"
-_TO = "Retrieval, {a} → {b}"
-_MIXED = "Mixed search"
-_BALANCED = "Balanced mixed search"
-_CAPTIONS = "Captions"
-_NAMED = "Concepts in captions"
-_PLAIN = ("Gap", "Grouping", "Distribution", "Geometry", _CAPTIONS, _NAMED, "Other")
-
-# pattern of the name, heading, label, direction, unit, meaning; the order is the order of every table
-_CATALOGUE: tuple[tuple[str, str, str, Direction, Unit, str], ...] = (
-    ("gap", "Gap", "Modality gap", "down", "decimal", "Distance between the modalities' mean embeddings, 0 to 2."),
-    (
-        "gap_floor",
-        "Gap",
-        "Sampling floor",
-        "none",
-        "decimal",
-        "The gap that a sample of this size shows even where the populations have none.",
-    ),
-    ("gap_debiased", "Gap", "Debiased gap", "down", "decimal", "The gap with its sampling floor taken out."),
-    (
-        "cos_true_pairs",
-        "Gap",
-        "cos true pairs",
-        "none",
-        "decimal",
-        "Mean cosine of true pairs; a cone inflates it, so read it beside the null.",
-    ),
-    ("cos_null", "Gap", "cos null", "zero", "decimal", "Mean cosine of items that do not belong together."),
-    ("cos_corrected", "Gap", "cos corrected", "up", "decimal", "Cosine of true pairs minus the null."),
-    ("rmg", "Gap", "Relative gap (RMG)", "down", "decimal", "Distance of true pairs relative to distances inside."),
-    (_RETRIEVAL + r"R@(?P<k>\d+)", _TO, "R@{k}", "up", "percent", "Queries with a true match in the top {k}."),
-    (_RETRIEVAL + "median_rank", _TO, "Median rank", "down", "count", "Median rank of the best true match."),
-    (_RETRIEVAL + "mrr", _TO, "MRR", "up", "decimal", "Mean of 1 / rank of the best true match."),
-    (_RETRIEVAL + "map", _TO, "mAP", "up", "decimal", "Mean average precision over all true matches."),
-    (
-        _RETRIEVAL + "(?P<x>hubness_skewness)",
-        _TO,
-        "Hubness (skewness)",
-        "down",
-        "decimal",
-        "Skewness of how often items are retrieved.",
-    ),
-    (_RETRIEVAL + "never_retrieved", _TO, "Never retrieved", "down", "percent", "Items in no query's top ten."),
-    (_RETRIEVAL + "(?P<x>.+)", _TO, "{x}", "none", "decimal", ""),
-    (r"R@(?P<k>\d+)", "Retrieval", "R@{k}", "up", "percent", "Mean over pairs of modalities and directions."),
-    (
-        r"mixed/R@(?P<k>\d+)",
-        _MIXED,
-        "R@{k}",
-        "up",
-        "percent",
-        "True counterpart in the top {k} of one index of both modalities; gameable alone.",
-    ),
-    (
-        "mixed/own_modality_share",
-        _MIXED,
-        "Own-modality share",
-        "down",
-        "percent",
-        "Share of the top ten in the query's own modality.",
-    ),
-    ("mixed/expected_own_share", _MIXED, "Expected share", "none", "percent", "What a blind index would give."),
-    (
-        r"mixed/ndcg@(?P<k>\d+)/chance",
-        _MIXED,
-        "nDCG@{k} by chance",
-        "none",
-        "decimal",
-        "What a random order of the index scores.",
-    ),
-    (
-        r"mixed/ndcg@(?P<k>\d+)[/_]?(?P<x>.*)",
-        _MIXED,
-        "nDCG@{k} {x}",
-        "up",
-        "decimal",
-        "Graded relevance in one index, own modality counted where it is relevant.",
-    ),
-    ("mixed/median_rank", _MIXED, "Median rank", "down", "count", "Median rank of the true counterpart."),
-    ("mixed/mrr", _MIXED, "MRR", "up", "decimal", "Mean of 1 / rank of the true counterpart."),
-    ("mixed/map", _MIXED, "mAP", "up", "decimal", "Mean average precision of the true counterparts."),
-    ("mixed/(?P<x>.+)", _MIXED, "{x}", "none", "decimal", ""),
-    (
-        r"mixed_balanced/R@(?P<k>\d+)",
-        _BALANCED,
-        "R@{k}",
-        "up",
-        "percent",
-        "Each case is stored in one modality; a further view of it is the query.",
-    ),
-    (
-        "mixed_balanced/modality_difference",
-        _BALANCED,
-        "Modality difference",
-        "zero",
-        "percent",
-        "Recall of cases stored as one modality minus the other; 0: the index is blind to modality.",
-    ),
-    ("mixed_balanced/median_rank", _BALANCED, "Median rank", "down", "count", "Median rank of the case."),
-    ("mixed_balanced/mrr", _BALANCED, "MRR", "up", "decimal", "Mean of 1 / rank of the case."),
-    ("mixed_balanced/map", _BALANCED, "mAP", "up", "decimal", "Mean average precision of the case."),
-    ("mixed_balanced/(?P<x>.+)", _BALANCED, "{x}", "none", "decimal", ""),
-    (
-        "v_measure(/(?P<x>.+))?",
-        "Grouping",
-        "V-measure {x}",
-        "up",
-        "decimal",
-        "k-means on the pooled modalities against the labels.",
-    ),
-    ("ari(/(?P<x>.+))?", "Grouping", "ARI {x}", "up", "decimal", "Adjusted Rand index of k-means against the labels."),
-    (
-        "nmi(/(?P<x>.+))?",
-        "Grouping",
-        "NMI {x}",
-        "up",
-        "decimal",
-        "Normalised mutual information of k-means and the labels.",
-    ),
-    ("homogeneity(/(?P<x>.+))?", "Grouping", "Homogeneity {x}", "up", "decimal", "Each cluster holds one label only."),
-    (
-        "(probe[/_])?majority(/(?P<x>.+))?",
-        "Probes",
-        "Majority {x}",
-        "none",
-        "percent",
-        "What always naming the commonest label gives.",
-    ),
-    ("knn[/_](?P<x>.+)", "Probes", "kNN, {x}", "up", "percent", "Nearest neighbours tell the label."),
-    ("(linear|probe)[/_](?P<x>.+)", "Probes", "Linear, {x}", "up", "percent", "A linear probe tells the label."),
-    (
-        "separability_auc",
-        "Separability",
-        "AUC",
-        "down",
-        "decimal",
-        "How well a classifier tells the modalities apart; 0.5: not at all.",
-    ),
-    (
-        "separability_accuracy",
-        "Separability",
-        "Accuracy",
-        "down",
-        "percent",
-        "Items whose modality a classifier tells; 50%: as good as guessing.",
-    ),
-    (
-        "(centred_)?frechet(_centred)?",
-        "Distribution",
-        "Fréchet distance",
-        "down",
-        "decimal",
-        "Between the centred modalities.",
-    ),
-    ("(squared_)?mmd", "Distribution", "MMD", "down", "decimal", "Maximum mean discrepancy of the modalities."),
-    ("mean_angular/(?P<x>.+)", "Geometry", "Mean cosine, {x}", "none", "decimal", "Mean cosine inside {x}."),
-    ("uniformity/(?P<x>.+)", "Geometry", "Uniformity, {x}", "down", "decimal", "Spread inside {x} over the sphere."),
-    ("cross_uniformity", "Geometry", "Cross-uniformity", "down", "decimal", "Spread between non-pairs."),
-    ("centroid_uniformity", "Geometry", "Centroid uniformity", "down", "decimal", "Spread of the cases' centroids."),
-    (
-        "effective_rank/?(?P<x>.*)",
-        "Geometry",
-        "Effective rank {x}",
-        "up",
-        "count",
-        "Number of dimensions in use (entropy of singular values).",
-    ),
-    (
-        "gap_top_dimensions",
-        "Geometry",
-        "Gap in its top dimensions",
-        "none",
-        "percent",
-        "Share of the squared gap that its few largest dimensions carry.",
-    ),
-    (
-        r"bleu-(?P<n>\d)/(?P<x>.+)",
-        _CAPTIONS,
-        "BLEU-{n} ({x})",
-        "up",
-        "decimal",
-        "Share of n-grams up to {n} words that the reference has, of the corpus; tokens: {x}.",
-    ),
-    ("rouge-l/(?P<x>.+)", _CAPTIONS, "ROUGE-L ({x})", "up", "decimal", "Longest common subsequence; tokens: {x}."),
-    (
-        "cider/(?P<x>.+)",
-        _CAPTIONS,
-        "CIDEr ({x})",
-        "up",
-        "decimal",
-        "Likeness of n-grams, weighted by how few cases have them, 0 to 10; tokens: {x}.",
-    ),
-    ("meteor/(?P<x>.+)", _CAPTIONS, "METEOR ({x})", "up", "decimal", "Matched words, stems, synonyms; tokens: {x}."),
-    ("spice/(?P<x>.+)", _CAPTIONS, "SPICE ({x})", "up", "decimal", "Matched objects and relations; tokens: {x}."),
-    (
-        "rouge-1/imageclef",
-        _CAPTIONS,
-        "ROUGE-1 (ImageCLEF)",
-        "up",
-        "decimal",
-        "Common words, as ImageCLEFmedical has it.",
-    ),
-    (
-        "bertscore/(?P<x>.+)",
-        _CAPTIONS,
-        "BERTScore ({x})",
-        "up",
-        "decimal",
-        "Words matched by the language model {x}; unscaled, so even unrelated captions score well above 0.",
-    ),
-    (
-        "concept_f1/(?P<x>reference_text|case_concepts)/(?P<y>.+)",
-        _NAMED,
-        "Concept F1, {x}",
-        "up",
-        "decimal",
-        "Concepts that captions name by {y} terms against those of the {x}.",
-    ),
-    (
-        "concept_precision/(?P<x>reference_text|case_concepts)/(?P<y>.+)",
-        _NAMED,
-        "Concept precision, {x}",
-        "up",
-        "decimal",
-        "Named concepts that are right; low is invention.",
-    ),
-    (
-        "concept_recall/(?P<x>reference_text|case_concepts)/(?P<y>.+)",
-        _NAMED,
-        "Concept recall, {x}",
-        "up",
-        "decimal",
-        "Concepts that are named; low is silence.",
-    ),
-    (
-        "distinct_captions",
-        _CAPTIONS,
-        "Distinct",
-        "none",
-        "percent",
-        "Different captions among all; next to 0 is a captioner that says one thing.",
-    ),
-    ("mean_words/?(?P<x>.*)", _CAPTIONS, "Words {x}", "none", "count", "Mean length of the captions in words."),
-)

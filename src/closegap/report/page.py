@@ -44,10 +44,11 @@ def write_comparison(
 def _render(
     comparison: Comparison, title: str, cases: Sequence[Case], histories: Mapping[str, Sequence[History]]
 ) -> str:
-    sets = comparison.sets
-    first = next(iter(sets.values()))
+    # Post-hoc variants stand in the table and on the frontier; a map of each would hide those of the trained arms.
+    sets = {arm: found for arm, found in comparison.sets.items() if "posthoc" not in found.meta}
+    first, subject = next(iter(sets.values())), list(sets)[-1]
     shown = shown_items(first, cases)
-    shown_arms = dict.fromkeys([next(iter(sets)), list(sets)[-1]])
+    shown_arms = dict.fromkeys([next(iter(sets)), subject])
     queries = {
         arm: {f"{a}_to_{b}": top_hits(sets[arm], a, b, shown) for a, b in permutations(first.modalities, 2)}
         for arm in shown_arms
@@ -64,7 +65,7 @@ def _render(
         comparison.report,
         [section for section in sections if section is not None],
         title=title,
-        verdict=verdict(comparison),
+        verdict=verdict(comparison, subject),
         made=date.today(),
         version=version("closegap"),
     )

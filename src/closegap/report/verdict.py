@@ -7,23 +7,29 @@ from closegap.report.metric import Metric, describe
 from closegap.report.report import Arm, Estimate
 
 
-def verdict(comparison: Comparison) -> str:
-    """Gap and Recall@10 of the last arm against the baseline; says where the sample cannot tell them apart."""
-    subject = comparison.report.arms[-1]
+def verdict(comparison: Comparison, subject_name: str) -> str:
+    """Gap and Recall@10 of an arm against the baseline; says where the sample cannot tell them apart."""
+    subject = _arm(comparison, subject_name)
     names = [name for name in subject.metrics if name.rpartition(":")[2] == "gap" or name.endswith("/R@10")]
     first_pair = describe(names[0]).pair if names else ""
     metrics = [describe(name) for name in names if describe(name).pair == first_pair and "mixed" not in name]
-    return sentence(comparison, metrics) if metrics else f"{subject.name}: no pair of modalities could be measured."
+    if not metrics:
+        return f"{subject.name}: no pair of modalities could be measured."
+    return sentence(comparison, subject_name, metrics)
 
 
-def sentence(comparison: Comparison, metrics: Sequence[Metric]) -> str:
-    """These metrics of the last arm against the baseline; the last arm must have them all."""
-    subject, baseline = comparison.report.arms[-1], comparison.report.arms[0]
+def sentence(comparison: Comparison, subject_name: str, metrics: Sequence[Metric]) -> str:
+    """These metrics of an arm, which must have them, against the baseline."""
+    subject, baseline = _arm(comparison, subject_name), comparison.report.arms[0]
     if subject is baseline:
         return f"{subject.name}: {'; '.join(_alone(metric, subject) for metric in metrics)}."
     both = [metric for metric in metrics if metric.name in baseline.metrics]
     told = [_against(metric, subject, baseline, comparison.differences[subject.name]) for metric in both]
     return f"{subject.name} against {baseline.name}: {'; '.join(told)}."
+
+
+def _arm(comparison: Comparison, name: str) -> Arm:
+    return next(arm for arm in comparison.report.arms if arm.name == name)
 
 
 def _alone(metric: Metric, arm: Arm) -> str:

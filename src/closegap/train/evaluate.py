@@ -36,11 +36,18 @@ class Evaluated:
 
 
 def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> Evaluated:
-    """Rebuild a run from its folder and embed a split with the checkpoint it is judged by.
+    """As `evaluate_splits`, of one split."""
+    return evaluate_splits(folder, [split], overrides, watcher)[0]
+
+
+def evaluate_splits(
+    folder: Path, splits: Sequence[str], overrides: Sequence[str] = (), watcher: Watcher | None = None
+) -> list[Evaluated]:
+    """Rebuild a run from its folder and embed splits with the checkpoint it is judged by.
 
     Args:
         folder: the run.
-        split: "train", "validation" or "test".
+        splits: each "train", "validation" or "test".
         overrides: config overrides (`--data.root DIR`).
         watcher: who is told how it goes.
 
@@ -52,10 +59,15 @@ def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: W
     checkpoint = chosen_checkpoint(folder, run.train.keep)
     load_model(checkpoint, run.model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    cases = load_cases(run.data, run.checks, run.model.modalities, watcher.images).split(split)
+    model = run.model.to(device)
+    loaded = load_cases(run.data, run.checks, model.modalities, watcher.images)
     cache = FeatureCache(cache_folder() / "features") if run.train.cache_features else None
-    prepared = prepare(cases, run.model, cache, device, watcher.features, run.train.keep_images)
-    arm = run.arm or folder.name
-    meta = {"arm": arm, "seed": run.seed, "split": split, "step": read_progress(checkpoint).step}
-    found = replace(embed(run.model.to(device), prepared, device), meta=meta)
-    return Evaluated(arm, run.seed, split, found, cases)
+    arm, step = run.arm or folder.name, read_progress(checkpoint).step
+    evaluated = []
+    for split in splits:
+        cases = loaded.split(split)
+        prepared = prepare(cases, model, cache, device, watcher.features, run.train.keep_images)
+        meta = {"arm": arm, "seed": run.seed, "split": split, "step": step}
+        found = replace(embed(model, prepared, device), meta=meta)
+        evaluated.append(Evaluated(arm, run.seed, split, found, cases))
+    return evaluated

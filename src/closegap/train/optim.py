@@ -49,8 +49,8 @@ def parameter_groups(parts: Parts, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def optimizer(parts: Parts, training: Training) -> torch.optim.AdamW:
-    """AdamW over the parameter groups."""
-    return torch.optim.AdamW(parameter_groups(parts, training.weight_decay), betas=training.betas)
+    """AdamW over the parameter groups, fused: one pass over each tensor, on a CPU many times faster for large ones."""
+    return torch.optim.AdamW(parameter_groups(parts, training.weight_decay), betas=training.betas, fused=True)
 
 
 def rate_factor(step: int, steps: int, warmup: float) -> float:

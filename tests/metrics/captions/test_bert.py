@@ -28,12 +28,12 @@ def test_bert_score_by_its_definition(minilm: Path) -> None:
 
     def rows(text: str) -> torch.Tensor:
         with torch.no_grad():
-            hidden = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0, 1:-1]
+            hidden = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
         return torch.nn.functional.normalize(hidden, dim=1)
 
     def f1(a: str, b: str) -> float:
-        cosines = rows(a) @ rows(b).T
-        precision, recall = float(cosines.amax(1).mean()), float(cosines.amax(0).mean())
+        cosines = rows(a) @ rows(b).T  # the marks of start and end can be matched, but do not count
+        precision, recall = float(cosines[1:-1].amax(1).mean()), float(cosines[:, 1:-1].amax(0).mean())
         return 2 * precision * recall / (precision + recall)
 
     expected = [max(f1(generated[0], reference) for reference in references[0]), 0.0, 1.0]

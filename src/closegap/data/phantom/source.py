@@ -49,13 +49,15 @@ class Phantoms(Source):
     ) -> None:
         for name, value, least in (("cases", cases, 1), ("seed", seed, 0), ("size", size, 16)):
             if value < least:
-                raise UsageError(f"expected {name} of at least {least}, got {value}")
+                raise UsageError(f"data.{name}: {value} given, expected {least} or more")
         parts = {"blanks": blanks, "second_image": second_image, "second_report": second_report, "missing": missing}
         for name, share in parts.items():
             if not 0.0 <= share <= 1.0:
-                raise UsageError(f"expected {name} between 0 and 1, got {share}; it is a share of the cases or columns")
+                raise UsageError(f"data.{name}: {share} given, expected a share in [0, 1]")
         if len(shares) != 3 or min(shares) < 0.0 or abs(sum(shares) - 1.0) > 1e-9:
-            raise UsageError(f"expected three shares (train, validation, test) that sum to 1, got {tuple(shares)}")
+            raise UsageError(
+                f"data.shares: {tuple(shares)} given, expected train, validation and test shares that sum to 1"
+            )
         self.cases, self.seed, self.size, self.shares = cases, seed, size, tuple(shares)
         self.blanks, self.second_image, self.second_report, self.missing = blanks, second_image, second_report, missing
 

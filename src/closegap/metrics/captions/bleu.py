@@ -52,7 +52,7 @@ def _statistic(of_cases: Float[Tensor, "n 10"], names: list[str]) -> Statistic:
         length, reference, guessed, correct = torch.split(sums, [1, 1, _ORDERS, _ORDERS], dim=1)
         precision = (correct + _TINY) / (guessed + _SMALL)
         brevity = (1 - (reference + _SMALL) / (length + _TINY)).clamp(max=0).exp()
-        scores = brevity * precision.cumprod(1) ** (1 / torch.arange(1, _ORDERS + 1))
+        scores = brevity * precision.cumprod(1) ** (1 / torch.arange(1, _ORDERS + 1, dtype=torch.float64))
         return dict(zip(names, scores.unbind(1), strict=True))
 
     return statistic

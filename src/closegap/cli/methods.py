@@ -1,0 +1,23 @@
+"""Which post-hoc methods a command line names."""
+
+from collections.abc import Sequence
+
+from closegap.errors import UsageError
+from closegap.posthoc import PostHoc, standard_arms
+
+METHODS_HELP = f"post-hoc arms: all, or some of {', '.join(standard_arms())}"
+
+
+def chosen_methods(names: Sequence[str]) -> dict[str, PostHoc]:
+    """Arm name to method, unfitted.
+
+    Raises:
+        UsageError: a name that no method has.
+    """
+    everything = standard_arms()
+    if "all" in names:
+        return everything
+    unknown = [name for name in names if name not in everything]
+    if unknown:
+        raise UsageError(f"--posthoc {unknown[0]}: expected all, or some of {', '.join(everything)}")
+    return {name: method for name, method in everything.items() if name in names}
