@@ -51,7 +51,7 @@ def test_study_trains_decoders_on_runs_and_compares_captions(studied: Path, runs
     assert [arm["name"] for arm in part["arms"]] == ["a: pairs", "b: pairs", *_BASELINES]
     assert part["arms"][0]["metrics"] == report["arms"][0]["metrics"]
     assert "not for diagnosis" in (studied / "pairs" / "report.html").read_text(encoding="utf-8")
-    assert len(read_captions(studied / "captions-1.csv")) == 12
+    assert len(read_captions(studied / "captions-1-a-pairs-seed0.csv")) == 12
 
 
 def test_study_on_runs_does_not_train_again(studied: Path, runs: Path, cli: Cli) -> None:
@@ -92,7 +92,9 @@ def test_corrections_stand_beside(cli: Cli, studied: Path, tmp_path: Path) -> No
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     names = ["a: text alone", "a: text alone, shift", "a: text alone, realign"]
     assert [arm["name"] for arm in report["arms"]] == [*names, *_BASELINES]
-    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == {f"captions-{n}.csv" for n in (1, 2, 3)}
+    tables = {path.name for path in (tmp_path / "out").glob("*.csv")}
+    run = "a-text-alone-seed0"
+    assert tables == {f"captions-1-{run}.csv", f"captions-2-{run}-shift.csv", f"captions-3-{run}-realign.csv"}
     found = cli("caption", studied / "a-text-alone-seed0", "--correct", "centre", "--out", tmp_path / "other")
     assert (found.code, found.out) == (2, "")
     assert found.err == "closegap: correction 'centre': expected one of shift, realign, procrustes\n"

@@ -28,7 +28,7 @@ _DESCRIPTION = """Write a caption of each image with a trained decoder. Research
 
 Writes captions.csv (ID,Caption) and report.html: images with their captions and, where true ones are known, scores with
 intervals beside two baselines, which report.json holds too. A manifest has the columns id, image and, where captions
-are known, caption. Several runs are put side by side; each then gets captions-N.csv."""
+are known, caption. Several runs, or corrections, are put side by side; each then gets its own captions-N-NAME.csv."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -72,7 +72,7 @@ def write_captions(written: Sequence[Written], split: str, out: Path, title: str
     comparison = compared(written, split)
     page = write_page(written, comparison, out, title)
     for number, one in enumerate(own, start=1):
-        name = TABLE if len(own) == 1 else f"captions-{number}.csv"
+        name = TABLE if len(own) == 1 else f"captions-{number}-{one.name}.csv"
         write_predictions(out / name, [case.id for case in one.cases], one.generated)
         say(f"{out / name}: {len(one.generated)} captions by {one.arm} ({one.run})")
     if comparison is not None:

@@ -48,6 +48,7 @@ class Written:
     Args:
         arm: the setting.
         run: the run's folder; None for a baseline.
+        name: of the run's folder and the correction, for files.
         cases: what was captioned.
         generated: one caption each.
         references: the true captions of each case; () where there are none.
@@ -56,6 +57,7 @@ class Written:
 
     arm: str
     run: Path | None
+    name: str
     cases: Sequence[Case]
     generated: Sequence[str]
     references: Sequence[Sequence[str]]
@@ -97,11 +99,14 @@ def caption_runs(
                 captions = writer.write(cases, settings, method, bars.work)
                 arm = writer.arm if name is None else f"{writer.arm}, {name}"
                 ends = (writer.embed_texts(captions.generated), captions.images)
-                found.append(_scored(arm, run, writer, captions.cases, captions.generated, scoring, lexicon, ends))
+                file = run.resolve().name if name is None else f"{run.resolve().name}-{name}"
+                found.append(
+                    _scored(arm, run, file, writer, captions.cases, captions.generated, scoring, lexicon, ends)
+                )
             if not baselines and found[0].card is not None and train:
                 for arm, generated in _baselines(writer, train, found[0].cases).items():
                     ends = (writer.embed_texts(generated), captions.images)
-                    baselines.append(_scored(arm, None, writer, found[0].cases, generated, scoring, lexicon, ends))
+                    baselines.append(_scored(arm, None, arm, writer, found[0].cases, generated, scoring, lexicon, ends))
     _same_cases(found)
     return [*found, *baselines]
 
@@ -148,6 +153,7 @@ def write_page(written: Sequence[Written], comparison: Comparison | None, folder
 def _scored(
     arm: str,
     run: Path | None,
+    name: str,
     writer: CaptionWriter,
     cases: Sequence[Case],
     generated: Sequence[str],
@@ -157,7 +163,7 @@ def _scored(
 ) -> Written:
     references = [case.views.get(writer.captioning.text, ()) for case in cases]
     if not all(references):
-        return Written(arm, run, cases, generated, (), None)
+        return Written(arm, run, name, cases, generated, (), None)
     concepts = [case.concepts for case in cases]
     card = caption_card(
         generated,
@@ -170,7 +176,7 @@ def _scored(
         java=scoring.java,
         resamples=scoring.resamples,
     )
-    return Written(arm, run, cases, generated, references, card)
+    return Written(arm, run, name, cases, generated, references, card)
 
 
 def _lexicon(writer: CaptionWriter, train: Sequence[Case]) -> Lexicon | None:
