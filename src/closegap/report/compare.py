@@ -92,7 +92,7 @@ def compare_cards(cards: Mapping[str, Sequence[Card]], data: Mapping[str, Any] |
 
     Args:
         cards: arm to the card of each of its seeds; all measured with the same resamples.
-        data: facts on the data for the report.
+        data: facts on the data for the report: report.json wants gallery, cases, groups and resamples.
 
     Raises:
         UsageError: cards that were measured with different resamples.
