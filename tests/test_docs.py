@@ -125,8 +125,10 @@ def test_commands_exist(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert Path(config).is_file()
     overrides = [word for option in options if "." in option for word in _option_and_value(words, option)]
     if overrides:  # those that override a config of closegap's, or of the runs that came of one
-        configs = [part for word in words if word.startswith("configs/") for part in ("--config", word)]
-        parse_run([*(configs or ["--config", BASE]), *overrides])
+        named = [word for word in words if word.startswith("configs/")]
+        whole = any("\ndata:" in Path(word).read_text(encoding="utf-8") for word in named)
+        configs = [part for word in (named if whole else [BASE, *named]) for part in ("--config", word)]
+        parse_run([*configs, *overrides])
 
 
 def _option_and_value(words: list[str], option: str) -> list[str]:

@@ -74,6 +74,14 @@ def gather_batch(
     )
 
 
+def total(value: Shaped[Tensor, ""]) -> Shaped[Tensor, ""]:
+    """The sum of every rank's value, without gradient."""
+    summed = value.detach().clone()
+    if world_size() > 1:
+        dist.all_reduce(summed)
+    return summed
+
+
 class _Gather(torch.autograd.Function):
     """All ranks' rows; backward sums all ranks' gradients and keeps this rank's rows."""
 

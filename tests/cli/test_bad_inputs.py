@@ -135,7 +135,11 @@ def with_key(path: str, value: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("nonsense", 1, "nonsense: no such key; there are data, checks, model, loss, train, seed, arm, out, resume"),
+        (
+            "nonsense",
+            1,
+            "nonsense: no such key; there are data, checks, model, loss, captioning, train, seed, arm, out, resume",
+        ),
         ("train/stpes", 3, "train.stpes: no such key; did you mean train.steps?"),
         ("model/dims", 3, "model.dims: no such key; did you mean model.dim?"),
         ("data/init_args/siez", 3, "data: closegap.data.Phantoms takes no 'siez'; it takes cases, seed, size, shares,"),

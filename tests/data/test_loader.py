@@ -162,6 +162,14 @@ def test_modalities_draw_their_views_independently() -> None:
     assert 0.35 < same < 0.65
 
 
+def test_names_that_are_alike_draw_the_same_views() -> None:
+    texts = {name: views([Case("a", "train", "a", {name: ("left", "right")})], name) for name in ("x", "y")}
+    draws = Draws(texts, torch.tensor([0]), dict.fromkeys("xy", WordPreparer(64, 4)), 0, alike={"y": "x"})
+    batch = draws.__getitems__([(epoch, 0) for epoch in range(50)])
+    assert torch.equal(batch.inputs["x"], batch.inputs["y"])
+    assert len(batch.inputs["x"].unique(dim=0)) == 2
+
+
 def test_features_and_prepared_items_are_looked_up() -> None:
     values = torch.arange(12.0).view(4, 3)
     features = take(Views("abcd", torch.arange(5), features=values), [2, 0], None)

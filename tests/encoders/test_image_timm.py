@@ -10,6 +10,7 @@ from timm.data.config import resolve_data_config
 from torch import Tensor
 
 from closegap.encoders import TimmImageEncoder
+from closegap.encoders.tokens import TokenGrid
 from closegap.errors import ClosegapError, UsageError
 
 CNN, VIT = "test_efficientnet", "test_vit"
@@ -180,3 +181,35 @@ def test_a_picture_of_any_kind_is_taken(tmp_path: Path) -> None:
     Image.linear_gradient("L").convert("I;16").save(tmp_path / "deep.png")
     inputs = TimmImageEncoder(CNN, "random", size=32).preparer()([tmp_path / "deep.png"])
     assert inputs.float().std() > 30
+
+
+@pytest.mark.parametrize("name", [CNN, VIT, "test_convnext"])
+def test_the_grid_is_what_pooling_is_over(name: str) -> None:
+    encoder = TimmImageEncoder(name, "random", size=96 if name == CNN else None).eval()
+    images = _images(size=encoder.size)
+    with torch.no_grad():
+        grid = encoder.grid(images)
+        states = encoder.tower.forward_features(encoder._normalised(images))
+    assert grid.shape[:2] == (2, encoder.tower.num_features)
+    assert grid.shape[2] == grid.shape[3] > 1
+    if name == VIT:  # behind its class and register tokens, row by row
+        patches = states[:, encoder.tower.num_prefix_tokens :]
+        side = grid.shape[2]
+        assert torch.equal(grid[1, :, 1, 2], patches[1, side + 2])
+    else:
+        assert torch.equal(grid, states)
+
+
+def test_a_token_grid_is_averaged_to_its_side_and_found_by_it() -> None:
+    encoder = TimmImageEncoder(CNN, "random", size=128).eval()
+    images = _images(size=128)
+    with torch.no_grad():
+        grid = encoder.grid(images)
+        tokens = TokenGrid(encoder, 2)(images)
+    assert tokens.shape == (2, 4, encoder.dim)
+    assert tokens.dtype == torch.float16
+    half = grid.shape[2] // 2
+    torch.testing.assert_close(tokens[:, 1].float(), grid[:, :, :half, half:].mean((2, 3)), atol=2e-3, rtol=2e-3)
+    assert TokenGrid(encoder, 99)(images).shape[1] == grid.shape[2] * grid.shape[3]
+    prints = {TokenGrid(encoder, 2).fingerprint(), TokenGrid(encoder, 3).fingerprint(), encoder.fingerprint()}
+    assert len(prints) == 3

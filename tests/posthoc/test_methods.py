@@ -30,6 +30,19 @@ def means(rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: values.double().mean(0) for name, values in rows.items()}
 
 
+def test_a_shift_with_an_anchor_carries_the_others_to_its_mean(make_set: MakeSet) -> None:
+    train = make_set(modalities=THREE)
+    before = means(train.embeddings)
+    for fraction in (0.0, 0.5, 1.0):
+        after = means(moved(Shift(fraction, anchor="caption").fit(train), train))
+        torch.testing.assert_close(after["caption"], before["caption"])
+        for other in ("image", "concepts"):
+            expected = before[other] + fraction * (before["caption"] - before[other])
+            torch.testing.assert_close(after[other], expected)
+    with pytest.raises(UsageError, match="anchor 'text'; expected one of image, caption, concepts"):
+        Shift(anchor="text").fit(train)
+
+
 def test_shift_closes_the_fraction_it_is_asked_for(make_set: MakeSet) -> None:
     train = make_set(modalities=THREE)
     before = means(train.embeddings)

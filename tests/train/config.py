@@ -14,7 +14,9 @@ import numpy as np
 TOPICS = ("mass", "effusion", "fracture", "nodule", "stone", "cyst")
 
 
-def write_config(folder: Path, dropout: float = 0.1, **training: Any) -> Path:
+def write_config(
+    folder: Path, dropout: float = 0.1, captioning: Mapping[str, Any] | None = None, **training: Any
+) -> Path:
     """A manifest of reports and records, and the config of a run on it."""
     random = np.random.default_rng(0)
     with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as file:
@@ -44,6 +46,7 @@ def write_config(folder: Path, dropout: float = 0.1, **training: Any) -> Path:
             "init_args": {"path": str(folder / "cases.csv"), "modalities": modalities},
         },
         "model": {"encoders": encoders, "dim": 8},
+        "captioning": dict(captioning or {}),
         "train": {"batch_size": 16, "lr": 0.003, "trackers": [], **training},
     }
     path = folder / "config.yaml"

@@ -21,7 +21,7 @@ class Trained:
     def __init__(self, steps: int = 2, seed: int = 0, **options: Any) -> None:
         run: Run = tiny_run(seed=seed, **options)
         self.model, self.loss = run.model, run.loss
-        self.optimizer = optim.optimizer(run.model, run.loss, run.train)
+        self.optimizer = optim.optimizer(optim.alignment_parts(run.model, run.loss, run.train), run.train)
         self.towers = checkpoint.frozen_towers(self.model)
         for _ in range(steps):
             for parameter in (*self.model.parameters(), *self.loss.parameters()):
@@ -30,11 +30,11 @@ class Trained:
 
     def save(self, folder: Path, step: int = 3, **progress: Any) -> Path:
         given = Progress(step, **progress)
-        return checkpoint.save_checkpoint(folder, self.model, self.loss, self.optimizer, given, self.towers)
+        return checkpoint.save_checkpoint(folder, self.model, {"loss": self.loss}, self.optimizer, given, self.towers)
 
     def load(self, path: Path) -> None:
         checkpoint.load_model(path, self.model)
-        checkpoint.load_training(path, self.loss, self.optimizer)
+        checkpoint.load_training(path, {"loss": self.loss}, self.optimizer)
 
     def tensors(self) -> dict[str, Tensor]:
         state = self.optimizer.state_dict()["state"]
@@ -140,8 +140,8 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     other.model.heads["report"] = nn.Linear(16, 9, bias=False)
     with pytest.raises(ClosegapError, match=r"heads\.report\.weight is \(8, 16\), the config's is \(9, 16\)"):
         other.load(path)
-    with pytest.raises(ClosegapError, match=r"checkpoint of another model \(scale is in one"):
-        checkpoint.load_training(path, Scaled(), other.optimizer)
+    with pytest.raises(ClosegapError, match=r"checkpoint of another loss \(scale is in one"):
+        checkpoint.load_training(path, {"loss": Scaled()}, other.optimizer)
 
 
 def test_a_frozen_tower_with_other_weights_is_refused(tmp_path: Path) -> None:

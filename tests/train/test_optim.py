@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from tests.train.tiny import Scaled, fixed, tiny_run
 
 from closegap.errors import UsageError
-from closegap.train.optim import optimizer, parameter_groups, rate_factor
+from closegap.train.optim import alignment_parts, optimizer, parameter_groups, rate_factor
 
 
 def _groups(**options: Any) -> tuple[Any, list[dict[str, Any]]]:
     run = tiny_run(**options)
-    return run, parameter_groups(run.model, run.loss, run.train)
+    return run, parameter_groups(alignment_parts(run.model, run.loss, run.train), run.train.weight_decay)
 
 
 def test_every_trained_parameter_is_in_one_group_and_matrices_decay_alone() -> None:
@@ -46,7 +46,7 @@ def test_frozen_parameters_are_left_out() -> None:
 
 def test_the_optimiser_is_adamw_with_the_runs_constants() -> None:
     run = tiny_run(betas=(0.8, 0.9))
-    built = optimizer(run.model, run.loss, run.train)
+    built = optimizer(alignment_parts(run.model, run.loss, run.train), run.train)
     assert type(built).__name__ == "AdamW"
     assert {group["betas"] for group in built.param_groups} == {(0.8, 0.9)}
 
@@ -57,7 +57,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
     run = tiny_run(frozen=("report", "record"), temperature=fixed())
     run.model.heads.requires_grad_(False)
     with pytest.raises(UsageError, match="nothing to train: every tower is frozen, no head or loss has a parameter"):
-        optimizer(run.model, run.loss, run.train)
+        optimizer(alignment_parts(run.model, run.loss, run.train), run.train)
 
 
 @given(steps=st.integers(1, 300), warmup=st.floats(0, 1))

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from tests.train.config import finish, start, write_config
@@ -14,12 +16,27 @@ from closegap.train.log import read_metrics
 
 
 def _weights(folder: Path) -> Mapping[str, Tensor]:
-    return load_file(checkpoints(folder / "checkpoints")[-1] / "model.safetensors")
+    last = checkpoints(folder / "checkpoints")[-1]
+    found = [load_file(path) for path in sorted(last.glob("*.safetensors")) if path.stem in ("model", "decoder")]
+    return {name: tensor for tensors in found for name, tensor in tensors.items()}
 
 
-def test_two_processes_train_the_same_model_as_one(tmp_path: Path) -> None:
-    # Batches of four: some hold no record at all on one process or on both.
-    config = write_config(tmp_path, dropout=0.0, steps=24, batch_size=4, validate_every=12, lr=1e-3, clip_norm=0.5)
+_DECODER: Mapping[str, Any] = {
+    "decoder": {
+        "class_path": "closegap.caption.PrefixDecoder",
+        "init_args": {"prefix": 2, "layers": 1, "width": 16, "heads": 2, "dropout": 0.0},
+    },
+    "image": "record",
+    "text": "report",
+    "vocabulary": 300,
+}
+
+
+@pytest.mark.parametrize("captioning", [None, _DECODER], ids=["alignment", "captions too"])
+def test_two_processes_train_the_same_model_as_one(tmp_path: Path, captioning: Mapping[str, Any] | None) -> None:
+    # Batches of four: some hold no record at all on one process or on both, and captions differ in length.
+    options: dict[str, Any] = {"steps": 24, "batch_size": 4, "validate_every": 12, "lr": 1e-3, "clip_norm": 0.5}
+    config = write_config(tmp_path, 0.0, captioning, **options)
     one, two = tmp_path / "one", tmp_path / "two"
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
     processes = [
@@ -37,6 +54,6 @@ def test_two_processes_train_the_same_model_as_one(tmp_path: Path) -> None:
     rows = [read_metrics(folder / "metrics.jsonl") for folder in (one, two)]
     assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
     for first, second in zip(*rows, strict=True):
-        for name in ("loss", "gradient_norm", "validation/gap"):
+        for name in ("loss", "caption", "gradient_norm", "validation/gap", "validation/log_likelihood"):
             if name in first:
                 torch.testing.assert_close(second[name], first[name], atol=1e-3, rtol=1e-3)

@@ -34,13 +34,22 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         raise UsageError(f"{parse_message(error)}; see `{parser.prog} --help`") from error
 
 
-def parse_with_overrides(parser: ArgumentParser, arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
-    """Parsed arguments, and the dotted ones (`--data.root DIR`) that override a run's config."""
+def parse_with_overrides(
+    parser: ArgumentParser, arguments: Sequence[str], groups: Sequence[str] = ()
+) -> tuple[Namespace, list[str]]:
+    """Parsed arguments, and the dotted ones (`--data.root DIR`) that override a run's config.
+
+    Args:
+        parser: of the verb.
+        arguments: from the command line.
+        groups: whose dotted arguments are the verb's own.
+    """
     own, overrides = [], []
     pending = list(arguments)
     while pending:
         argument = pending.pop(0)
-        if argument.startswith("--") and "." in argument.partition("=")[0]:
+        group, dot, _ = argument.partition("=")[0].removeprefix("--").partition(".")
+        if argument.startswith("--") and dot and group not in groups:
             overrides.append(argument)
             if "=" not in argument and pending and not pending[0].startswith("--"):
                 overrides.append(pending.pop(0))

@@ -18,9 +18,16 @@ from rich.progress import (
 )
 from rich.text import Text
 
-_TERMS = ("loss", "contrastive", "align", "uniformity")
-_WATCHED = ("gap", "cos_true_pairs", "cos_null", "R@10")
-_SHORT = {"contrastive": "nce", "align": "atp", "uniformity": "cu", "cos_true_pairs": "cosTP", "cos_null": "null"}
+_TERMS = ("loss", "contrastive", "align", "uniformity", "caption")
+_WATCHED = ("gap", "cos_true_pairs", "cos_null", "R@10", "log_likelihood")
+_SHORT = {
+    "contrastive": "nce",
+    "align": "atp",
+    "uniformity": "cu",
+    "cos_true_pairs": "cosTP",
+    "cos_null": "null",
+    "log_likelihood": "log p",
+}
 
 
 def console() -> Console:

@@ -3,14 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from closegap.caption import Generation
 from closegap.cli.arguments import parse_with_overrides, verb_parser
+from closegap.cli.caption import split_cases
+from closegap.cli.captioned import Scoring, caption_runs, compared
 from closegap.cli.console import say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.results import METRICS_HELP, Metrics, judge_runs, measured, print_tables
 from closegap.errors import UsageError
+from closegap.report.compare import Comparison
+from closegap.report.report import Arm, Report
+from closegap.train.run import read_config
 
 _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
-gallery, 95% intervals by group. Writes a report.json and prints the table.
+gallery, 95% intervals by group; of a run with a decoder also the captions it writes, beside two baselines. Writes a
+report.json and prints the tables.
 
   closegap evaluate runs/a --split test --out runs/a/test.json
   closegap evaluate runs/a --posthoc all --out runs/a/posthoc.json
@@ -29,7 +36,27 @@ def main(arguments: Sequence[str]) -> None:
     given, overrides = parse_with_overrides(parser, arguments)
     if given.out.suffix != ".json":
         raise UsageError(f"--out {given.out}: expected a file that ends in .json")
-    comparison = measured(judge_runs([given.run], given.split, overrides, chosen_methods(given.posthoc)), given.metrics)
-    comparison.report.save(given.out)
-    print_tables(comparison)
+    methods = chosen_methods(given.posthoc)
+    comparison = measured(judge_runs([given.run], given.split, overrides, methods), given.metrics)
+    captions = _captions(given.run, given.split, overrides)
+    report = comparison.report if captions is None else _together(comparison.report, captions.report)
+    report.save(given.out)
+    for found in (comparison, captions):
+        if found is not None:
+            print_tables(found)
     say(f"report: {given.out}")
+
+
+def _captions(run: Path, split: str, overrides: Sequence[str]) -> Comparison | None:
+    """Scores of the captions, both baselines beside them, if the run has a decoder and the split has captions."""
+    if read_config(run, overrides).captioning.decoder is None:
+        return None
+    return compared(caption_runs([run], split_cases(split), Generation(), Scoring(), (), overrides), split)
+
+
+def _together(embeddings: Report, captions: Report) -> Report:
+    """The run's arm with what was measured of its embeddings and of its captions; then the captions' baselines."""
+    scores = {arm.name: arm.metrics for arm in captions.arms}
+    arms = [Arm(arm.name, {**arm.metrics, **scores.pop(arm.name, {})}) for arm in embeddings.arms]
+    arms += [Arm(name, metrics) for name, metrics in scores.items()]
+    return Report(arms, [*embeddings.skipped, *captions.skipped], {**captions.data, **embeddings.data})

@@ -39,7 +39,9 @@ def _fit(arguments: Sequence[str]) -> None:
     parser.add_argument("--train", type=Path, required=True, help="the set of embeddings to fit on")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
     parser.add_argument("--fraction", type=float | None, default=None, help="shift: how much of the gap, 0 to 1")
-    parser.add_argument("--anchor", type=str | None, default=None, help="realign, procrustes: the modality that stays")
+    parser.add_argument(
+        "--anchor", type=str | None, default=None, help="shift, realign, procrustes: the modality that stays"
+    )
     parser.add_argument("--shrinkage", type=float | None, default=None, help="whiten: towards the identity, 0 to 1")
     parser.add_argument("--seed", type=int | None, default=None, help="placebo: of its direction")
     given = parse(parser, arguments)

@@ -1,17 +1,18 @@
 """closegap study: several arms, several seeds, one comparison."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jsonargparse import Namespace
 
+from closegap.caption import Generation
 from closegap.cli.arguments import parse_with_overrides, verb_parser
+from closegap.cli.caption_study import caption_study
 from closegap.cli.console import say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
-from closegap.cli.presets import ARMS, preset
+from closegap.cli.presets import ARMS, CAPTION_ARMS, preset
 from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
-from closegap.cli.train import train_run
+from closegap.cli.train import slug, train_all
 from closegap.errors import UsageError
 from closegap.posthoc import PostHoc
 from closegap.train.run import parse_run
@@ -21,22 +22,36 @@ the config; the first is the baseline. Three arms come with closegap: CLIP with 
 fixed one, and CLIP + Align True Pairs + Centroid Uniformity. Runs that are done are not trained again, and one that
 was stopped goes on, so the same command may be given again.
 
-  closegap study --config configs/roco-small.yaml --data.root ROCO --seeds 0 1 2 --out runs/roco"""
+  closegap study --config configs/roco-small.yaml --data.root ROCO --seeds 0 1 2 --out runs/roco
+
+With --on, decoders are trained on finished runs: every arm on every run, with the run's data, model and seed. They are
+compared on the captions that they write, arm by arm and together, beside two baselines. Two arms come with closegap:
+from pairs, and from text alone.
+
+  closegap study --on runs/roco/*-seed? --config configs/captioning.yaml --out runs/captions"""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Train and compare arms."""
     parser = verb_parser("study", _DESCRIPTION)
     parser.add_argument("--config", type=Path, nargs="+", required=True, help="what all arms share; later files win")
-    parser.add_argument("--arms", type=Path, nargs="+", default=[preset(name) for name in ARMS], help="YAML files")
+    parser.add_argument("--arms", type=Path, nargs="+", default=None, help="YAML files; default: those of closegap")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of each arm")
+    parser.add_argument("--on", type=Path, nargs="+", default=[], help="finished runs to train decoders on")
     parser.add_argument("--split", type=str, default="test", help="what the arms are compared on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
     parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
     parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
-    given, overrides = parse_with_overrides(parser, arguments)
+    parser.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
+    given, overrides = parse_with_overrides(parser, arguments, ("search",))
     methods = chosen_methods(given.posthoc)
-    page = study(given.config, given.arms, given.seeds, given.split, given.out, overrides, given.metrics, methods)
+    if given.on:
+        arms = given.arms or [preset(name) for name in CAPTION_ARMS]
+        search = Generation(**vars(given.search))
+        page = caption_study(given.on, given.config, arms, given.split, given.out, overrides, search)
+    else:
+        arms = given.arms or [preset(name) for name in ARMS]
+        page = study(given.config, arms, given.seeds, given.split, given.out, overrides, given.metrics, methods)
     say(f"report: {page}")
 
 
@@ -58,17 +73,12 @@ def study(
         for seed in seeds:
             config = parse_run([*files, *overrides, "--seed", str(seed)])
             config.arm = config.arm or arm.stem
-            folder = out / f"{_slug(config.arm)}-seed{seed}"
+            folder = out / f"{slug(config.arm)}-seed{seed}"
             if folder in plans:
                 raise UsageError(
                     f"{arm}: seed {seed} of arm {config.arm!r} is there already; "
                     "give each file of --arms an `arm:` of its own, and each of --seeds once"
                 )
             plans[folder] = config
-    for number, (folder, config) in enumerate(plans.items(), start=1):
-        train_run(config, folder, f"{number}/{len(plans)} {config.arm}, seed {config.seed}")
+    train_all(plans)
     return compare_runs(list(plans), split, out, title, metrics, methods=methods)
-
-
-def _slug(arm: str) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", arm.lower()).strip("-")

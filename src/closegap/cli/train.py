@@ -1,7 +1,8 @@
 """closegap train: from a config to a trained run, or on from where one was stopped."""
 
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -55,8 +56,28 @@ def train_run(config: Namespace, folder: Path, title: str = "training") -> None:
             if trainer.main and new:  # what was asked wrongly is asked again, and the folder must be free for it
                 shutil.rmtree(folder)
             raise
-    if trainer.main and trainer.validation_split.cases:
+    if not trainer.main:
+        return
+    if run.captioning is not None:
+        say(f"trained: {folder}; write captions with `closegap caption {folder} --out DIR`")
+    if trainer.validation_split.cases and not (run.captioning and run.captioning.frozen):
         say(f"report: {_write_report(trainer, run.arm or folder.name, run.seed)}")
+
+
+def train_all(plans: Mapping[Path, Namespace]) -> None:
+    """Train what is not trained yet: folder to config."""
+    for number, (folder, config) in enumerate(plans.items(), start=1):
+        train_run(config, folder, f"{number}/{len(plans)} {config.arm}, seed {config.seed}")
+
+
+def slug(arm: str) -> str:
+    """An arm's name as part of a folder's.
+
+    Example:
+        >>> slug("CLIP + ATP: text alone")
+        'clip-atp-text-alone'
+    """
+    return re.sub(r"[^a-z0-9.]+", "-", arm.lower()).strip("-")
 
 
 def _write_report(trainer: Trainer, arm: str, seed: int) -> Path:

@@ -57,12 +57,20 @@ class Draws(Dataset[Batch]):
         groups: one number per case.
         preparers: modality name to what prepares its items; needed only where there are no features.
         seed: a view depends on (seed, epoch, case, modality) alone.
+        alike: names whose views are drawn as another's: the tokens of the caption whose embedding is drawn.
     """
 
     def __init__(
-        self, views: Mapping[str, Views], groups: Int[Tensor, "n"], preparers: Mapping[str, Preparer], seed: int
+        self,
+        views: Mapping[str, Views],
+        groups: Int[Tensor, "n"],
+        preparers: Mapping[str, Preparer],
+        seed: int,
+        alike: Mapping[str, str] | None = None,
     ) -> None:
         self.views, self.groups, self.preparers, self.seed = views, groups, preparers, seed
+        numbers = {name: number for number, name in enumerate(views)}
+        self._numbers = numbers | {name: numbers[other] for name, other in (alike or {}).items()}
         self._starts = {name: given.starts.tolist() for name, given in views.items()}
 
     def __len__(self) -> int:
@@ -71,8 +79,8 @@ class Draws(Dataset[Batch]):
     def __getitems__(self, draws: Sequence[tuple[int, int]]) -> Batch:
         """The batch of these (epoch, case) draws."""
         inputs, rows = {}, {}
-        for number, (name, given) in enumerate(self.views.items()):
-            starts = self._starts[name]
+        for name, given in self.views.items():
+            starts, number = self._starts[name], self._numbers[name]
             picks = [(row, self._item(starts, number, *draw)) for row, draw in enumerate(draws)]
             have = [(row, item) for row, item in picks if item is not None]
             rows[name] = torch.tensor([row for row, _ in have], dtype=torch.long)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from closegap.errors import UsageError
 from closegap.files import digest
 
 
@@ -31,6 +32,14 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Any) -> Float[Tensor, "n dim"]:
         """Features of a prepared batch."""
+
+    def grid(self, inputs: Any) -> Float[Tensor, "n features height width"]:
+        """What the tower has of each place, before pooling, for decoders that attend to places.
+
+        Raises:
+            UsageError: the tower has no places.
+        """
+        raise UsageError(f"{type(self).__name__} has no tokens to attend to; use a decoder that reads the embedding")
 
     def fit(self, items: Iterable[Any]) -> None:
         """Learn statistics of the training items (means, spreads) into buffers, once, before the first step."""

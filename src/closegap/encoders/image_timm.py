@@ -1,5 +1,6 @@
 """Images through any timm model."""
 
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -68,9 +69,28 @@ class TimmImageEncoder(Encoder):
 
     def forward(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n dim"]:
         """Pooled features."""
-        images = (inputs.float() / 255 - self.mean) / self.std
-        features: Tensor = self.tower(images.contiguous(memory_format=torch.channels_last))
+        features: Tensor = self.tower(self._normalised(inputs))
         return features
+
+    def grid(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n features height width"]:
+        """The last block's output by place; class and register tokens of a transformer have none.
+
+        Raises:
+            UsageError: a tower whose tokens form no square.
+        """
+        states: Tensor = self.tower.forward_features(self._normalised(inputs))
+        if states.ndim == 4:
+            channels_first = states.shape[1] == self.tower.num_features  # Swin and its like put channels last
+            return states if channels_first else states.permute(0, 3, 1, 2)
+        patches = states[:, getattr(self.tower, "num_prefix_tokens", 0) :]
+        side = math.isqrt(patches.shape[1])
+        if side * side != patches.shape[1]:
+            raise UsageError(f"{self.name}: {patches.shape[1]} tokens form no square; use another image tower")
+        return patches.transpose(1, 2).reshape(len(patches), -1, side, side)
+
+    def _normalised(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n 3 size size"]:
+        images = (inputs.float() / 255 - self.mean) / self.std
+        return images.contiguous(memory_format=torch.channels_last)
 
     def fingerprint(self) -> str:
         """As every encoder's, architecture included: some differ in what no weight shows, such as their activation."""

@@ -39,9 +39,14 @@ class SmallImageEncoder(Encoder):
 
     def forward(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n dim"]:
         """Features on the grid."""
-        grey = inputs.float().mean(1, keepdim=True) / 127.5 - 1
-        features: Tensor = self.norm(self.stages(grey).flatten(1))
+        features: Tensor = self.norm(self.grid(inputs).flatten(1))
         return features
+
+    def grid(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n channels grid grid"]:
+        """The last stage's output."""
+        grey = inputs.float().mean(1, keepdim=True) / 127.5 - 1
+        cells: Tensor = self.stages(grey)
+        return cells
 
 
 class _Stage(nn.Module):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from closegap.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
+from closegap.posthoc.anchor import anchor_of
 from closegap.posthoc.base import PostHoc
 from closegap.posthoc.moments import offsets
 
@@ -22,6 +23,7 @@ class Shift(PostHoc):
     Args:
         fraction: the lambda of METHODS' shift, in [0, 1]. For two modalities the authors' lambda is half of it: they
             add and subtract lambda times the whole mean difference.
+        anchor: the modality that stays, to whose mean the others go; None: all go to the common mean.
 
     Raises:
         UsageError: a fraction outside [0, 1].
@@ -31,14 +33,19 @@ class Shift(PostHoc):
     """
 
     fraction: float = 1.0
+    anchor: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction <= 1:
             raise UsageError(f"fraction {self.fraction}; expected a share of the gap in [0, 1]")
 
     def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
-        """Each modality's train mean, seen from the common mean."""
-        return offsets(train)
+        """Each modality's train mean, seen from where it should be."""
+        found = offsets(train)
+        if self.anchor is None:
+            return found
+        held = found[anchor_of(train, self.anchor)]
+        return {modality: offset - held for modality, offset in found.items()}
 
     def move(self, rows: Float[Tensor, "n d"], modality: str, state: Mapping[str, Tensor]) -> Float[Tensor, "n d"]:
         """Rows less the fraction of their modality's offset."""

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from closegap.encoders.model import MultimodalModel
 from closegap.errors import ClosegapError
 from closegap.files import whole_folder
-from closegap.losses.base import Loss
 
 _KEEP = 2  # newest checkpoints kept beside the best
+_NOTHING = "_"  # a file of no tensors is none
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def frozen_towers(model: MultimodalModel) -> dict[str, str]:
 def save_checkpoint(
     folder: Path,
     model: MultimodalModel,
-    loss: Loss,
+    beside: Mapping[str, nn.Module],
     optimizer: torch.optim.Optimizer,
     progress: Progress,
     towers: Mapping[str, str],
@@ -58,7 +58,7 @@ def save_checkpoint(
     Args:
         folder: the run's checkpoints.
         model: the model.
-        loss: the loss, whose parameters are saved too.
+        beside: name to what else has parameters: the loss, a decoder; each gets a file of its name.
         optimizer: its state is saved.
         progress: where training stands.
         towers: fingerprints of the frozen towers.
@@ -68,7 +68,9 @@ def save_checkpoint(
         return path
     with whole_folder(path) as temporary:
         save_file(_contiguous(model_state(model)), temporary / "model.safetensors")
-        save_file(_contiguous(loss.state_dict() | {"_": torch.zeros(())}), temporary / "loss.safetensors")
+        for name, module in beside.items():
+            tensors = module.state_dict() | {_NOTHING: torch.zeros(())}
+            save_file(_contiguous(tensors), temporary / f"{name}.safetensors")
         save_file(_contiguous(_optimizer_state(optimizer)), temporary / "optimizer.safetensors")
         state = {"progress": asdict(progress), "frozen_towers": dict(towers)}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
@@ -126,16 +128,26 @@ def load_model(path: Path, model: MultimodalModel, towers: Mapping[str, str] | N
     model.load_state_dict(saved, strict=False)
 
 
-def load_training(path: Path, loss: Loss, optimizer: torch.optim.Optimizer) -> None:
-    """Load a checkpoint's loss parameters and optimiser state.
+def load_beside(path: Path, name: str, module: nn.Module) -> None:
+    """Load what a checkpoint holds under `name` beside the model: the loss's parameters, a decoder's.
 
     Raises:
-        ClosegapError: a damaged checkpoint, or one of another loss.
+        ClosegapError: a damaged checkpoint, or one of another module.
     """
-    saved = _tensors(path / "loss.safetensors")
-    saved.pop("_", None)
-    _same_tensors(path, saved, loss.state_dict())
-    loss.load_state_dict(saved)
+    saved = _tensors(path / f"{name}.safetensors")
+    saved.pop(_NOTHING, None)
+    _same_tensors(path, saved, module.state_dict(), name)
+    module.load_state_dict(saved)
+
+
+def load_training(path: Path, beside: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
+    """Load what a checkpoint holds beside the model, and the optimiser's state.
+
+    Raises:
+        ClosegapError: a damaged checkpoint, or one of another loss or decoder.
+    """
+    for name, module in beside.items():
+        load_beside(path, name, module)
     tensors = _tensors(path / "optimizer.safetensors")
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -150,17 +162,18 @@ def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """Copies on the CPU; tensors that share memory, such as tied embeddings, are written each."""
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
 
 
-def _same_tensors(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+def _same_tensors(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str = "model") -> None:
     missing = sorted(saved.keys() ^ own.keys())
     if missing:
-        raise ClosegapError(f"{path}: checkpoint of another model ({missing[0]} is in one and not in the other)")
+        raise ClosegapError(f"{path}: checkpoint of another {what} ({missing[0]} is in one and not in the other)")
     for name, tensor in own.items():
         if saved[name].shape != tensor.shape:
             given, expected = tuple(saved[name].shape), tuple(tensor.shape)
-            raise ClosegapError(f"{path}: checkpoint of another model ({name} is {given}, the config's is {expected})")
+            raise ClosegapError(f"{path}: checkpoint of another {what} ({name} is {given}, the config's is {expected})")
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from closegap.data import Case
@@ -33,19 +34,16 @@ def embed(model: MultimodalModel, split: Prepared, device: torch.device, batch_s
         device: where the model is.
         batch_size: items at once.
     """
-    training = model.training
-    model.eval()
     cases = split.cases
     rows = rows_of_cases(cases)
     embeddings, present = {}, {}
     for name in model.modalities:
-        values = _embed_views(model, name, split.views[name], device, batch_size)
+        values = embed_views(model, name, split.views[name], device, batch_size)
         starts = split.views[name].starts.tolist()
         picks = [starts[i] + v if starts[i] + v < starts[i + 1] else -1 for i, v in rows]
         index = torch.tensor(picks, dtype=torch.long)
         present[name] = index >= 0
         embeddings[name] = torch.zeros(len(rows), model.dim).index_put((present[name],), values[index[present[name]]])
-    model.train(training)
     return EmbeddingSet(embeddings, present=present, **described([cases[i] for i, _ in rows]))
 
 
@@ -54,7 +52,21 @@ def rows_of_cases(cases: Sequence[Case]) -> list[tuple[int, int]]:
     return [(i, v) for i, case in enumerate(cases) for v in range(max(1, *map(len, case.views.values())))]
 
 
-def _embed_views(model: MultimodalModel, name: str, views: Views, device: torch.device, batch_size: int) -> Tensor:
+@torch.no_grad()
+def embed_views(
+    model: MultimodalModel, name: str, views: Views, device: torch.device, batch_size: int = 256
+) -> Float[Tensor, "k d"]:
+    """Embeddings of every item of one modality, on the CPU.
+
+    Args:
+        model: the model, in whatever mode; it is evaluated.
+        name: the modality.
+        views: its items.
+        device: where the model is.
+        batch_size: items at once.
+    """
+    training = model.training
+    model.eval()
     preparer = model.encoder(name).preparer()
     batches = [
         range(first, min(first + batch_size, len(views.items))) for first in range(0, len(views.items), batch_size)
@@ -64,6 +76,7 @@ def _embed_views(model: MultimodalModel, name: str, views: Views, device: torch.
     parts = [torch.empty(0, model.dim)]
     for inputs in _ahead(lambda items: take(views, items, preparer), batches, threads):
         parts.append(model.embed(name, move(inputs, device)).cpu())
+    model.train(training)
     return torch.cat(parts)
 
 

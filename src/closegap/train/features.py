@@ -120,9 +120,9 @@ def _compute(encoder: Encoder, items: Sequence[Any], device: torch.device) -> Fl
     inputs = move(encoder.preparer()(items), device)
     training = encoder.training
     encoder.to(device).eval()
-    features: Tensor = encoder(inputs).float().cpu()
+    features: Tensor = encoder(inputs).cpu()
     encoder.train(training)
-    return features
+    return features if features.dtype == torch.float16 else features.float()
 
 
 def _shards(folder: Path) -> Iterator[tuple[str, Tensor]]:

@@ -1,6 +1,7 @@
 """Parameter groups and the learning rate's course."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,9 +12,12 @@ from closegap.errors import UsageError
 from closegap.losses.base import Loss
 from closegap.train.config import Training
 
+Parts = Sequence[tuple[nn.Module, float]]
+"""Modules that are trained, and their peak learning rates."""
 
-def parameter_groups(model: MultimodalModel, loss: Loss, training: Training) -> list[dict[str, Any]]:
-    """Groups by learning rate and decay: towers with their own rate, and everything else; matrices decay alone.
+
+def alignment_parts(model: MultimodalModel, loss: Loss, training: Training) -> Parts:
+    """Towers with their own rate; heads, temperature and loss with the run's.
 
     Raises:
         UsageError: a rate for a tower that the model does not have.
@@ -24,21 +28,29 @@ def parameter_groups(model: MultimodalModel, loss: Loss, training: Training) -> 
     parts: list[tuple[nn.Module, float]] = [
         (model.encoder(name), training.tower_lr.get(name, training.lr)) for name in model.modalities
     ]
-    parts += [(model.heads, training.lr), (model.temperature, training.lr), (loss, training.lr)]
+    return [*parts, (model.heads, training.lr), (model.temperature, training.lr), (loss, training.lr)]
+
+
+def parameter_groups(parts: Parts, weight_decay: float) -> list[dict[str, Any]]:
+    """Groups by learning rate and decay; matrices decay alone.
+
+    Raises:
+        UsageError: there is nothing to train.
+    """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for part, rate in parts:
         for parameter in part.parameters():
             if parameter.requires_grad:
-                decay = training.weight_decay if parameter.ndim >= 2 else 0.0
+                decay = weight_decay if parameter.ndim >= 2 else 0.0
                 groups.setdefault((rate, decay), []).append(parameter)
     if not groups:
         raise UsageError("nothing to train: every tower is frozen, no head or loss has a parameter")
     return [{"params": p, "lr": rate, "peak_lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
 
 
-def optimizer(model: MultimodalModel, loss: Loss, training: Training) -> torch.optim.AdamW:
+def optimizer(parts: Parts, training: Training) -> torch.optim.AdamW:
     """AdamW over the parameter groups, fused: one pass over each tensor, on a CPU many times faster for large ones."""
-    return torch.optim.AdamW(parameter_groups(model, loss, training), betas=training.betas, fused=True)
+    return torch.optim.AdamW(parameter_groups(parts, training.weight_decay), betas=training.betas, fused=True)
 
 
 def rate_factor(step: int, steps: int, warmup: float) -> float:

@@ -113,8 +113,20 @@ def _required(known: list[str], keys: str) -> str:
     return f"not given: {keys}" + ("; name a config that has them with --config FILE" if known else "")
 
 
+def _unknown_argument_of(known: list[str], key: str, argument: str, path: str) -> str:
+    return _unknown_argument(known, key, path, argument)
+
+
+def _no_class_for(known: list[str], key: str, reason: str, path: str) -> str:
+    return _no_class(known, key, path, reason)
+
+
 _KEY = r'Parser key "([^"]+)"(?: element \d+)?: '
+_BUILDER = r'Parser key "([^"]+)":.*? expects a function or a callable class: '  # what builds a head, a decoder
 _PATTERNS: tuple[tuple[str, Callable[..., str]], ...] = (
+    (_BUILDER + r"Option '([^']+)' is not accepted\. Got value: Namespace\(class_path='([^']+)'", _unknown_argument_of),
+    (_BUILDER + r"Expected '([^']+)' to be a subclass of <class '(\w+)'>", _wrong_class),
+    (_BUILDER + r"(.+?)\. Got value: Namespace\(class_path='([^']+)'", _no_class_for),
     (r"^Group '([^']+)' does not accept option '([^']+)'", _unknown_key),
     (r"^Option '([^']+)' is not accepted", _unknown_top),
     (r"^unrecognized arguments: ([^ =]+)", _unknown_option),

@@ -14,6 +14,7 @@ from typing import Any
 from accelerate.utils import set_seed
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
+from closegap.caption import Captioning
 from closegap.data import Checks, Source
 from closegap.distributed import world_size
 from closegap.encoders.model import MultimodalModel
@@ -25,6 +26,7 @@ from closegap.train.config import Training
 from closegap.train.parse_messages import check_config_file, parse_message
 
 CONFIG = "config.yaml"
+TOKENIZER = "tokenizer"
 _PACKAGES = ("closegap", "torch", "torchvision", "timm", "transformers", "accelerate", "numpy", "safetensors")
 
 
@@ -40,6 +42,7 @@ class Run:
         train: how.
         seed: of everything random.
         arm: the name that runs of one setting share; seeds of one arm are averaged in comparisons.
+        captioning: the decoder of captions; None trains none.
     """
 
     data: Source
@@ -49,6 +52,7 @@ class Run:
     train: Training
     seed: int
     arm: str
+    captioning: Captioning | None = None
 
 
 def run_parser(**options: Any) -> ArgumentParser:
@@ -59,6 +63,7 @@ def run_parser(**options: Any) -> ArgumentParser:
     parser.add_argument("--checks", type=Checks, default=Checks(), help="what is done about broken rows and leaks")
     parser.add_class_arguments(MultimodalModel, "model", help="towers, heads, temperature")
     parser.add_argument("--loss", type=Loss, default={"class_path": _path(GapClosing)}, help="by class path")
+    parser.add_argument("--captioning", type=Captioning, default=Captioning(), help="a decoder that writes captions")
     parser.add_argument("--train", type=Training, default=Training(), help="how the model is trained")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument(
@@ -93,7 +98,8 @@ def build(config: Namespace) -> Run:
     """Seed everything random, then build what the config names; equal configs build equal weights."""
     set_seed(config.seed)
     built = run_parser().instantiate(config)
-    return Run(built.data, built.checks, built.model, built.loss, built.train, built.seed, built.arm)
+    captioning = None if built.captioning.decoder is None else built.captioning
+    return Run(built.data, built.checks, built.model, built.loss, built.train, built.seed, built.arm, captioning)
 
 
 def save_config(config: Namespace, folder: Path) -> None:

@@ -22,17 +22,15 @@ from closegap.data.loader import Draws, GlobalBatches, loader
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.batch import Batch
 from closegap.errors import ClosegapError, UsageError
-from closegap.files import write_text
+from closegap.files import whole_folder, write_text
 from closegap.train import checkpoint, optim
-from closegap.train.cached_step import cached_step
+from closegap.train.build_objective import build_objective
 from closegap.train.checkpoint import Progress
 from closegap.train.embed import embed
 from closegap.train.features import FeatureCache
 from closegap.train.log import MetricsLog, Nobody, Watcher
 from closegap.train.prepared import Prepared, prepare
-from closegap.train.run import Run, chosen_checkpoint, environment
-from closegap.train.step import contrastive_step
-from closegap.train.validation import validation_metrics
+from closegap.train.run import TOKENIZER, Run, chosen_checkpoint, environment
 
 START = Path("embeddings/validation-start.safetensors")
 _LOG_EVERY = 10
@@ -55,7 +53,7 @@ class Trainer:
 
     def __init__(self, run: Run, folder: Path, watcher: Watcher) -> None:
         self.run, self.folder = run, folder
-        self.training, self.model, self.loss = run.train, run.model, run.loss
+        self.training, self.model = run.train, run.model
         # Autocast is ours: an accelerator's precision cannot be changed for the next run of one process.
         # Without cpu=True, processes that torchrun starts where there is no accelerator would not know of each other.
         self.accelerator = Accelerator(
@@ -64,9 +62,7 @@ class Trainer:
         self.watcher: Watcher = watcher if self.main else Nobody()
         self.progress = Progress(0)
         self._prepare_data()
-        self.model.to(self.accelerator.device)
-        self.loss.to(self.accelerator.device)
-        self.optimizer = optim.optimizer(self.model, self.loss, self.training)
+        self.optimizer = optim.optimizer(self.objective.parts, self.training)
         self.towers = checkpoint.frozen_towers(self.model)
 
     def train(self) -> None:
@@ -80,12 +76,15 @@ class Trainer:
         saved = checkpoint.checkpoints(self.folder / "checkpoints")
         if saved:
             checkpoint.load_model(saved[-1], self.model, self.towers)
-            checkpoint.load_training(saved[-1], self.loss, self.optimizer)
+            checkpoint.load_training(saved[-1], self.objective.beside, self.optimizer)
             self.progress = checkpoint.read_progress(saved[-1])
-        self.parallel, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
+        self.parallel, self.optimizer = self.accelerator.prepare(self.objective.module, self.optimizer)
         if self.main:
             self.cases.write_skipped(self.folder / "skipped.csv")
             write_text(self.folder / "environment.json", json.dumps(environment(self.run.seed), indent=1) + "\n")
+            if self.tokenizer is not None and not (self.folder / TOKENIZER).exists():
+                with whole_folder(self.folder / TOKENIZER) as temporary:
+                    self.tokenizer.save(temporary)
         self.log = MetricsLog(self.folder / "metrics.jsonl", self.progress.step) if self.main else None
         if self.training.trackers:
             self.accelerator.init_trackers("logs")
@@ -108,25 +107,32 @@ class Trainer:
         return bool(self.accelerator.is_main_process)
 
     def _prepare_data(self) -> None:
+        device = self.accelerator.device
         cases = self.cases = load_cases(self.run.data, self.run.checks, self.model.modalities, self.watcher.images)
+        cache = FeatureCache(cache_folder() / "features") if self.training.cache_features else None
         # One process computes the features; the others then find them on disk.
         with self.accelerator.main_process_first():
-            self.train_split = self._prepare_split(cases.split("train"))
-            self.validation_split = self._prepare_split(cases.splits.get("validation", ()))
+            self.train_split = self._prepare_split(cases.split("train"), cache)
+            self.validation_split = self._prepare_split(cases.splits.get("validation", ()), cache)
         self.model.fit({name: views.items for name, views in self.train_split.views.items()})
+        self.model.to(device)
+        self.run.loss.to(device)
+        with self.accelerator.main_process_first():
+            self.objective, self.tokenizer = build_objective(
+                self.run, self.folder, self.train_split, self.validation_split, cache, device, self.watcher.features
+            )
         processes, batch_size = self.accelerator.num_processes, self.training.batch_size
         whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.run.seed, world_size=processes)
         self.steps_per_epoch = whole.steps_per_epoch
         self.steps = self.training.steps or self.training.epochs * self.steps_per_epoch
 
-    def _prepare_split(self, cases: Sequence[Case]) -> Prepared:
-        cache = FeatureCache(cache_folder() / "features") if self.training.cache_features else None
+    def _prepare_split(self, cases: Sequence[Case], cache: FeatureCache | None) -> Prepared:
         device, keep_images = self.accelerator.device, self.training.keep_images
         return prepare(cases, self.model, cache, device, self.watcher.features, keep_images)
 
     def _steps(self) -> None:
-        split, accelerator = self.train_split, self.accelerator
-        draws = Draws(split.views, split.groups, self.model.preparers(), self.run.seed)
+        split, accelerator, objective = self.train_split, self.accelerator, self.objective
+        draws = Draws(objective.views, split.groups, objective.preparers, self.run.seed, objective.alike)
         batches = GlobalBatches(
             len(split.cases),
             self.training.batch_size,
@@ -140,7 +146,7 @@ class Trainer:
         validate_every = self.training.validate_every or self.steps_per_epoch
         checkpoint_every = self.training.checkpoint_every or self.steps_per_epoch
         self.parallel.train()
-        self.loss.train()
+        self.run.loss.train()
         began = time.perf_counter()
         for batch in loader(draws, batches, self.training.workers, accelerator.device.type == "cuda"):
             values = self._step(batch.to(accelerator.device))
@@ -155,7 +161,12 @@ class Trainer:
                 self._validate(done)
             if (done % checkpoint_every == 0 or last or self.progress.best_step == done) and self.main:
                 checkpoint.save_checkpoint(
-                    self.folder / "checkpoints", self.model, self.loss, self.optimizer, self.progress, self.towers
+                    self.folder / "checkpoints",
+                    self.model,
+                    objective.beside,
+                    self.optimizer,
+                    self.progress,
+                    self.towers,
                 )
 
     def _step(self, batch: Batch) -> dict[str, float]:
@@ -165,24 +176,23 @@ class Trainer:
         factor = optim.rate_factor(step, self.steps, self.training.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * factor
-        micro_batch = self.training.micro_batch or len(batch.groups)
-        whole = micro_batch >= len(batch.groups)
         self.optimizer.zero_grad(set_to_none=True)
-        given = (self.parallel, self.loss, batch, step / self.steps, self.training.mask_groups)
         with torch.autocast(self.accelerator.device.type, torch.bfloat16, self.training.precision == "bf16"):
-            terms, temperature = contrastive_step(*given) if whole else cached_step(*given, micro_batch)
+            terms, watched = self.objective.step(self.parallel, batch, step / self.steps)
         stacked = torch.stack(list(terms.values()))
-        if whole:
+        if stacked.requires_grad:  # a step in micro-batches has its gradients already
             self.accelerator.backward(stacked.sum())
         norm = nn.utils.clip_grad_norm_(self._trained(), self.training.clip_norm)
         # One transfer for all, so that the device waits once a step.
-        *found, tau, length = torch.cat([stacked.detach(), torch.stack([temperature.detach(), norm])]).tolist()
-        values = dict(zip(terms, found, strict=True))
+        *found, length = torch.stack(
+            [*stacked.detach(), *(value.detach() for value in watched.values()), norm]
+        ).tolist()
+        values, extra = dict(zip(terms, found, strict=False)), dict(zip(watched, found[len(terms) :], strict=True))
         _check_finite(step, values, "loss term")
         _check_finite(step, {"norm": length}, "gradient")
         self.optimizer.step()
-        extra = {"temperature": tau, "lr": self.training.lr * factor, "gradient_norm": length}
-        return {"loss": sum(found), **values, **extra}
+        extra |= {"lr": self.training.lr * factor, "gradient_norm": length}
+        return {"loss": sum(values.values()), **values, **extra}
 
     def _trained(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -190,10 +200,9 @@ class Trainer:
     def _validate(self, step: int) -> None:
         if not self.validation_split.cases:
             return
-        embeddings = embed(self.model, self.validation_split, self.accelerator.device)
-        if step == 0 and self.main:
+        metrics, embeddings = self.objective.validate(self.accelerator.device)
+        if step == 0 and self.main and embeddings is not None:
             embeddings.save(self.folder / START)
-        metrics = validation_metrics(embeddings)
         if metrics and self.training.select not in metrics:
             raise UsageError(
                 f"train.select: {self.training.select!r} is not measured on the validation split; "
