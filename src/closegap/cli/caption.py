@@ -51,8 +51,9 @@ def main(arguments: Sequence[str]) -> None:
     given, overrides = parse_with_overrides(parser, arguments)
     free_folder(given.out, TABLE, "choose another --out")
     split, chosen = _chosen(given)
-    written = caption_runs(given.runs, chosen, generation(given), scoring(given), given.correct, overrides)
-    page = write_captions(written, split, given.out)
+    scores = scoring(given)
+    written = caption_runs(given.runs, chosen, generation(given), scores, given.correct, overrides)
+    page = write_captions(written, split, given.out, scores)
     say(f"report: {page}")
 
 
@@ -66,10 +67,12 @@ def scoring(given: Namespace) -> Scoring:
     return Scoring(**{name: given[name] for name in Scoring.__dataclass_fields__})
 
 
-def write_captions(written: Sequence[Written], split: str, out: Path, title: str = "Generated captions") -> Path:
+def write_captions(
+    written: Sequence[Written], split: str, out: Path, scoring: Scoring, title: str = "Generated captions"
+) -> Path:
     """Write tables, page and report, print the scores; the path of the page."""
     own = [one for one in written if one.run is not None]
-    comparison = compared(written, split)
+    comparison = compared(written, split, scoring)
     page = write_page(written, comparison, out, title)
     for number, one in enumerate(own, start=1):
         name = TABLE if len(own) == 1 else f"captions-{number}-{one.name}.csv"

@@ -40,9 +40,10 @@ def caption_study(
             plans[folder] = config
             of_arm.setdefault(own, []).append(folder)
     train_all(plans)
-    written = caption_runs(list(plans), split_cases(split), search, Scoring())
+    scoring = Scoring()
+    written = caption_runs(list(plans), split_cases(split), search, scoring)
     baselines = [one for one in written if one.run is None]
     for own, folders in of_arm.items():
-        chosen = [one for one in written if one.run in folders]
-        write_page([*chosen, *baselines], compared([*chosen, *baselines], split), out / slug(own), f"Captions: {own}")
-    return write_captions(written, split, out, "Captions compared")
+        chosen = [*(one for one in written if one.run in folders), *baselines]
+        write_page(chosen, compared(chosen, split, scoring), out / slug(own), f"Captions: {own}")
+    return write_captions(written, split, out, scoring, "Captions compared")

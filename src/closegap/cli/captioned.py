@@ -111,7 +111,7 @@ def caption_runs(
     return [*found, *baselines]
 
 
-def compared(written: Sequence[Written], split: str) -> Comparison | None:
+def compared(written: Sequence[Written], split: str, scoring: Scoring) -> Comparison | None:
     """Arms side by side, the first is what differences are relative to; None where nothing is known to be true."""
     cards: dict[str, list[Card]] = {}
     for one in written:
@@ -120,8 +120,10 @@ def compared(written: Sequence[Written], split: str) -> Comparison | None:
     first = written[0]
     facts = {
         "split": split,
+        "gallery": {"image": len(first.cases)},
         "cases": len(first.cases),
         "groups": len({case.group for case in first.cases}),
+        "resamples": scoring.resamples,
         "runs": {arm: [str(one.run) for one in written if one.arm == arm and one.run] for arm in cards},
     }
     return compare_cards(cards, facts) if cards else None

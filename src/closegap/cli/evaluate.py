@@ -51,7 +51,8 @@ def _captions(run: Path, split: str, overrides: Sequence[str]) -> Comparison | N
     """Scores of the captions, both baselines beside them, if the run has a decoder and the split has captions."""
     if read_config(run, overrides).captioning.decoder is None:
         return None
-    return compared(caption_runs([run], split_cases(split), Generation(), Scoring(), (), overrides), split)
+    scoring = Scoring()
+    return compared(caption_runs([run], split_cases(split), Generation(), scoring, (), overrides), split, scoring)
 
 
 def _together(embeddings: Report, captions: Report) -> Report:
