@@ -142,13 +142,13 @@ class _LogPotential(torch.autograd.Function):
         ctx: Any, x: Float[Tensor, "n d"], groups: Groups | None, processes: Processes, tile: int | None
     ) -> Float[Tensor, ""]:
         tiles = _Tiles(x, processes, tile)
-        halves = x.square().sum(1) * (2 * _LOG2_E)
-        scaled = x * (4 * _LOG2_E)
+        lengths = torch.linalg.vector_norm(x, dim=1).square_().mul_(-2 * _LOG2_E)
         total = x.new_zeros(len(x))
         weighted = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         for rows, columns in tiles.upper():
-            potentials = torch.mm(scaled[rows], x[columns].T, out=tiles.buffer(0, rows, columns))
-            potentials.sub_(halves[rows, None]).sub_(halves[columns]).exp2_()
+            potentials = tiles.buffer(0, rows, columns)
+            torch.addmm(lengths[columns], x[rows], x[columns].T, alpha=4 * _LOG2_E, out=potentials)
+            potentials.add_(lengths[rows, None]).exp2_()
             _exclude(potentials, rows, columns, groups, 0.0)
             mirrored = [(rows, columns, potentials), (columns, rows, potentials.T)]
             for lines, others, weights in mirrored[: 1 if rows == columns else 2]:
@@ -157,7 +157,7 @@ class _LogPotential(torch.autograd.Function):
                     weighted[lines].addmm_(weights, x[others])
         everything = processes.sum(total.sum())
         if weighted is not None:
-            ctx.save_for_backward(weighted.sub_(x * total[:, None]).mul_(8 * processes.size / everything))
+            ctx.save_for_backward(weighted.addcmul_(x, total[:, None], value=-1).mul_(8 * processes.size / everything))
         return everything.log()
 
     @staticmethod
