@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
+BENCHMARKS := losses agreement retrieval step inputs embed archive
 # One thread for each of two workers: small tensors gain nothing from more, and two workers would fight over cores.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2
 
@@ -30,8 +31,9 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import rules, tests: what
 	$(VENV)/bin/lint-imports
 	$(PYTEST)
 
-bench: $(VENV)/.installed-dev  ## run the benchmarks, one after the other
-	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(RUN) "$$file"; done
+bench: $(VENV)/.installed-dev  ## run the benchmarks, one after the other; tables and JSON go to runs/bench
+	@$(PIP) --editable '.[bench]'
+	@set -e; for name in $(BENCHMARKS); do echo "benchmarks/$$name.py"; $(RUN) benchmarks/$$name.py; done
 
 docs: $(VENV)/.installed-dev  ## run every example, command and config of the documentation
 	$(PYTEST) tests/test_docs.py

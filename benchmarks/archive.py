@@ -1,6 +1,6 @@
 """The audit of a simulated archive, over its number of pairs: time, peak memory, and what it finds.
 
-    python benchmarks/archive.py --pairs 10000 100000 1000000 --width 256
+    python benchmarks/archive.py --pairs 10000 100000 1000000 --width 128
 
 Two modalities of unit rows: a concept of a thousand, the case's own direction, a cone that makes the gap, noise. They
 are written as .npy and audited as a person would, mapped into memory; labels are the concepts' twenty families.
@@ -35,7 +35,7 @@ def write_archive(folder: Path, pairs: int, width: int) -> None:
             n = min(BLOCK, pairs - start)
             concept = random.integers(CONCEPTS, size=n)
             labels.writelines(f"organ {number % FAMILIES}\n" for number in concept)
-            case = concepts[concept] + random.standard_normal((n, width), np.float32) / width**0.5
+            case = concepts[concept] + 0.5 * random.standard_normal((n, width), np.float32) / width**0.5
             for array, cone in zip(arrays, cones, strict=True):
                 rows = case + 0.8 * cone + random.standard_normal((n, width), np.float32) / width**0.5
                 array[start : start + n] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -62,7 +62,7 @@ def measure(pairs: int, width: int, resamples: int) -> dict[str, float]:
 
 
 def main() -> None:
-    given = options(__doc__, pairs=[10_000, 100_000], width=256, resamples=1000)
+    given = options(__doc__, pairs=[10_000, 100_000], width=128, resamples=1000)
     rows = [
         {"pairs": pairs, "width": given.width, **apart(measure, pairs, given.width, given.resamples)}
         for pairs in given.pairs

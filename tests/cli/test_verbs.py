@@ -58,6 +58,18 @@ def test_embed_writes_an_embedding_set(cli: Cli, runs: Path, tmp_path: Path) -> 
     assert embeddings.meta["arm"] == "a"
 
 
+def test_embed_takes_a_folder_of_images(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    tiny.manifest(tmp_path)
+    out = tmp_path / "images.safetensors"
+    found = cli("embed", runs / "a", "--images", tmp_path / "images", "--out", out)
+    assert (found.code, found.out.splitlines()[-1]) == (0, f"{out}: 40 rows of image")
+    embeddings = EmbeddingSet.load(out)
+    assert embeddings.modalities == ("image",)
+    assert embeddings.ids[:2] == ["00.jpg", "01.jpg"]
+    assert cli("embed", runs / "a", "--images", tmp_path / "none", "--out", out).code == 1
+    assert not list(tmp_path.glob("*.parts"))
+
+
 def test_embed_takes_other_data(cli: Cli, runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "train.safetensors"
     assert cli("embed", runs / "a", "--data.cases=20", "--split", "train", "--out", out).code == 0

@@ -16,7 +16,7 @@ from closegap.metrics import uniformity as uniformity_file
 from closegap.metrics.bootstrap import resample_counts
 from closegap.metrics.effective_rank import effective_rank
 from closegap.metrics.gap import gap_concentration
-from closegap.metrics.geometry import geometry_estimates
+from closegap.metrics.geometry import rank_estimates, uniformity_estimates
 from closegap.metrics.location import location_estimates
 from closegap.metrics.positives import Pairs, Rows
 from closegap.metrics.uniformity import centroid_uniformity, cross_uniformity, uniformity
@@ -124,7 +124,8 @@ def sampled(n: int, d: int = 24, seed: int = 0) -> tuple[Rows, Rows]:
 def test_geometry_values_are_the_pure_functions() -> None:
     x, y = sampled(60)
     y = y.pick(torch.arange(5, 60))
-    found = geometry_estimates(x, y, resample_counts(30, 20))
+    counts = resample_counts(30, 20)
+    found = uniformity_estimates(x, y, counts) | rank_estimates(x, y, counts)
     expected = {
         "uniformity_x": uniformity(x.embeddings),
         "uniformity_y": uniformity(y.embeddings),
@@ -157,7 +158,7 @@ def test_draws_spread_as_independent_samples_do(spread: str) -> None:
     spreads: dict[str, list[float]] = {}
     for number, (x, y) in enumerate(samples):
         counts = resample_counts(int(x.groups.max()) + 1, 100 if number < 12 else 1, seed=number)
-        for name, found in geometry_estimates(x, y, counts).items():
+        for name, found in (uniformity_estimates(x, y, counts) | rank_estimates(x, y, counts)).items():
             values.setdefault(name, []).append(found.value)
             if number < 12:
                 spreads.setdefault(name, []).append(float(found.draws.std()))

@@ -4,7 +4,7 @@ from torch.nn.functional import normalize
 
 from closegap.embedding_set import EmbeddingSet
 from closegap.errors import DataError, UsageError
-from closegap.metrics.positives import Pairs, case_sums, rows_of
+from closegap.metrics.positives import Pairs, case_blocks, case_sums, rows_of
 
 
 def figures() -> EmbeddingSet:
@@ -60,3 +60,15 @@ def test_errors() -> None:
     split = EmbeddingSet(embeddings={"image": torch.eye(2)}, ids=["a", "a"], groups=["p", "q"])
     with pytest.raises(DataError, match="row 1: case 'a' is in group 'q' and in 'p'"):
         rows_of(split, "image")
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_blocks_of_cases_hold_every_row_once(at_once: int) -> None:
+    x, y = torch.tensor([4, 0, 2, 2, 4]), torch.tensor([1, 1, 5])
+    blocks = list(case_blocks((x, y), 6, at_once))
+    assert [number for block, _ in blocks for number in range(block.start, block.stop)] == list(range(6))
+    for number, side in enumerate((x, y)):
+        rows = [row for _, sides in blocks for row in sides[number].tolist()]
+        assert sorted(rows) == list(range(len(side)))
+        for block, sides in blocks:
+            assert all(block.start <= case < block.stop for case in side[sides[number]].tolist())

@@ -85,7 +85,6 @@ def test_parts_of_other_work_are_refused(run: Path, tmp_path: Path) -> None:
 
     def nothing(folder: Path, overrides: Sequence[str], parts: Parts) -> Iterator[tuple[int, bytes]]:
         raise KeyboardInterrupt
-        yield
 
     with pytest.raises(KeyboardInterrupt):
         embed_in_parts(run, "train", out, workers=nothing)

@@ -19,6 +19,7 @@ VERBS = {
     "audit": "embeddings of any origin: do they have a gap, does it hurt, what would closing it be worth",
     "posthoc": "fit a method that closes the gap after training, apply it to embeddings",
     "compare": "put runs side by side: paired intervals, figures, report",
+    "shard": "write a data set as a few large files, for millions of cases",
     "study": "train several arms with several seeds and compare them",
 }
 

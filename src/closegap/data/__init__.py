@@ -10,6 +10,7 @@ from closegap.data.phantom import Phantoms
 from closegap.data.roco import Roco
 from closegap.data.rocov2 import RocoV2
 from closegap.data.sample import BrokenRow, Case, Row, Source
+from closegap.data.shards import Shards, write_shards
 
 __all__ = [
     "BrokenRow",
@@ -24,10 +25,12 @@ __all__ = [
     "Roco",
     "RocoV2",
     "Row",
+    "Shards",
     "Source",
     "cache_folder",
     "content_digests",
     "load_cases",
     "load_image",
     "pad_to_square",
+    "write_shards",
 ]

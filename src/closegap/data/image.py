@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Num, UInt8
 from PIL import Image
 
-from closegap.data.image_source import ImageSource
+from closegap.data.image_source import EncodedImage, ImageSource
 from closegap.errors import DataError
 
 _WINDOW = (0.5, 99.5)  # percentiles; a few hot pixels or a burned-in marker must not darken the whole image
@@ -49,8 +49,9 @@ def load_image(item: Path | ImageSource, at_least: int | None = None) -> Image.I
         except OSError as error:
             raise DataError(f"{item}: cannot be read ({error.strerror or error})") from error
         return decode_image(content, str(item), at_least)
-    image = item.open()
-    return _finished(image, repr(item), at_least)
+    if isinstance(item, EncodedImage):
+        return decode_image(item.content(), str(item), at_least)
+    return _finished(item.open(), repr(item), at_least)
 
 
 def decode_image(content: bytes, name: str, at_least: int | None = None) -> Image.Image:

@@ -19,3 +19,12 @@ class ImageSource(Protocol):
     def fingerprint(self) -> bytes:
         """Bytes that change whenever the pixels would, found without making the pixels; keys of caches."""
         ...
+
+
+@runtime_checkable
+class EncodedImage(ImageSource, Protocol):
+    """An `ImageSource` that holds an image file's bytes, so that only as much of it is decoded as is needed."""
+
+    def content(self) -> bytes:
+        """The encoded image."""
+        ...

@@ -15,6 +15,8 @@ from closegap.data.sample import Case
 from closegap.encoders.batch import Batch, Features
 from closegap.errors import DataError
 
+_BLOCKS = 32  # in a window: so many places are read at once, and a case meets others from so many
+
 Preparer = Callable[[Sequence[Any]], Any]
 
 
@@ -108,20 +110,29 @@ class GlobalBatches(Sampler[list[tuple[int, int]]]):
         start: first step, for a run that goes on.
         rank: number of this process.
         world_size: number of processes.
+        window: shuffle blocks of neighbouring cases, and the cases of so many at a time, in place of all at once.
 
     Raises:
         DataError: fewer cases than one batch needs, or a batch that processes cannot share.
     """
 
     def __init__(
-        self, cases: int, batch_size: int, steps: int, seed: int, start: int = 0, rank: int = 0, world_size: int = 1
+        self,
+        cases: int,
+        batch_size: int,
+        steps: int,
+        seed: int,
+        start: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        window: int | None = None,
     ) -> None:
         if cases < batch_size:
             raise DataError(f"{cases} training cases, a batch needs {batch_size}; lower --train.batch_size")
         if batch_size % world_size:
             raise DataError(f"a batch of {batch_size} cannot be shared by {world_size} processes; make it a multiple")
         self.cases, self.batch_size, self.steps, self.seed, self.start = cases, batch_size, steps, seed, start
-        self.rank, self.share = rank, batch_size // world_size
+        self.rank, self.share, self.window = rank, batch_size // world_size, window
 
     @property
     def steps_per_epoch(self) -> int:
@@ -136,13 +147,22 @@ class GlobalBatches(Sampler[list[tuple[int, int]]]):
         for step in range(self.start, self.steps):
             epoch, batch = divmod(step, self.steps_per_epoch)
             if epoch != order_epoch:
-                order, order_epoch = _permutation(self.cases, self.seed, epoch), epoch
+                order, order_epoch = _permutation(self.cases, self.seed, epoch, self.window), epoch
             first = batch * self.batch_size + self.rank * self.share
             yield [(epoch, case) for case in order[first : first + self.share].tolist()]
 
 
-def _permutation(n: int, seed: int, epoch: int) -> Tensor:
-    return torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(n))
+def _permutation(n: int, seed: int, epoch: int, window: int | None = None) -> Tensor:
+    """All of 0..n-1 in random order; with a window, neighbours stay near: what is read together lies together."""
+    random = np.random.default_rng((seed, epoch))
+    if window is None or window >= n:
+        return torch.from_numpy(random.permutation(n))
+    block = max(1, window // _BLOCKS)
+    blocks = np.split(np.arange(n), np.arange(block, n, block))
+    order = np.concatenate([blocks[number] for number in random.permutation(len(blocks))])
+    for start in range(0, n, window):
+        random.shuffle(order[start : start + window])
+    return torch.from_numpy(order)
 
 
 def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool) -> DataLoader[Batch]:

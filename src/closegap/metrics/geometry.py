@@ -71,11 +71,6 @@ def rank_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sa
     return found
 
 
-def geometry_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
-    """`uniformity_estimates` and `rank_estimates`."""
-    return uniformity_estimates(x, y, counts) | rank_estimates(x, y, counts)
-
-
 def _log_mean(name: str, sums: KernelSums) -> Statistic:
     """Log of sum / number of pairs, linear in the weights of the rows on either side."""
     total, number = sums.x.sum(), sums.x_pairs.sum()

@@ -24,6 +24,8 @@ class Training:
         warmup: share of the steps over which the rate rises linearly; after it falls to 0 along a cosine.
         clip_norm: largest norm of the gradient.
         precision: bf16 runs towers and heads under autocast; losses stay in float32.
+        shuffle_window: shuffle the cases of so many at a time, and blocks of a 32nd of it over the whole epoch, so that
+            shards are read almost in order; null shuffles all cases at once.
         workers: processes that prepare inputs; 0 prepares in the training process.
         mask_groups: cases of one group (article, patient) are not each other's negatives.
         cache_features: keep frozen towers' outputs on disk.
@@ -49,6 +51,7 @@ class Training:
     warmup: float = 0.05
     clip_norm: float = 1.0
     precision: Literal["no", "bf16"] = "no"
+    shuffle_window: int | None = None
     workers: int = 0
     mask_groups: bool = True
     cache_features: bool = True
@@ -62,7 +65,8 @@ class Training:
     def __post_init__(self) -> None:
         positive = {name: getattr(self, name) for name in ("epochs", "batch_size", "lr", "clip_norm")}
         positive |= {
-            name: getattr(self, name) for name in ("steps", "micro_batch", "validate_every", "checkpoint_every")
+            name: getattr(self, name)
+            for name in ("steps", "micro_batch", "shuffle_window", "validate_every", "checkpoint_every")
         }
         for name, value in positive.items():
             if value is not None and value <= 0:

@@ -1,6 +1,9 @@
 """Embeddings of a whole split: every view of every case."""
 
-from collections.abc import Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -10,8 +13,11 @@ from closegap.data import Case
 from closegap.data.loader import Views, take
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.batch import move
+from closegap.encoders.image_preparer import ImagePreparer
 from closegap.encoders.model import MultimodalModel
 from closegap.train.prepared import Prepared
+
+_THREADS = 8
 
 
 @torch.no_grad()
@@ -50,11 +56,27 @@ def rows_of_cases(cases: Sequence[Case]) -> list[tuple[int, int]]:
 
 def _embed_views(model: MultimodalModel, name: str, views: Views, device: torch.device, batch_size: int) -> Tensor:
     preparer = model.encoder(name).preparer()
+    batches = [
+        range(first, min(first + batch_size, len(views.items))) for first in range(0, len(views.items), batch_size)
+    ]
+    # Decoding leaves Python to the others; tokenisers are not to be shared by threads.
+    threads = min(_THREADS, os.cpu_count() or 1) if isinstance(preparer, ImagePreparer) else 1
     parts = [torch.empty(0, model.dim)]
-    for first in range(0, len(views.items), batch_size):
-        items = range(first, min(first + batch_size, len(views.items)))
-        parts.append(model.embed(name, move(take(views, items, preparer), device)).cpu())
+    for inputs in _ahead(lambda items: take(views, items, preparer), batches, threads):
+        parts.append(model.embed(name, move(inputs, device)).cpu())
     return torch.cat(parts)
+
+
+def _ahead(prepare: Callable[[range], Any], batches: Sequence[range], threads: int) -> Iterator[Any]:
+    """What `prepare` makes of each batch, in order, prepared by threads while the batches before are used."""
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[Any]] = deque()
+        for batch in batches:
+            pending.append(pool.submit(prepare, batch))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def described(cases: Sequence[Case]) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class Trainer:
             start=self.progress.step,
             rank=accelerator.process_index,
             world_size=accelerator.num_processes,
+            window=self.training.shuffle_window,
         )
         validate_every = self.training.validate_every or self.steps_per_epoch
         checkpoint_every = self.training.checkpoint_every or self.steps_per_epoch

@@ -1,0 +1,96 @@
+"""`closegap embed` of a folder of images: cases per second, beside the tower alone on inputs that are ready.
+
+    python benchmarks/embed.py --cases 512 --size 112
+
+The tower is a ViT of timm with random weights; the images are JPEG files of 512 pixels. Embedding in parts adds to the
+tower decoding, resizing, and writing every part to disk; `ratio` is what is left of the tower's own rate.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from inputs import write_images
+from measure import apart, measured, options, write
+
+from closegap.data import ImageFolder
+from closegap.train.embed_parts import PartEmbedder, embed_in_parts
+from closegap.train.log import Nobody
+from closegap.train.run import build, parse_run, save_config
+from closegap.train.trainer import Trainer
+
+VIT = "vit_tiny_patch16_224"
+
+
+def write_run(folder: Path, size: int) -> Path:
+    """A run of one step on phantoms, with the tower."""
+    vit = {"name": VIT, "weights": "random", "trained_blocks": "null", "size": str(size)}
+    towers = {"image": ("TimmImageEncoder", vit), "report": ("SmallTextEncoder", {"dim": "16", "heads": "2"})}
+    words = ["--data", "closegap.data.Phantoms", "--data.cases", "48", "--data.size", "64"]
+    for name, (tower, arguments) in towers.items():
+        words += [f"--model.encoders.{name}", f"closegap.encoders.{tower}"]
+        words += [word for key, value in arguments.items() for word in (f"--model.encoders.{name}.{key}", value)]
+    words += [
+        "--train.steps",
+        "1",
+        "--train.batch_size",
+        "4",
+        "--train.trackers",
+        "[]",
+        "--train.cache_features",
+        "false",
+    ]
+    config = parse_run(words)
+    save_config(config, folder)
+    Trainer(build(config), folder, Nobody()).train()
+    return folder
+
+
+def measure(form: str, cases: int, size: int, part: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        os.environ["CLOSEGAP_CACHE"] = str(folder / "cache")
+        run = write_run(folder / "run", size)
+        (folder / "images").mkdir()
+        write_images(folder / "images", "", 512, cases)
+        work = _tower(run, cases, size) if form == "tower alone" else _in_parts(run, folder, part)
+        costs = measured(work)
+    return {**costs, "cases_per_s": cases / costs["seconds"]}
+
+
+def _tower(run: Path, cases: int, size: int) -> Callable[[], None]:
+    model, images = PartEmbedder.of_run(run).model.eval(), torch.zeros(cases, 3, size, size, dtype=torch.uint8)
+
+    @torch.no_grad()
+    def work() -> None:
+        for some in torch.split(images, 256):
+            model.embed("image", some)
+
+    return work
+
+
+def _in_parts(run: Path, folder: Path, part: int) -> Callable[[], None]:
+    source, out = ImageFolder(folder / "images"), folder / "images.safetensors"
+
+    def work() -> None:
+        embed_in_parts(run, "test", out, source=source, part=part)
+
+    return work
+
+
+def main() -> None:
+    given = options(__doc__, cases=512, size=112, part=128)
+    rows: list[dict[str, Any]] = [
+        {"form": form, "cases": given.cases, **apart(measure, form, given.cases, given.size, given.part)}
+        for form in ("tower alone", "closegap embed")
+    ]
+    for row in rows:
+        row["ratio"] = row["cases_per_s"] / rows[0]["cases_per_s"]
+    write("embed", rows, ["form", "cases", "cases_per_s", "ratio", "cpu_seconds", "extra_mib"], given.out)
+
+
+if __name__ == "__main__":
+    main()
