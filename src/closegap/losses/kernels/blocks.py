@@ -46,7 +46,8 @@ def group_numbers(groups: Groups | None, rows: Tensor) -> Tensor:
     """A number per row, from 0; rows without groups are a group each."""
     if groups is None:
         return torch.arange(len(rows), device=rows.device, dtype=torch.int32)
-    return torch.unique(groups, return_inverse=True)[1].to(rows.device, torch.int32)
+    numbers: Tensor = torch.unique(groups, return_inverse=True)[1]
+    return numbers.to(rows.device, torch.int32)
 
 
 @triton.jit
@@ -54,5 +55,4 @@ def load_rows(table, rows, stop, d, BLOCK_D: tl.constexpr):
     """A block of rows; zeros from `stop` on and right of the width."""
     width = tl.arange(0, BLOCK_D)
     cells = rows.to(tl.int64)[:, None] * d + width[None, :]
-    block: tl.tensor = tl.load(table + cells, (rows < stop)[:, None] & (width < d)[None, :], 0.0)
-    return block
+    return tl.load(table + cells, (rows < stop)[:, None] & (width < d)[None, :], 0.0)
