@@ -95,9 +95,12 @@ def test_values_without_gradients() -> None:
 
 def test_autocast_does_not_lower_precision() -> None:
     a, b = draw(2, n=30, d=16, m=2, dtype=torch.float32).embeddings.values()
+    tau = torch.tensor(0.1, requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        values = tiled_info_nce(a, b, 0.1, tile=8), tiled_uniformity(a, tile=8)
+        values = tiled_info_nce(a, b, tau, tile=8), tiled_uniformity(a, tile=8)
+        of_tau = torch.autograd.grad(values[0], tau, retain_graph=True)[0]
         gradients = [torch.autograd.grad(value, a)[0] for value in values]
+    assert torch.equal(of_tau, torch.autograd.grad(tiled_info_nce(a, b, tau, tile=8), tau)[0])
     assert torch.equal(values[0], tiled_info_nce(a, b, 0.1, tile=8))
     assert torch.equal(values[1], tiled_uniformity(a, tile=8))
     assert torch.equal(gradients[0], torch.autograd.grad(tiled_info_nce(a, b, 0.1, tile=8), a)[0])

@@ -51,10 +51,9 @@ def tiled_info_nce(
     if present is not None:
         a, b = a[present], b[present]
         groups = None if groups is None else groups[present]
-    queries = a * (_LOG2_E / temperature)
-    negatives = _NegativesLog2SumExp2.apply(queries, b, groups, processes(), tile)
-    margins = (negatives - (queries * b).sum(1)) / _LOG2_E
-    return softplus(margins).sum() / (2 * max(len(a), 1))
+    scale = torch.as_tensor(_LOG2_E / temperature, dtype=a.dtype, device=a.device)
+    margins: Tensor = _Margins.apply(a, b, scale, groups, processes(), tile)
+    return softplus(margins / _LOG2_E).sum() / (2 * max(len(a), 1))
 
 
 @full_precision
@@ -85,23 +84,25 @@ def tiled_uniformity(
     return value - log(pairs)
 
 
-class _NegativesLog2SumExp2(torch.autograd.Function):
-    """log2 sum 2^logit of every row and every column of the logits a @ b.T without the pairs of one group."""
+class _Margins(torch.autograd.Function):
+    """log2 sum 2^negative - positive of every row and every column of the logits scale * a @ b.T."""
 
     @staticmethod
     def forward(
         ctx: Any,
         a: Float[Tensor, "n d"],
         b: Float[Tensor, "n d"],
+        scale: Float[Tensor, ""],
         groups: Groups | None,
         processes: Processes,
         tile: int | None,
     ) -> Float[Tensor, "2 n"]:
         tiles = _Tiles(a, processes, tile)
+        alpha = scale.item()
         highest = a.new_full((2, len(a)), _LOWEST)
         total = a.new_zeros(2, len(a))
         for rows, columns in tiles.all():
-            logits = torch.mm(a[rows], b[columns].T, out=tiles.buffer(0, rows, columns))
+            logits = tiles.buffer(0, rows, columns).addmm_(a[rows], b[columns].T, beta=0, alpha=alpha)
             powers = tiles.buffer(1, rows, columns)
             _exclude(logits, rows, columns, groups, -torch.inf)
             for side, lines, along in ((0, rows, 1), (1, columns, 0)):
@@ -111,27 +112,30 @@ class _NegativesLog2SumExp2(torch.autograd.Function):
                 highest[side, lines] = risen
         over_all = processes.max(highest)
         sums = over_all + processes.sum(total * (highest - over_all).exp2_()).log2()
-        ctx.save_for_backward(a, b, groups, sums)
+        ctx.save_for_backward(a, b, scale, groups, sums)
         ctx.tiles = tiles
-        return sums
+        return sums - scale * _true_pairs(a, b)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_sums: Float[Tensor, "2 n"]) -> tuple[Tensor, Tensor, None, None, None]:
-        a, b, groups, sums = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Float[Tensor, "2 n"]) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
+        a, b, scale, groups, sums = ctx.saved_tensors
         tiles: _Tiles = ctx.tiles
-        of_sums = of_sums * tiles.processes.size
-        gradient_a, gradient_b = torch.zeros_like(a), torch.zeros_like(b)
+        alpha = scale.item()
+        of_positives = -gradient.sum(0)  # every process has all of these, and its part of the tiles
+        of_sums = gradient * tiles.processes.size
+        gradient_a, gradient_b = b * of_positives[:, None], a * of_positives[:, None]
         with torch.autocast(a.device.type, enabled=False):  # also for a caller whose autocast spans its backward pass
             for rows, columns in tiles.all():
-                logits = torch.mm(a[rows], b[columns].T, out=tiles.buffer(0, rows, columns))
+                logits = tiles.buffer(0, rows, columns).addmm_(a[rows], b[columns].T, beta=0, alpha=alpha)
                 weights = torch.sub(logits, sums[0, rows, None], out=tiles.buffer(1, rows, columns))
                 weights.exp2_().mul_(of_sums[0, rows, None])
                 weights += logits.sub_(sums[1, columns]).exp2_().mul_(of_sums[1, columns])
                 _exclude(weights, rows, columns, groups, 0.0)
                 gradient_a[rows].addmm_(weights, b[columns])
                 gradient_b[columns].addmm_(weights.T, a[rows])
-        return gradient_a, gradient_b, None, None, None
+            of_scale = _true_pairs(a, gradient_a).sum()
+        return gradient_a.mul_(scale), gradient_b.mul_(scale), of_scale, None, None, None
 
 
 class _LogPotential(torch.autograd.Function):
@@ -142,13 +146,13 @@ class _LogPotential(torch.autograd.Function):
         ctx: Any, x: Float[Tensor, "n d"], groups: Groups | None, processes: Processes, tile: int | None
     ) -> Float[Tensor, ""]:
         tiles = _Tiles(x, processes, tile)
-        halves = x.square().sum(1) * (2 * _LOG2_E)
-        scaled = x * (4 * _LOG2_E)
+        lengths = torch.linalg.vector_norm(x, dim=1).square_().mul_(-2 * _LOG2_E)
         total = x.new_zeros(len(x))
         weighted = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         for rows, columns in tiles.upper():
-            potentials = torch.mm(scaled[rows], x[columns].T, out=tiles.buffer(0, rows, columns))
-            potentials.sub_(halves[rows, None]).sub_(halves[columns]).exp2_()
+            potentials = tiles.buffer(0, rows, columns)
+            torch.addmm(lengths[columns], x[rows], x[columns].T, alpha=4 * _LOG2_E, out=potentials)
+            potentials.add_(lengths[rows, None]).exp2_()
             _exclude(potentials, rows, columns, groups, 0.0)
             mirrored = [(rows, columns, potentials), (columns, rows, potentials.T)]
             for lines, others, weights in mirrored[: 1 if rows == columns else 2]:
@@ -157,7 +161,7 @@ class _LogPotential(torch.autograd.Function):
                     weighted[lines].addmm_(weights, x[others])
         everything = processes.sum(total.sum())
         if weighted is not None:
-            ctx.save_for_backward(weighted.sub_(x * total[:, None]).mul_(8 * processes.size / everything))
+            ctx.save_for_backward(weighted.addcmul_(x, total[:, None], value=-1).mul_(8 * processes.size / everything))
         return everything.log()
 
     @staticmethod
@@ -199,3 +203,8 @@ def _exclude(tile: Tensor, rows: slice, columns: slice, groups: Groups | None, v
         tile.masked_fill_(groups[rows, None] == groups[None, columns], value)
     elif rows == columns:
         tile.fill_diagonal_(value)
+
+
+def _true_pairs(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+    """a_i . b_i, without a third matrix."""
+    return torch.bmm(a[:, None, :], b[:, :, None]).flatten()

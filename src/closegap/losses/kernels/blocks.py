@@ -55,5 +55,4 @@ def load_rows(table, rows, stop, d, BLOCK_D: tl.constexpr):
     """A block of rows; zeros from `stop` on and right of the width."""
     width = tl.arange(0, BLOCK_D)
     cells = rows.to(tl.int64)[:, None] * d + width[None, :]
-    block: tl.tensor = tl.load(table + cells, (rows < stop)[:, None] & (width < d)[None, :], 0.0)
-    return block
+    return tl.load(table + cells, (rows < stop)[:, None] & (width < d)[None, :], 0.0)
