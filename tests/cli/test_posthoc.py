@@ -63,7 +63,7 @@ def test_every_method_closes_the_gap_and_carries_the_rest_on(method: str) -> Non
 def test_settings_reach_the_method() -> None:
     assert fit("--method", "shift", "--fraction", "0.25") == 0
     method: PostHoc = PostHoc.load(Path("m.safetensors"))
-    assert method.settings == {"fraction": 0.25}
+    assert method.settings == {"fraction": 0.25, "anchor": None}
     assert fit("--method", "procrustes", "--anchor", "text") == 0
     anchored: PostHoc = PostHoc.load(Path("m.safetensors"))
     assert anchored.settings == {"anchor": "text"}
