@@ -16,6 +16,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from closegap.encoders import MultimodalModel, TabularEncoder, TimmImageEncoder, TransformersTextEncoder
 from closegap.encoders.batch import Batch
+from closegap.encoders.heads import LinearHead
 from closegap.losses import GapClosing, Loss, SigLIP, Weighted, WeightedSum
 from closegap.sharding import blocks, clip_gradients, shard, whole
 from closegap.train import checkpoint, optim
@@ -71,6 +72,17 @@ def _batch(model: MultimodalModel, step: int, rank: int, world: int) -> Batch:
 
 def _double(record: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return record[0].double(), record[1]
+
+
+class Shifted(LinearHead):
+    """A head with a scalar, whose gradient is another on each process."""
+
+    def __init__(self, features: int, dim: int) -> None:
+        super().__init__(features, dim)
+        self.shift = nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + self.shift
 
 
 @dataclass
@@ -144,7 +156,7 @@ class Trained:
             "record": TabularEncoder(["size"], dim=8, hidden=8, dropout=0.0),
         }
         loss = WeightedSum([Weighted(GapClosing()), Weighted(SigLIP(), 0.5)])
-        return MultimodalModel(encoders, dim=8).double().train(), loss.double()
+        return MultimodalModel(encoders, dim=8, head=Shifted).double().train(), loss.double()
 
 
 def _held(tensors: Iterable[Tensor]) -> int:
