@@ -1,19 +1,21 @@
 """A model in parts, one on each process (FSDP2). Beside `distributed`, the only user of torch.distributed.
 
-Every function here that touches parts is a collective: all processes call it, in the same order.
+Every function here that touches parts is a collective: all processes call it, in the same order. What is imported late
+takes half a second, which one process does not need.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from closegap.distributed import AllProcesses, world_size
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 
 def shard(module: nn.Module, methods: Sequence[str] = ()) -> None:
@@ -30,6 +32,9 @@ def shard(module: nn.Module, methods: Sequence[str] = ()) -> None:
     Reference:
         Zhao et al., PyTorch FSDP: experiences on scaling fully sharded data parallel, arXiv 2304.11277.
     """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
     parameters = list(module.parameters())
     scalars = {parameter for parameter in parameters if parameter.ndim == 0}
     mesh = init_device_mesh(parameters[0].device.type, (world_size(),))
@@ -58,14 +63,18 @@ def blocks(module: nn.Module) -> Iterator[nn.Module]:
             yield from blocks(child)
 
 
-def in_parts(tensor: Tensor) -> bool:
+def in_parts(tensor: Tensor) -> "TypeGuard[DTensor]":
     """Whether each process holds a part of it."""
+    if world_size() == 1:
+        return False
+    from torch.distributed.tensor import DTensor
+
     return isinstance(tensor, DTensor)
 
 
 def whole(tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
     """All of a tensor that may be in parts, on every process."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if in_parts(tensor) else tensor
 
 
 def like(tensor: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
@@ -75,8 +84,10 @@ def like(tensor: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."]) -> Shaped
         tensor: equal on every process.
         target: of the same shape.
     """
-    if not isinstance(target, DTensor):
+    if not in_parts(target):
         return tensor
+    from torch.distributed.tensor import distribute_tensor
+
     return distribute_tensor(tensor, target.device_mesh, target.placements, src_data_rank=None)
 
 
@@ -89,10 +100,10 @@ def clip_gradients(parameters: Sequence[nn.Parameter], longest: float) -> Float[
         longest: largest norm.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    parts = [gradient.to_local() for gradient in gradients if isinstance(gradient, DTensor)]
+    parts = [gradient.to_local() for gradient in gradients if in_parts(gradient)]
     if not parts:
         return clip_grad_norm_(parameters, longest)
-    wholes = [gradient for gradient in gradients if not isinstance(gradient, DTensor)]
+    wholes = [gradient for gradient in gradients if not in_parts(gradient)]
     length = (AllProcesses().sum(get_total_norm(parts) ** 2) + get_total_norm(wholes) ** 2).sqrt()
     torch._foreach_mul_([*parts, *wholes], (longest / (length + 1e-6)).clamp(max=1.0))
     return length
