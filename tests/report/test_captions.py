@@ -97,7 +97,7 @@ def test_the_page_shows_what_is_said_and_escapes_it(tmp_path: Path) -> None:
 def test_images_stand_in_the_order_of_a_score() -> None:
     arms = {"constant": ["knee"] * 4, "decoder": GENERATED}
     cases = captioned_images(["0", "1", "2", "3"], arms, picture, REFERENCES)
-    section = captioned_section(cases)
+    section = captioned_section(cases, "decoder")
     assert [control.name for control in section.controls] == ["order", "arm"]
     places = [json.loads(found.replace("&#34;", '"')) for found in re.findall('data-places="([^"]*)"', section.html)]
     for arm, captioner in enumerate(arms):

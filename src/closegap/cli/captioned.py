@@ -148,6 +148,7 @@ def write_page(written: Sequence[Written], comparison: Comparison | None, folder
         picture,
         references=first.references,
         comparison=comparison,
+        baselines=[one.arm for one in written if one.run is None],
         title=title,
     )
 

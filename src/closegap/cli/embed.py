@@ -8,7 +8,7 @@ from closegap.cli.console import Bars, say
 from closegap.data import ImageFolder
 from closegap.encoders.image_preparer import ImagePreparer
 from closegap.errors import UsageError
-from closegap.train.embed_parts import embed_in_parts, here
+from closegap.train.embed_parts import embed_in_parts
 from closegap.train.embed_ray import on_ray
 from closegap.train.run import build, read_config
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     given, overrides = parse_with_overrides(parser, arguments)
     if given.out.suffix != ".safetensors":
         raise UsageError(f"--out {given.out}: expected a file that ends in .safetensors")
-    workers = here if given.ray is None else on_ray(given.ray)
+    workers = None if given.ray is None else on_ray(given.ray)
     source = None
     if given.images is not None:
         source = ImageFolder(given.images, _image_modality(given.run, overrides), given.split)

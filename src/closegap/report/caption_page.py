@@ -1,6 +1,6 @@
 """The page of captioners: verdict, table of arms, images with what is said of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
@@ -29,6 +29,7 @@ def write_captions_report(
     *,
     references: Sequence[Sequence[str]] = (),
     comparison: Comparison | None = None,
+    baselines: Collection[str] = (),
     title: str = "Generated captions",
     shown: int = 50,
     seed: int = 0,
@@ -42,6 +43,7 @@ def write_captions_report(
         image: the picture of an image, by number; asked for those that are shown.
         references: the true captions of each image; empty where there are none.
         comparison: of the captioners' cards (`caption_card`, `compare_cards`).
+        baselines: which of the captioners know no language; the verdict is on the last of the others.
         title: of the page.
         shown: how many images, drawn at random.
         seed: of the draw.
@@ -54,15 +56,17 @@ def write_captions_report(
     """
     cases = captioned_images(ids, generated, image, references, shown=shown, seed=seed)
     report = Report([], data={"images": len(ids)}) if comparison is None else comparison.report
-    sections = [captioned_section(cases)]
+    subject = ([arm for arm in generated if arm not in baselines] or list(generated))[-1]
+    sections = [captioned_section(cases, subject)]
     if comparison is not None:
         table = arms_section(report, baseline=comparison.baseline, differences=comparison.differences)
         sections = [replace(table, lead="Every arm captioned the same images."), *sections]
     text = render_html(
-        report,
+        # Where the runs lie is for report.json.
+        replace(report, data={name: value for name, value in report.data.items() if name != "runs"}),
         sections,
         title=title,
-        verdict=f"{len(ids)} images were captioned." if comparison is None else caption_verdict(comparison),
+        verdict=f"{len(ids)} images were captioned." if comparison is None else caption_verdict(comparison, subject),
         made=date.today(),
         version=version("closegap"),
         warnings=[_WARNING],
@@ -74,8 +78,8 @@ def write_captions_report(
     return page
 
 
-def caption_verdict(comparison: Comparison) -> str:
-    """ROUGE-1, CIDEr and concept F1 of the last arm, where they were computed, against the baseline."""
-    subject = comparison.report.arms[-1]
+def caption_verdict(comparison: Comparison, subject_name: str) -> str:
+    """ROUGE-1, CIDEr and concept F1 of an arm, where they were computed, against the baseline."""
+    subject = next(arm for arm in comparison.report.arms if arm.name == subject_name)
     names = [name for start in _TOLD for name in subject.metrics if name.startswith(start)]
     return sentence(comparison, subject.name, [describe(name) for name in names])

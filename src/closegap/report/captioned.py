@@ -110,13 +110,13 @@ def case_scores(generated: Sequence[str], references: Sequence[Sequence[str]]) -
     return found
 
 
-def captioned_section(cases: Sequence[CaptionedImage]) -> Section:
-    """The images in an order of the reader's choice: as drawn, or by the first score of a captioner."""
+def captioned_section(cases: Sequence[CaptionedImage], subject: str) -> Section:
+    """The images in an order of the reader's choice: as drawn, or by the first score of a captioner, at first of `subject`."""
     arms = [said.arm for said in cases[0].said] if cases else []
     scored = any(said.scores for case in cases for said in case.said)
     controls = [Control("order", "Order", _ORDERS)] if scored else []
     if scored and len(arms) > 1:
-        controls.append(Control("arm", "By the scores of", options(arms), arms[-1]))
+        controls.append(Control("arm", "By the scores of", options(arms), subject))
     pictures: dict[bytes, int] = {}
     for case in cases:
         pictures.setdefault(case.image, len(pictures))

@@ -3,19 +3,21 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 import torch
 from safetensors.torch import save
 
-from closegap.data import Case, Source, load_cases
+from closegap.data import Case, Source, cache_folder, load_cases
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.model import MultimodalModel
 from closegap.errors import UsageError
 from closegap.files import digest, whole_file, write_text
 from closegap.train.checkpoint import load_model, read_progress
 from closegap.train.embed import described, embed, rows_of_cases
+from closegap.train.features import FeatureCache
 from closegap.train.joined import joined
 from closegap.train.log import Nobody, Watcher
 from closegap.train.prepared import prepare
@@ -35,13 +37,14 @@ class PartEmbedder:
     Args:
         model: the model.
         device: where it is.
+        cache: of features of frozen towers, where they are worth looking up.
     """
 
-    def __init__(self, model: MultimodalModel, device: torch.device) -> None:
-        self.model, self.device = model.to(device), device
+    def __init__(self, model: MultimodalModel, device: torch.device, cache: FeatureCache | None = None) -> None:
+        self.model, self.device, self.cache = model.to(device), device, cache
 
     @classmethod
-    def of_run(cls, folder: Path, overrides: Sequence[str] = ()) -> Self:
+    def of_run(cls, folder: Path, overrides: Sequence[str] = (), cache: FeatureCache | None = None) -> Self:
         """With the model of a run, rebuilt from its folder.
 
         Raises:
@@ -49,18 +52,20 @@ class PartEmbedder:
         """
         run = build(read_config(folder, overrides))
         load_model(chosen_checkpoint(folder, run.train.keep), run.model)
-        return cls(run.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(run.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"), cache)
 
     def __call__(self, cases: Sequence[Case]) -> bytes:
         """The rows of these cases."""
-        found = embed(self.model, prepare(cases, self.model, None, self.device), self.device)
+        found = embed(self.model, prepare(cases, self.model, self.cache, self.device), self.device)
         tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in found.embeddings.items()}
         return save(tensors | {f"present/{name}": found.mask(name) for name in found.modalities})
 
 
-def here(folder: Path, overrides: Sequence[str], parts: Parts) -> Iterator[tuple[int, bytes]]:
+def here(
+    folder: Path, overrides: Sequence[str], parts: Parts, cache: FeatureCache | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Parts embedded one after the other in this process; see `Workers`."""
-    embedder = PartEmbedder.of_run(folder, overrides)
+    embedder = PartEmbedder.of_run(folder, overrides, cache)
     for number, cases in parts.items():
         yield number, embedder(cases)
 
@@ -72,7 +77,7 @@ def embed_in_parts(
     overrides: Sequence[str] = (),
     watcher: Watcher | None = None,
     source: Source | None = None,
-    workers: Workers = here,
+    workers: Workers | None = None,
     part: int = PART,
 ) -> EmbeddingSet:
     """Embed a split with a run's model into `out`; what a killed call left in OUT.parts is not embedded again.
@@ -84,7 +89,7 @@ def embed_in_parts(
         overrides: config overrides (`--data.root DIR`).
         watcher: who is told how it goes.
         source: cases in place of those of the run's config; they may lack modalities.
-        workers: where the work is done.
+        workers: where the work is done; by default here, with the cached features of the run's own data.
         part: cases in a part.
 
     Returns:
@@ -107,6 +112,9 @@ def embed_in_parts(
     missing = {number: parts[number] for number, file in files.items() if not file.exists()}
     done = len(cases) - sum(map(len, missing.values()))
     watcher.features("cases", done, len(cases))
+    if workers is None:
+        cached = source is None and run.train.cache_features
+        workers = partial(here, cache=FeatureCache(cache_folder() / "features") if cached else None)
     for number, content in workers(folder, overrides, missing) if missing else ():
         with whole_file(files[number]) as temporary:
             temporary.write_bytes(content)
