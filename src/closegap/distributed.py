@@ -1,4 +1,7 @@
-"""The global batch: every rank's embeddings, with gradient, on every rank. The only user of torch.distributed."""
+"""The global batch: every rank's embeddings, with gradient, on every rank.
+
+Beside `sharding`, the only user of torch.distributed.
+"""
 
 from typing import Any
 

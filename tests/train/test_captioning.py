@@ -212,6 +212,12 @@ def test_what_cannot_be_captioned_is_refused(aligned: Path, tmp_path: Path, opti
         Trainer(captioned_run(aligned, **options), tmp_path / "run", Nobody()).train()
 
 
+@pytest.mark.parametrize("option", [{"micro_batch": 4}, {"shard": True}])
+def test_what_goes_with_alignment_alone_is_refused(aligned: Path, tmp_path: Path, option: Any) -> None:
+    with pytest.raises(UsageError, match=rf"train\.{next(iter(option))}: goes with alignment alone"):
+        Trainer(captioned_run(aligned, tiny_run(**option)), tmp_path / "run", Nobody())
+
+
 def test_a_decoder_of_another_width_is_refused(aligned: Path, tmp_path: Path) -> None:
     Trainer(captioned_run(aligned), tmp_path / "run", Nobody()).train()
     with pytest.raises(

@@ -1,6 +1,7 @@
 """Two processes that train together are one process, up to the rounding of sums."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,17 @@ _DECODER: Mapping[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("captioning", [None, _DECODER], ids=["alignment", "captions too"])
-def test_two_processes_train_the_same_model_as_one(tmp_path: Path, captioning: Mapping[str, Any] | None) -> None:
+@pytest.mark.parametrize(
+    ("captioning", "shard"),
+    [(None, False), (_DECODER, False), (None, True)],
+    ids=["alignment", "captions too", "the model in parts"],
+)
+def test_two_processes_train_the_same_model_as_one(
+    tmp_path: Path, captioning: Mapping[str, Any] | None, shard: bool
+) -> None:
     # Batches of four: some hold no record at all on one process or on both, and captions differ in length.
     options: dict[str, Any] = {"steps": 24, "batch_size": 4, "validate_every": 12, "lr": 1e-3, "clip_norm": 0.5}
-    config = write_config(tmp_path, 0.0, captioning, **options)
+    config = write_config(tmp_path, 0.0, captioning, shard=shard, **options)
     one, two = tmp_path / "one", tmp_path / "two"
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
     processes = [
@@ -47,13 +54,21 @@ def test_two_processes_train_the_same_model_as_one(tmp_path: Path, captioning: M
         finish(process)
     counts = [json.loads((folder / "environment.json").read_text())["processes"] for folder in (one, two)]
     assert counts == [1, 2]
-    alone, together = _weights(one), _weights(two)
-    assert alone.keys() == together.keys()
-    for name, tensor in alone.items():
-        torch.testing.assert_close(together[name], tensor, atol=2e-4, rtol=2e-3)
+    _assert_close(_weights(two), _weights(one))
     rows = [read_metrics(folder / "metrics.jsonl") for folder in (one, two)]
     assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
     for first, second in zip(*rows, strict=True):
         for name in ("loss", "caption", "gradient_norm", "validation/gap", "validation/log_likelihood"):
             if name in first:
                 torch.testing.assert_close(second[name], first[name], atol=1e-3, rtol=1e-3)
+    assert (two / "report.html").stat().st_size > 1000
+    if shard:  # what two processes began with their parts, one ends
+        shutil.rmtree(checkpoints(two / "checkpoints")[-1])
+        finish(start("-m", "closegap", "train", "--resume", two))
+        _assert_close(_weights(two), _weights(one))
+
+
+def _assert_close(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, atol=2e-4, rtol=2e-3)

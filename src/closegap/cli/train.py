@@ -9,6 +9,7 @@ from jsonargparse import Namespace
 
 from closegap.cli.arguments import VerbHelp, free_folder
 from closegap.cli.console import Bars, say
+from closegap.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.report.compare import Result, compare
 from closegap.report.measures import QUICK
@@ -56,12 +57,14 @@ def train_run(config: Namespace, folder: Path, title: str = "training") -> None:
             if trainer.main and new:  # what was asked wrongly is asked again, and the folder must be free for it
                 shutil.rmtree(folder)
             raise
+    judged = trainer.validation_split.cases and not (run.captioning and run.captioning.frozen)
+    embeddings = trainer.validation_embeddings() if judged else None
     if not trainer.main:
         return
     if run.captioning is not None:
         say(f"trained: {folder}; write captions with `closegap caption {folder} --out DIR`")
-    if trainer.validation_split.cases and not (run.captioning and run.captioning.frozen):
-        say(f"report: {_write_report(trainer, run.arm or folder.name, run.seed)}")
+    if embeddings is not None:
+        say(f"report: {_write_report(trainer, embeddings, run.arm or folder.name, run.seed)}")
 
 
 def train_all(plans: Mapping[Path, Namespace]) -> None:
@@ -80,9 +83,9 @@ def slug(arm: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", arm.lower()).strip("-")
 
 
-def _write_report(trainer: Trainer, arm: str, seed: int) -> Path:
+def _write_report(trainer: Trainer, embeddings: tuple[EmbeddingSet, EmbeddingSet], arm: str, seed: int) -> Path:
     """The run on its validation split: before training and as it is judged."""
-    before, after = trainer.validation_embeddings()
+    before, after = embeddings
     results = [Result("before training", seed, before), Result(arm, seed, after)]
     comparison = compare(results, data={"split": "validation"}, families=QUICK)
     history = {arm: [read_metrics(trainer.folder / "metrics.jsonl")]}

@@ -24,6 +24,10 @@ class MultimodalModel(nn.Module):
         head: builds a projection head from (features, dim); one per modality.
         temperature: what cosines are divided by.
 
+    Attributes:
+        stand_ins: modality name to prepared items that its tower is run on where a batch has none, for processes that
+            have to run the same towers; their embeddings are dropped, and the gradient is zero.
+
     Raises:
         UsageError: fewer than two modalities.
     """
@@ -42,6 +46,7 @@ class MultimodalModel(nn.Module):
         self.encoders = nn.ModuleDict(encoders)
         self.heads = nn.ModuleDict({name: head(encoder.dim, dim) for name, encoder in encoders.items()})
         self.temperature = LearnableTemperature() if temperature is None else temperature
+        self.stand_ins: dict[str, Any] = {}
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -72,7 +77,7 @@ class MultimodalModel(nn.Module):
 
     def embed(self, modality: str, inputs: Any) -> Float[Tensor, "k d"]:
         """Unit vectors of prepared items."""
-        return self.project(modality, self.features(modality, inputs))
+        return self._embedded(modality, inputs)
 
     def forward(
         self, batch: Batch, progress: float = 1.0
@@ -82,10 +87,15 @@ class MultimodalModel(nn.Module):
         embeddings, present = {}, {}
         for name in self.modalities:
             rows = batch.rows[name]
-            values = self.embed(name, batch.inputs[name]) if len(rows) else self._untouched(name)
+            inputs = batch.inputs[name] if len(rows) else self.stand_ins.get(name)
+            values = self._untouched(name) if inputs is None else self._embedded(name, inputs)[: len(rows)]
             embeddings[name] = values.new_zeros(n, self.dim).index_copy(0, rows, values)
             present[name] = torch.zeros(n, dtype=torch.bool, device=rows.device).index_fill(0, rows, True)
         return embeddings, present, self.temperature(progress)
+
+    def _embedded(self, modality: str, inputs: Any) -> Float[Tensor, "k d"]:
+        """What `forward` calls: sharding gathers parameters around `embed` and `forward`, which must not be nested."""
+        return self.project(modality, self.features(modality, inputs))
 
     def _untouched(self, modality: str) -> Float[Tensor, "0 d"]:
         """No rows, but tied to the tower's parameters, so that distributed training sees a (zero) gradient for each."""

@@ -52,8 +52,9 @@ def build_objective(
     captioning = run.captioning
     if captioning is None:
         return Alignment(run, train, validation), None
-    if run.train.micro_batch is not None:
-        raise UsageError("train.micro_batch: goes with alignment alone; leave it out where a decoder is trained")
+    for key in ("micro_batch", "shard"):
+        if getattr(run.train, key):
+            raise UsageError(f"train.{key}: goes with alignment alone; leave it out where a decoder is trained")
     check_modalities(captioning, run.model)
     if captioning.model_from is not None:
         load_model(_aligned(captioning.model_from, folder), run.model)

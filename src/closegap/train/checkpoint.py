@@ -11,9 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from closegap.distributed import rank
 from closegap.encoders.model import MultimodalModel
 from closegap.errors import ClosegapError
 from closegap.files import whole_folder
+from closegap.sharding import like, whole
 
 _KEEP = 2  # newest checkpoints kept beside the best
 _NOTHING = "_"  # a file of no tensors is none
@@ -55,6 +57,9 @@ def save_checkpoint(
 ) -> Path:
     """Write `folder`/step-NNNNNNNN and delete what is neither among the newest nor the best.
 
+    Every process calls this, and the first one writes. Tensors in parts are written whole, so that any number of
+    processes can go on from them.
+
     Args:
         folder: the run's checkpoints.
         model: the model.
@@ -66,12 +71,17 @@ def save_checkpoint(
     path = checkpoint_path(folder, progress.step)
     if path.exists():
         return path
+    files = {"model": model_state(model)}
+    files |= {name: module.state_dict() | {_NOTHING: torch.zeros(())} for name, module in beside.items()}
+    files |= {"optimizer": _optimizer_state(optimizer)}
+    if rank() > 0:
+        for tensors in files.values():
+            for tensor in tensors.values():
+                whole(tensor.detach())  # the first process wants this one's part
+        return path
     with whole_folder(path) as temporary:
-        save_file(_contiguous(model_state(model)), temporary / "model.safetensors")
-        for name, module in beside.items():
-            tensors = module.state_dict() | {_NOTHING: torch.zeros(())}
+        for name, tensors in files.items():
             save_file(_contiguous(tensors), temporary / f"{name}.safetensors")
-        save_file(_contiguous(_optimizer_state(optimizer)), temporary / "optimizer.safetensors")
         state = {"progress": asdict(progress), "frozen_towers": dict(towers)}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
     _sweep(folder, kept={*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, progress.best_step)})
@@ -125,7 +135,7 @@ def load_model(path: Path, model: MultimodalModel, towers: Mapping[str, str] | N
             raise ClosegapError(
                 f"{path}: trained on a frozen {name} tower with other weights or preparation than the config's"
             )
-    model.load_state_dict(saved, strict=False)
+    model.load_state_dict({name: like(tensor, own[name]) for name, tensor in saved.items()}, strict=False)
 
 
 def load_beside(path: Path, name: str, module: nn.Module) -> None:
@@ -149,10 +159,11 @@ def load_training(path: Path, beside: Mapping[str, nn.Module], optimizer: torch.
     for name, module in beside.items():
         load_beside(path, name, module)
     tensors = _tensors(path / "optimizer.safetensors")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = tensor
+        state.setdefault(int(index), {})[key] = like(tensor, parameters[int(index)]) if tensor.ndim else tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -162,8 +173,8 @@ def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU; tensors that share memory, such as tied embeddings, are written each."""
-    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    """Whole copies on the CPU; tensors that share memory, such as tied embeddings, are written each."""
+    return {name: whole(tensor.detach()).cpu().clone().contiguous() for name, tensor in tensors.items()}
 
 
 def _same_tensors(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str = "model") -> None:

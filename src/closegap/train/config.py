@@ -29,6 +29,8 @@ class Training:
         workers: processes that prepare inputs; 0 prepares in the training process.
         mask_groups: cases of one group (article, patient) are not each other's negatives.
         cache_features: keep frozen towers' outputs on disk.
+        shard: keep parameters, gradients and optimiser state in parts, one on each process (FSDP2), for models that one
+            device cannot train; one process trains as ever.
         keep_images: hold the prepared images of trained towers in memory and on disk, for data sets that fit there.
         validate_every: steps between validations; null: once an epoch.
         checkpoint_every: steps between checkpoints; null: once an epoch.
@@ -56,6 +58,7 @@ class Training:
     mask_groups: bool = True
     cache_features: bool = True
     keep_images: bool = False
+    shard: bool = False
     validate_every: int | None = None
     checkpoint_every: int | None = None
     keep: Literal["best", "last"] = "best"

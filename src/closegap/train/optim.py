@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from closegap.encoders.model import MultimodalModel
 from closegap.errors import UsageError
 from closegap.losses.base import Loss
+from closegap.sharding import in_parts
 from closegap.train.config import Training
 
 Parts = Sequence[tuple[nn.Module, float]]
@@ -45,7 +47,12 @@ def parameter_groups(parts: Parts, weight_decay: float) -> list[dict[str, Any]]:
                 groups.setdefault((rate, decay), []).append(parameter)
     if not groups:
         raise UsageError("nothing to train: every tower is frozen, no head or loss has a parameter")
-    return [{"params": p, "lr": rate, "peak_lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+    # A fused step takes no mixture of tensors in parts and whole ones; their order, by which states are saved, stays.
+    return [
+        {"params": list(alike), "lr": rate, "peak_lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+        for _, alike in groupby(parameters, in_parts)
+    ]
 
 
 def optimizer(parts: Parts, training: Training) -> torch.optim.AdamW:

@@ -15,14 +15,16 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from closegap.data import Case, cache_folder, load_cases
-from closegap.data.loader import Draws, GlobalBatches, loader
+from closegap.data.loader import Draws, GlobalBatches, loader, take
 from closegap.embedding_set import EmbeddingSet
-from closegap.encoders.batch import Batch
+from closegap.encoders.batch import Batch, move
 from closegap.errors import ClosegapError, UsageError
 from closegap.files import whole_folder, write_text
+from closegap.sharding import clip_gradients, shard
 from closegap.train import checkpoint, optim
 from closegap.train.build_objective import build_objective
 from closegap.train.checkpoint import Progress
@@ -62,8 +64,11 @@ class Trainer:
         self.watcher: Watcher = watcher if self.main else Nobody()
         self.progress = Progress(0)
         self._prepare_data()
-        self.optimizer = optim.optimizer(self.objective.parts, self.training)
         self.towers = checkpoint.frozen_towers(self.model)
+        self.sharded = self.training.shard and self.accelerator.num_processes > 1
+        if self.sharded:
+            self._shard()
+        self.optimizer: Any = optim.optimizer(self.objective.parts, self.training)
 
     def train(self) -> None:
         """Train to the end, from the newest checkpoint in the folder or from the start.
@@ -78,7 +83,9 @@ class Trainer:
             checkpoint.load_model(saved[-1], self.model, self.towers)
             checkpoint.load_training(saved[-1], self.objective.beside, self.optimizer)
             self.progress = checkpoint.read_progress(saved[-1])
-        self.parallel, self.optimizer = self.accelerator.prepare(self.objective.module, self.optimizer)
+        self.parallel: Any = self.objective.module
+        if not self.sharded:
+            self.parallel, self.optimizer = self.accelerator.prepare(self.parallel, self.optimizer)
         if self.main:
             self.cases.write_skipped(self.folder / "skipped.csv")
             write_text(self.folder / "environment.json", json.dumps(environment(self.run.seed), indent=1) + "\n")
@@ -96,7 +103,10 @@ class Trainer:
             self.accelerator.end_training()
 
     def validation_embeddings(self) -> tuple[EmbeddingSet, EmbeddingSet]:
-        """The validation split before the first step and with the checkpoint that the run is judged by."""
+        """The validation split before the first step and with the checkpoint that the run is judged by.
+
+        Every process calls this: one may hold no more than its part of the model.
+        """
         checkpoint.load_model(chosen_checkpoint(self.folder, self.training.keep), self.model, self.towers)
         after = embed(self.model, self.validation_split, self.accelerator.device)
         return EmbeddingSet.load(self.folder / START), after
@@ -130,6 +140,14 @@ class Trainer:
         device, keep_images = self.accelerator.device, self.training.keep_images
         return prepare(cases, self.model, cache, device, self.watcher.features, keep_images)
 
+    def _shard(self) -> None:
+        """Keep a part of the model, and for each tower that steps run an item to run it on when a batch has none."""
+        shard(self.objective.module, methods=["embed"])
+        for name, views in self.train_split.views.items():
+            if views.features is None and views.items:
+                item = take(views, [0], self.objective.preparers[name])
+                self.model.stand_ins[name] = move(item, self.accelerator.device)
+
     def _steps(self) -> None:
         split, accelerator, objective = self.train_split, self.accelerator, self.objective
         draws = Draws(objective.views, split.groups, objective.preparers, self.run.seed, objective.alike)
@@ -159,7 +177,7 @@ class Trainer:
                 self._record({**values, "epoch": done / self.steps_per_epoch, "cases_per_s": rate})
             if done % validate_every == 0 or last:
                 self._validate(done)
-            if (done % checkpoint_every == 0 or last or self.progress.best_step == done) and self.main:
+            if done % checkpoint_every == 0 or last or self.progress.best_step == done:
                 checkpoint.save_checkpoint(
                     self.folder / "checkpoints",
                     self.model,
@@ -177,12 +195,14 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * factor
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.accelerator.device.type, torch.bfloat16, self.training.precision == "bf16"):
+        # Autocast would hold on to its copies of weights that sharding has given up.
+        bf16, cached = self.training.precision == "bf16", not self.sharded
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, bf16, cache_enabled=cached):
             terms, watched = self.objective.step(self.parallel, batch, step / self.steps)
         stacked = torch.stack(list(terms.values()))
         if stacked.requires_grad:  # a step in micro-batches has its gradients already
             self.accelerator.backward(stacked.sum())
-        norm = nn.utils.clip_grad_norm_(self._trained(), self.training.clip_norm)
+        norm = clip_gradients(self._trained(), self.training.clip_norm)
         # One transfer for all, so that the device waits once a step.
         *found, length = torch.stack(
             [*stacked.detach(), *(value.detach() for value in watched.values()), norm]
@@ -210,8 +230,11 @@ class Trainer:
             )
         self._record({f"validation/{name}": value for name, value in metrics.items()})
         self.watcher.validation(step, metrics)
-        if step and metrics and metrics[self.training.select] > self.progress.best_value:
-            self.progress = replace(self.progress, best_step=step, best_value=metrics[self.training.select])
+        if step and metrics:
+            # Of the first process on all: what is best gets a checkpoint, which processes write together.
+            [value] = broadcast_object_list([metrics[self.training.select]])
+            if value > self.progress.best_value:
+                self.progress = replace(self.progress, best_step=step, best_value=value)
 
     def _record(self, values: Mapping[str, Any]) -> None:
         if self.log is not None:
