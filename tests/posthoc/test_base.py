@@ -167,7 +167,7 @@ def test_methods_can_follow_each_other(make_set: MakeSet) -> None:
     chain = second.apply(first.apply(test)).meta["posthoc"]
 
     assert [step["class"].rsplit(".", 1)[1] for step in chain] == ["Shift", "ProjectOut"]
-    assert chain[0]["settings"] == {"fraction": 0.5}
+    assert chain[0]["settings"] == {"fraction": 0.5, "anchor": None}
 
 
 def test_some_of_the_fitted_modalities_are_enough(make_set: MakeSet) -> None:
