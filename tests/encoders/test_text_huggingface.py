@@ -47,6 +47,13 @@ def test_texts_are_cut_at_max_length_and_at_the_models_own(bert: Path) -> None:
     assert torch.equal(cut["input_ids"], whole["input_ids"])
 
 
+def test_lengths_are_those_of_the_prepared_texts(bert: Path) -> None:
+    encoder = _encoder(bert, max_length=5)
+    prepared = encoder.preparer()(TEXTS)["attention_mask"]
+    assert list(encoder.lengths(TEXTS)) == prepared.sum(1).tolist()
+    assert list(encoder.lengths([])) == []
+
+
 @torch.no_grad()
 def test_an_empty_text_has_finite_features(bert: Path) -> None:
     for pooling in ("cls", "mean"):

@@ -203,3 +203,30 @@ def test_shards_are_plain_tensors(cache: Path) -> None:
     held: Mapping[str, Tensor] = load_file(shard)
     assert [row.numpy().tobytes().hex() for row in held["keys"]] == item_digests(["a", "bb"])
     assert held["rows"].tolist() == [[1.0] * 3, [2.0] * 3]
+
+
+class Ordered(Counting):
+    """Texts are as long as they have letters."""
+
+    def lengths(self, items: Sequence[Any]) -> Sequence[int]:
+        return [len(item) for item in items]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        assert len(set(inputs.flatten().tolist())) == 1  # a batch is of one length
+        return super().forward(inputs)
+
+
+def test_items_of_one_length_share_a_batch(tmp_path: Path) -> None:
+    texts = ["aaa", "b", "ccc", "d", "eee", "f", "ggg", "h"]
+    found = FeatureCache(tmp_path).features(Ordered(), texts, CPU, batch_size=4)
+    assert found[:, 0].tolist() == [3.0, 1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0]
+
+
+def test_features_of_another_precision_are_kept_apart(tmp_path: Path) -> None:
+    encoder = Counting(weight=1 / 3)
+    exact = FeatureCache(tmp_path).features(encoder, ["a", "bb"], CPU)
+    rounded = FeatureCache(tmp_path, bf16=True).features(encoder, ["a", "bb"], CPU)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(exact, rounded)
+    torch.testing.assert_close(exact, rounded, atol=0, rtol=2**-7)
+    assert torch.equal(FeatureCache(tmp_path).features(encoder, ["a", "bb"], CPU), exact)

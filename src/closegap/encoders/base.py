@@ -41,6 +41,10 @@ class Encoder(nn.Module, ABC):
         """
         raise UsageError(f"{type(self).__name__} has no tokens to attend to; use a decoder that reads the embedding")
 
+    def lengths(self, items: Sequence[Any]) -> Sequence[int]:
+        """How long each item is once prepared; items of one length share a batch, which is padded to its longest."""
+        return [0] * len(items)
+
     def fit(self, items: Iterable[Any]) -> None:
         """Learn statistics of the training items (means, spreads) into buffers, once, before the first step."""
         del items

@@ -37,6 +37,11 @@ class TokenPreparer:
         )
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
+    def lengths(self, items: Sequence[str]) -> list[int]:
+        """Tokens of each text."""
+        encoded = self.tokenizer(list(items), truncation=True, max_length=self.max_length, verbose=False)
+        return [len(ids) for ids in encoded["input_ids"]]
+
     def __repr__(self) -> str:
         return f"TokenPreparer({self._vocabulary}, {self.max_length})"
 
@@ -86,6 +91,10 @@ class TransformersTextEncoder(Encoder):
         """Pooled states of the last layer."""
         states = self.tower(**inputs).last_hidden_state
         return self._pool(states, inputs["attention_mask"])
+
+    def lengths(self, items: Sequence[str]) -> Sequence[int]:
+        """Tokens of each text."""
+        return self._preparer.lengths(items) if items else []
 
     def fingerprint(self) -> str:
         """As every encoder's, pooling included."""

@@ -111,7 +111,7 @@ def case_scores(generated: Sequence[str], references: Sequence[Sequence[str]]) -
 
 
 def captioned_section(cases: Sequence[CaptionedImage], subject: str) -> Section:
-    """The images in an order of the reader's choice: as drawn, or by the first score of a captioner, at first of `subject`."""
+    """The images in an order of the reader's choice: as drawn, or by a captioner's first score, at first `subject`."""
     arms = [said.arm for said in cases[0].said] if cases else []
     scored = any(said.scores for case in cases for said in case.said)
     controls = [Control("order", "Order", _ORDERS)] if scored else []

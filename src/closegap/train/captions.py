@@ -73,7 +73,7 @@ class CaptionWriter:
         load_model(self.checkpoint, self.run.model)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.run.model.to(self.device)
-        self._cache = FeatureCache(cache_folder() / "features")
+        self._cache = FeatureCache(cache_folder() / "features", self.run.train.precision == "bf16")
 
     @property
     def arm(self) -> str:

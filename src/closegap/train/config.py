@@ -23,7 +23,7 @@ class Training:
         betas: AdamW's averaging constants.
         warmup: share of the steps over which the rate rises linearly; after it falls to 0 along a cosine.
         clip_norm: largest norm of the gradient.
-        precision: bf16 runs towers and heads under autocast; losses stay in float32.
+        precision: bf16 runs towers and heads under autocast, frozen towers' features included; losses stay in float32.
         shuffle_window: shuffle the cases of so many at a time, and blocks of a 32nd of it over the whole epoch, so that
             shards are read almost in order; null shuffles all cases at once.
         workers: processes that prepare inputs; 0 prepares in the training process.

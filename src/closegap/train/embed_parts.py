@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 import torch
 from safetensors.torch import save
 
-from closegap.data import Case, Source, cache_folder, load_cases
+from closegap.data import Case, Source, load_cases
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.model import MultimodalModel
 from closegap.errors import UsageError
@@ -113,8 +113,7 @@ def embed_in_parts(
     done = len(cases) - sum(map(len, missing.values()))
     watcher.features("cases", done, len(cases))
     if workers is None:
-        cached = source is None and run.train.cache_features
-        workers = partial(here, cache=FeatureCache(cache_folder() / "features") if cached else None)
+        workers = partial(here, cache=FeatureCache.of_run(run.train) if source is None else None)
     for number, content in workers(folder, overrides, missing) if missing else ():
         with whole_file(files[number]) as temporary:
             temporary.write_bytes(content)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from closegap.data import Case, cache_folder, load_cases
+from closegap.data import Case, load_cases
 from closegap.embedding_set import EmbeddingSet
 from closegap.train.checkpoint import load_model, read_progress
 from closegap.train.embed import embed
@@ -61,7 +61,7 @@ def evaluate_splits(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model.to(device)
     loaded = load_cases(run.data, run.checks, model.modalities, watcher.images)
-    cache = FeatureCache(cache_folder() / "features") if run.train.cache_features else None
+    cache = FeatureCache.of_run(run.train)
     arm, step = run.arm or folder.name, read_progress(checkpoint).step
     evaluated = []
     for split in splits:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -11,10 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from closegap.data import ImageSource, content_digests
+from closegap.data import ImageSource, cache_folder, content_digests
 from closegap.encoders.base import Encoder
 from closegap.encoders.batch import move
 from closegap.files import digest, whole_file
+from closegap.train.config import Training
 
 _SHARD = 2048
 
@@ -28,11 +30,18 @@ class FeatureCache:
     are written whole as the work goes on: a killed extraction loses at most one.
 
     Args:
-        folder: where shards are kept, one folder per tower.
+        folder: where shards are kept, one folder per tower and precision.
+        bf16: compute features under bfloat16 autocast, as a step in that precision would; they are kept in float32.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, bf16: bool = False) -> None:
+        self.folder, self.bf16 = folder, bf16
+
+    @classmethod
+    def of_run(cls, training: Training) -> Self | None:
+        """The cache of a run, in the user's cache folder; None where the run wants none."""
+        folder = cache_folder() / "features"
+        return cls(folder, training.precision == "bf16") if training.cache_features else None
 
     def features(
         self,
@@ -53,9 +62,9 @@ class FeatureCache:
         """
         if batch_size is None:
             batch_size = 8 if device.type == "cpu" else 64  # activations of more would not stay in a CPU's cache
-        found = self._rows(
-            encoder.fingerprint(), items, lambda part: _compute(encoder, part, device), batch_size, progress
-        )
+        name = encoder.fingerprint() + ("-bf16" if self.bf16 else "")
+        compute = partial(_compute, encoder, device=device, bf16=self.bf16)
+        found = self._rows(name, items, compute, batch_size, progress, encoder.lengths)
         return found if items else torch.empty(0, encoder.dim)
 
     def inputs(
@@ -77,13 +86,18 @@ class FeatureCache:
         compute: Callable[[Sequence[Any]], Tensor],
         batch_size: int,
         progress: Progress | None,
+        lengths: Callable[[Sequence[Any]], Sequence[int]] | None = None,
     ) -> Tensor:
         folder = self.folder / name
         keys = item_digests(items)
         known = dict(_shards(folder))
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
         done = 0
-        for chunk in _chunks(sorted(missing, key=lambda key: _length(missing[key])), _SHARD):
+        order = list(missing)
+        if lengths is not None:
+            length = dict(zip(order, lengths(list(missing.values())), strict=True))
+            order.sort(key=length.__getitem__)
+        for chunk in _chunks(order, _SHARD):
             values = []
             for part in _chunks(chunk, batch_size):
                 values.append(compute([missing[key] for key in part]))
@@ -94,11 +108,6 @@ class FeatureCache:
             _write_shard(folder, chunk, rows)
             known.update(zip(chunk, rows, strict=True))
         return torch.stack([known[key] for key in keys]) if keys else torch.empty(0)
-
-
-def _length(item: Any) -> int:
-    """Texts of one length share a batch, since all are padded to its longest; other items keep their order."""
-    return len(item) if isinstance(item, str) else 0
 
 
 def item_digests(items: Sequence[Any]) -> list[str]:
@@ -116,11 +125,12 @@ def _content(item: Any) -> bytes:
 
 
 @torch.inference_mode()
-def _compute(encoder: Encoder, items: Sequence[Any], device: torch.device) -> Float[Tensor, "n dim"]:
+def _compute(encoder: Encoder, items: Sequence[Any], *, device: torch.device, bf16: bool) -> Float[Tensor, "n dim"]:
     inputs = move(encoder.preparer()(items), device)
     training = encoder.training
     encoder.to(device).eval()
-    features: Tensor = encoder(inputs).cpu()
+    with torch.autocast(device.type, torch.bfloat16, bf16):
+        features: Tensor = encoder(inputs).cpu()
     encoder.train(training)
     return features if features.dtype == torch.float16 else features.float()
 

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
-from closegap.data import Case, cache_folder, load_cases
+from closegap.data import Case, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader, take
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.batch import Batch, move
@@ -119,7 +119,7 @@ class Trainer:
     def _prepare_data(self) -> None:
         device = self.accelerator.device
         cases = self.cases = load_cases(self.run.data, self.run.checks, self.model.modalities, self.watcher.images)
-        cache = FeatureCache(cache_folder() / "features") if self.training.cache_features else None
+        cache = FeatureCache.of_run(self.training)
         # One process computes the features; the others then find them on disk.
         with self.accelerator.main_process_first():
             self.train_split = self._prepare_split(cases.split("train"), cache)
