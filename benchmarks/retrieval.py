@@ -4,8 +4,8 @@
 
 Sorting is how evaluation scripts are mostly written: all scores, all rows sorted, the place of the true item looked up
 in each row as a Python list. Both give the same ranks, which is checked. `given` ranks scores that are there already;
-without it the product of queries and gallery is part of all, and `gflop_per_s` is the rate that it would need. `ratio` is
-the time over ours.
+without it the product of queries and gallery is part of all, and `gflop_per_s` is the rate that it would need;
+`ratio` is the time over ours.
 """
 
 from itertools import product
