@@ -11,7 +11,7 @@ from closegap.errors import UsageError
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means, weighted_median
 from closegap.metrics.positives import Pairs
 
-_SCORES_AT_ONCE = 2**23
+_SCORES_AT_ONCE = 2**21  # two tiles of them stay in a CPU's cache
 _QUERIES_AT_ONCE = 64  # at least: with fewer, reading the gallery would take longer than multiplying with it
 
 
