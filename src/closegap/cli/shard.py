@@ -21,7 +21,9 @@ them in place of the data set (`--data closegap.data.Shards --data.root SHARDS`)
 def main(arguments: Sequence[str]) -> None:
     """Write shards."""
     parser = verb_parser("shard", _DESCRIPTION)
-    parser.add_argument("--data", type=Source, required=True, help="where cases come from: a class path, or JSON with class_path and init_args")
+    parser.add_argument(
+        "--data", type=Source, required=True, help="a class path, or JSON with class_path and init_args"
+    )
     parser.add_argument("--checks", type=Checks, default=Checks(), help="what is done about broken rows and leaks")
     parser.add_argument("--shard_mib", type=int, default=1024, help="size of an archive")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which cases are written")
