@@ -32,12 +32,26 @@ class ImageFolder(Source):
         Raises:
             DataError: no such folder, or no image in it.
         """
-        if not self._root.is_dir():
-            raise DataError(f"{self._root}: no such folder; expected one of images")
-        known = Image.registered_extensions()
-        files = [file for file in sorted(self._root.rglob("*")) if file.suffix.lower() in known and file.is_file()]
-        if not files:
-            raise DataError(f"{self._root}: holds no image; expected .jpg, .png, .tif or another that Pillow reads")
-        for file in files:
+        for file in image_files(self._root, deep=True):
             name = file.relative_to(self._root).as_posix()
             yield Case(name, self._split, name, {self._modality: (file,)})
+
+
+def image_files(folder: Path, *, deep: bool) -> list[Path]:
+    """The images in a folder, in the order of their paths; what has no image's suffix is not one.
+
+    Args:
+        folder: what else is in it is left alone.
+        deep: also in the folders below.
+
+    Raises:
+        DataError: no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; expected one with images")
+    known = Image.registered_extensions()
+    found = folder.rglob("*") if deep else folder.iterdir()
+    files = [file for file in sorted(found) if file.suffix.lower() in known and file.is_file()]
+    if not files:
+        raise DataError(f"{folder}: holds no image; expected files such as .png or .jpg")
+    return files

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from closegap.data.image_checks import Progress, check_images
+from closegap.data.image_folder import image_files
 from closegap.data.sample import BrokenRow, Case
 from closegap.data.table import table_columns, table_rows
 from closegap.errors import DataError
@@ -23,13 +22,7 @@ def folder_cases(folder: Path, image: str, progress: Progress | None = None) -> 
     Raises:
         DataError: no such folder, no image in it, an unreadable one, or two of one name.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; expected one with images")
-    endings = Image.registered_extensions()
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() in endings]
-    if not files:
-        raise DataError(f"{folder}: holds no image; expected files such as .png or .jpg")
-    return _checked([_case(path.stem, path, image) for path in files], image, progress)
+    return _checked([_case(path.stem, path, image) for path in image_files(folder, deep=False)], image, progress)
 
 
 def listed_cases(table: Path, image: str, text: str, progress: Progress | None = None) -> list[Case]:
