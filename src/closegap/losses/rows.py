@@ -66,17 +66,17 @@ def rows_with_any(embeddings: Embeddings, present: Present) -> Bool[Tensor, "n"]
 
 
 def mean_over_pairs(
-    term: Callable[[Float[Tensor, "n d"], Float[Tensor, "n d"], Bool[Tensor, "n"] | None], Float[Tensor, ""]],
+    term: Callable[[Float[Tensor, "n d"], Float[Tensor, "n d"], Bool[Tensor, "n"] | None], Float[Tensor, "..."]],
     embeddings: Embeddings,
     present: Present,
     anchor: str | None = None,
-) -> Float[Tensor, ""]:
+) -> Float[Tensor, "..."]:
     """Mean of a two-modality term over the pairs of modalities that share a row; 0 when none does.
 
     A modality that the whole batch lacks thus changes nothing.
 
     Args:
-        term: value for two modalities and the rows that have both (None: all); 0 on no rows.
+        term: value, or values, for two modalities and the rows that have both (None: all); 0 on no rows.
         embeddings: rows by modality.
         present: which rows have a modality.
         anchor: take only the pairs with this modality.
@@ -87,7 +87,7 @@ def mean_over_pairs(
         rows = rows_with_all(present, first, second)
         values.append(term(embeddings[first], embeddings[second], rows))
         pairs_with_rows += 1 if rows is None or bool(rows.any()) else 0
-    return torch.stack(values).sum() / max(pairs_with_rows, 1)
+    return torch.stack(values).sum(0) / max(pairs_with_rows, 1)
 
 
 def not_negatives(groups: Groups | None, n: int, device: torch.device) -> Bool[Tensor, "n n"]:
