@@ -54,20 +54,11 @@ def centroid_uniformity(
         mu, groups = mu[cases], None if groups is None else groups[cases]
     if not paper:
         mu = normalize(mu, dim=1, eps=_SHORTEST)
-    value = _uniformity(mu, groups, kernels_apply(next(iter(embeddings.values()))))
+    if kernels_apply(next(iter(embeddings.values()))):
+        mu = mu.to(torch.bfloat16)  # what the kernels multiply
+    value = (tiled_uniformity if len(mu) > TILED_ABOVE else uniformity)(mu, groups=groups)
     pairs_per_case = negative_pairs(groups, len(mu)) / max(len(mu), 1)
     return value + log(pairs_per_case) if paper and pairs_per_case else value
-
-
-def _uniformity(mu: Float[Tensor, "n d"], groups: Groups | None, by_kernel: bool) -> Float[Tensor, ""]:
-    """Uniformity of centroids, in the form that suits their number and the embeddings' type and device."""
-    if len(mu) <= TILED_ABOVE:
-        return uniformity(mu, groups=groups)
-    if not by_kernel:
-        return tiled_uniformity(mu, groups=groups)
-    from closegap.losses.kernels.uniformity import kernel_uniformity  # Triton is not everywhere
-
-    return kernel_uniformity(mu.to(torch.bfloat16), groups)
 
 
 class CentroidUniformity(Loss):

@@ -1,16 +1,13 @@
 """InfoNCE, the contrastive objective of CLIP, for any number of modalities."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from closegap.losses.base import Loss
-from closegap.losses.kernels import kernels_apply
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import check_batch, mean_over_pairs, not_negatives
+from closegap.losses.rows import batch_size, check_batch, mean_over_pairs, not_negatives
 from closegap.losses.tiled import TILED_ABOVE, tiled_info_nce
 from closegap.types import Embeddings, Groups, Present
 
@@ -69,7 +66,7 @@ def pair_cross_entropy(logits: Float[Tensor, "n n"], groups: Groups | None = Non
 class InfoNCE(Loss):
     """InfoNCE averaged over pairs of modalities; the term `contrastive`.
 
-    Large batches are computed tile by tile; rows in bfloat16 on a GPU by Triton kernels.
+    Large batches are computed tile by tile, those in bfloat16 on a GPU by Triton kernels.
 
     Args:
         anchor: pair only this modality with each other one; all pairs by default.
@@ -90,19 +87,8 @@ class InfoNCE(Loss):
         """The term `contrastive`; see `Loss.forward`."""
         del progress
         check_batch(embeddings, present, groups)
-        form = _form(next(iter(embeddings.values())))
+        form = tiled_info_nce if batch_size(embeddings) > TILED_ABOVE else info_nce
         value = mean_over_pairs(
             lambda a, b, rows: form(a, b, temperature, rows, groups), embeddings, present, self.anchor
         )
         return {"contrastive": value}
-
-
-def _form(rows: Float[Tensor, "n d"]) -> Callable[..., Float[Tensor, ""]]:
-    """How InfoNCE of such rows is computed; the forms take the same arguments."""
-    if len(rows) <= TILED_ABOVE:
-        return info_nce
-    if not kernels_apply(rows):
-        return tiled_info_nce
-    from closegap.losses.kernels.info_nce import kernel_info_nce  # Triton is not everywhere
-
-    return kernel_info_nce

@@ -2,12 +2,9 @@
 
 The matrices are computed a tile at a time. InfoNCE keeps running log-sum-exps of rows and columns and computes the
 tiles again in its backward pass, 8 n^2 d operations in all. Uniformity is one sum, so value and gradient come from one
-pass, and symmetry halves it: 3 n^2 d. Powers are taken to base 2, which vector units do several times faster than to
-base e, and in buffers that are kept: a fresh tile costs more in page faults than in arithmetic.
+pass, and symmetry halves it: 3 n^2 d.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import combinations_with_replacement, islice, product
 from math import log
 from typing import Any
 
@@ -17,19 +14,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
-from closegap.losses.precision import full_precision
+from closegap.losses.kernels import kernels_apply
+from closegap.losses.precision import full_precision_unless
 from closegap.losses.processes import Processes, processes
 from closegap.losses.rows import negative_pairs
+from closegap.losses.tiles import LOG2_E, LOWEST, tiles_of
 from closegap.types import Groups
 
 TILED_ABOVE = 1024
 """Rows from which the losses take the tiled forms."""
 
-_LOG2_E = 1 / log(2)
-_LOWEST = -1e30  # below every logit, and finite, so that differences of two maxima are never NaN
 
-
-@full_precision
+@full_precision_unless(kernels_apply)
 def tiled_info_nce(
     a: Float[Tensor, "n d"],
     b: Float[Tensor, "n d"],
@@ -51,12 +47,12 @@ def tiled_info_nce(
     if present is not None:
         a, b = a[present], b[present]
         groups = None if groups is None else groups[present]
-    scale = torch.as_tensor(_LOG2_E / temperature, dtype=a.dtype, device=a.device)
-    margins: Tensor = _Margins.apply(a, b, scale, groups, processes(), tile)
-    return softplus(margins / _LOG2_E).sum() / (2 * max(len(a), 1))
+    scale = torch.as_tensor(LOG2_E / temperature, dtype=_summed(a), device=a.device)
+    margins: Tensor = _Margins.apply(a.contiguous(), b.contiguous(), scale, groups, processes(), tile)
+    return softplus(margins / LOG2_E).sum() / (2 * max(len(a), 1))
 
 
-@full_precision
+@full_precision_unless(kernels_apply)
 def tiled_uniformity(
     x: Float[Tensor, "n d"],
     present: Bool[Tensor, "n"] | None = None,
@@ -79,8 +75,8 @@ def tiled_uniformity(
         groups = None if groups is None else groups[present]
     pairs = negative_pairs(groups, len(x))
     if pairs == 0:
-        return x[:0].sum()
-    value: Tensor = _LogPotential.apply(x, groups, processes(), tile)
+        return x[:0].sum(dtype=_summed(x))
+    value: Tensor = _LogPotential.apply(x.contiguous(), groups, processes(), tile)
     return value - log(pairs)
 
 
@@ -97,45 +93,36 @@ class _Margins(torch.autograd.Function):
         processes: Processes,
         tile: int | None,
     ) -> Float[Tensor, "2 n"]:
-        tiles = _Tiles(a, processes, tile)
-        alpha = scale.item()
-        highest = a.new_full((2, len(a)), _LOWEST)
-        total = a.new_zeros(2, len(a))
-        for rows, columns in tiles.all():
-            logits = tiles.buffer(0, rows, columns).addmm_(a[rows], b[columns].T, beta=0, alpha=alpha)
-            powers = tiles.buffer(1, rows, columns)
-            _exclude(logits, rows, columns, groups, -torch.inf)
-            for side, lines, along in ((0, rows, 1), (1, columns, 0)):
-                risen = torch.maximum(highest[side, lines], logits.amax(along))
-                torch.sub(logits, risen.unsqueeze(along), out=powers).exp2_()
-                total[side, lines].mul_((highest[side, lines] - risen).exp2_()).add_(powers.sum(along))
+        tiling, form = tiles_of(a, b, groups, processes, tile)
+        highest = scale.new_full((2, len(a)), LOWEST)
+        total = torch.zeros_like(highest)
+        for place in tiling.all():
+            parts = form.sums(place, scale.item())
+            for side, (lines, (peaks, sums)) in enumerate(zip(place, parts, strict=True)):
+                risen = torch.maximum(highest[side, lines], peaks)
+                total[side, lines].mul_((highest[side, lines] - risen).exp2_()).add_(sums * (peaks - risen).exp2_())
                 highest[side, lines] = risen
         over_all = processes.max(highest)
         sums = over_all + processes.sum(total * (highest - over_all).exp2_()).log2()
         ctx.save_for_backward(a, b, scale, groups, sums)
-        ctx.tiles = tiles
+        ctx.processes, ctx.tile = processes, tile
         return sums - scale * _true_pairs(a, b)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Float[Tensor, "2 n"]) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
         a, b, scale, groups, sums = ctx.saved_tensors
-        tiles: _Tiles = ctx.tiles
-        alpha = scale.item()
+        tiling, form = tiles_of(a, b, groups, ctx.processes, ctx.tile)
         of_positives = -gradient.sum(0)  # every process has all of these, and its part of the tiles
-        of_sums = gradient * tiles.processes.size
+        of_sums = gradient * ctx.processes.size
         gradient_a, gradient_b = b * of_positives[:, None], a * of_positives[:, None]
         with torch.autocast(a.device.type, enabled=False):  # also for a caller whose autocast spans its backward pass
-            for rows, columns in tiles.all():
-                logits = tiles.buffer(0, rows, columns).addmm_(a[rows], b[columns].T, beta=0, alpha=alpha)
-                weights = torch.sub(logits, sums[0, rows, None], out=tiles.buffer(1, rows, columns))
-                weights.exp2_().mul_(of_sums[0, rows, None])
-                weights += logits.sub_(sums[1, columns]).exp2_().mul_(of_sums[1, columns])
-                _exclude(weights, rows, columns, groups, 0.0)
-                gradient_a[rows].addmm_(weights, b[columns])
-                gradient_b[columns].addmm_(weights.T, a[rows])
+            for rows, columns in tiling.all():
+                weights = form.weights((rows, columns), scale.item(), sums, of_sums)
+                form.add_product(gradient_a[rows], weights, b[columns])
+                form.add_product(gradient_b[columns], weights.T, a[rows])
             of_scale = _true_pairs(a, gradient_a).sum()
-        return gradient_a.mul_(scale), gradient_b.mul_(scale), of_scale, None, None, None
+        return gradient_a.mul_(scale).to(a.dtype), gradient_b.mul_(scale).to(b.dtype), of_scale, None, None, None
 
 
 class _LogPotential(torch.autograd.Function):
@@ -145,23 +132,21 @@ class _LogPotential(torch.autograd.Function):
     def forward(
         ctx: Any, x: Float[Tensor, "n d"], groups: Groups | None, processes: Processes, tile: int | None
     ) -> Float[Tensor, ""]:
-        tiles = _Tiles(x, processes, tile)
-        lengths = torch.linalg.vector_norm(x, dim=1).square_().mul_(-2 * _LOG2_E)
-        total = x.new_zeros(len(x))
-        weighted = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
-        for rows, columns in tiles.upper():
-            potentials = tiles.buffer(0, rows, columns)
-            torch.addmm(lengths[columns], x[rows], x[columns].T, alpha=4 * _LOG2_E, out=potentials)
-            potentials.add_(lengths[rows, None]).exp2_()
-            _exclude(potentials, rows, columns, groups, 0.0)
-            mirrored = [(rows, columns, potentials), (columns, rows, potentials.T)]
-            for lines, others, weights in mirrored[: 1 if rows == columns else 2]:
-                total[lines] += weights.sum(1)
+        tiling, form = tiles_of(x, x, groups, processes, tile)
+        total = x.new_zeros(len(x), dtype=_summed(x))
+        exponents = -2 * LOG2_E * _true_pairs(x, x)
+        weighted = total.new_zeros(x.shape) if ctx.needs_input_grad[0] else None
+        for rows, columns in tiling.upper():
+            potentials, of_rows, of_columns = form.potentials((rows, columns), exponents)
+            mirrored = [(rows, columns, potentials, of_rows), (columns, rows, potentials.T, of_columns)]
+            for lines, others, weights, sums in mirrored[: 1 if rows == columns else 2]:
+                total[lines] += sums
                 if weighted is not None:
-                    weighted[lines].addmm_(weights, x[others])
+                    form.add_product(weighted[lines], weights, x[others])
         everything = processes.sum(total.sum())
         if weighted is not None:
-            ctx.save_for_backward(weighted.addcmul_(x, total[:, None], value=-1).mul_(8 * processes.size / everything))
+            weighted.addcmul_(x, total[:, None], value=-1).mul_(8 * processes.size / everything)
+            ctx.save_for_backward(weighted.to(x.dtype))
         return everything.log()
 
     @staticmethod
@@ -170,41 +155,12 @@ class _LogPotential(torch.autograd.Function):
         return ctx.saved_tensors[0] * gradient, None, None, None
 
 
-class _Tiles:
-    """This process's tiles of an n x n matrix, and the memory that they are computed in, one at a time."""
-
-    def __init__(self, rows: Float[Tensor, "n d"], processes: Processes, tile: int | None) -> None:
-        largest = 1024 if rows.device.type == "cpu" else 4096  # a processor's cache holds the small ones
-        side = tile or max(1, min(largest, -(-len(rows) // processes.size)))
-        self.processes = processes
-        self.slices = [slice(first, min(first + side, len(rows))) for first in range(0, len(rows), side)]
-        self._buffers = rows.new_empty(2, min(side, len(rows)) ** 2)
-
-    def all(self) -> Iterator[tuple[slice, slice]]:
-        """Rows and columns of tiles that cover the matrix."""
-        return self._own(product(self.slices, self.slices))
-
-    def upper(self) -> Iterator[tuple[slice, slice]]:
-        """Rows and columns of tiles that cover one half of a symmetric matrix, and its diagonal."""
-        return self._own(combinations_with_replacement(self.slices, 2))
-
-    def _own(self, tiles: Iterable[tuple[slice, slice]]) -> Iterator[tuple[slice, slice]]:
-        return islice(tiles, self.processes.rank, None, self.processes.size)
-
-    def buffer(self, number: int, rows: slice, columns: slice) -> Tensor:
-        """Memory for a tile, one of two; what was in it is lost."""
-        shape = rows.stop - rows.start, columns.stop - columns.start
-        return self._buffers[number, : shape[0] * shape[1]].view(shape)
-
-
-def _exclude(tile: Tensor, rows: slice, columns: slice, groups: Groups | None, value: float) -> None:
-    """Fill the pairs that are not negatives: a row with itself and with the others of its group."""
-    if groups is not None:
-        tile.masked_fill_(groups[rows, None] == groups[None, columns], value)
-    elif rows == columns:
-        tile.fill_diagonal_(value)
+def _summed(rows: Tensor) -> torch.dtype:
+    """What sums over these rows are taken in."""
+    return torch.promote_types(rows.dtype, torch.float32)
 
 
 def _true_pairs(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
     """a_i . b_i, without a third matrix."""
-    return torch.bmm(a[:, None, :], b[:, :, None]).flatten()
+    slices = [slice(first, first + TILED_ABOVE) for first in range(0, max(len(a), 1), TILED_ABOVE)]
+    return torch.cat([(a[rows].to(_summed(a)) * b[rows]).sum(1) for rows in slices])

@@ -1,12 +1,16 @@
-"""Triton kernels of InfoNCE and uniformity: bfloat16 rows, float32 accumulation, O(n d) memory, on a GPU."""
+"""Triton kernels: tiles of bfloat16 rows on a GPU, of which no logit is ever in memory."""
 
+import os
 from importlib.util import find_spec
 
-from torch import Tensor, bfloat16
+from torch import Tensor, bfloat16, cuda
 
-WIDEST = 512  # a program keeps a block of rows and its gradient, in float32, at hand
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+"""Whether kernels run in Triton's interpreter, on the processor: for tests."""
 
 
 def kernels_apply(rows: Tensor) -> bool:
-    """Whether the kernels compute a loss of these rows: bfloat16 on a GPU, not too wide, and Triton is installed."""
-    return bool(rows.is_cuda and rows.dtype == bfloat16 and rows.shape[1] <= WIDEST and find_spec("triton"))
+    """Whether the kernels compute the tiles of these rows: bfloat16 on a GPU that multiplies it, with Triton there."""
+    if rows.dtype != bfloat16 or find_spec("triton") is None:
+        return False
+    return INTERPRETED or (rows.is_cuda and cuda.get_device_capability(rows.device) >= (8, 0))

@@ -1,0 +1,169 @@
+"""Tiles of an n x n matrix: which of them are this process's, and what the losses take of each.
+
+Powers are taken to base 2, which vector units do several times faster than to base e.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations_with_replacement, islice, product
+from math import log
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from closegap.losses.kernels import kernels_apply
+from closegap.losses.processes import Processes
+from closegap.types import Groups
+
+LOG2_E = 1 / log(2)
+
+LOWEST = -1e30
+"""Below every exponent, and finite, so that differences of two maxima are never NaN."""
+
+Tile = tuple[slice, slice]
+"""Rows and columns of a tile."""
+
+Sums = tuple[Float[Tensor, "length"], Float[Tensor, "length"]]
+"""The largest exponent of every line of a tile, and the sum of powers relative to it."""
+
+
+class Tiling:
+    """This process's tiles of an n x n matrix; tiles of all processes cover it once."""
+
+    def __init__(self, n: int, side: int, processes: Processes) -> None:
+        self.processes = processes
+        self._slices = [slice(first, min(first + side, n)) for first in range(0, n, side)]
+
+    def all(self) -> Iterator[Tile]:
+        """Tiles that cover the matrix."""
+        return self._own(product(self._slices, self._slices))
+
+    def upper(self) -> Iterator[Tile]:
+        """Tiles that cover one half of a symmetric matrix, and its diagonal."""
+        return self._own(combinations_with_replacement(self._slices, 2))
+
+    def _own(self, tiles: Iterable[Tile]) -> Iterator[Tile]:
+        return islice(tiles, self.processes.rank, None, self.processes.size)
+
+
+class TileForm(Protocol):
+    """How tiles of a product of rows are computed. What a method returns may be overwritten by the next call.
+
+    Pairs of one group are left out; without groups, a row with itself.
+    """
+
+    @staticmethod
+    def largest(rows: Float[Tensor, "n d"]) -> int:
+        """Rows and columns of the largest tiles that are worth it."""
+
+    def __init__(self, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], groups: Groups | None, side: int) -> None:
+        """Allocate what tiles of up to `side` rows and columns need."""
+
+    def sums(self, tile: Tile, scale: float) -> tuple[Sums, Sums]:
+        """Peaks and sums of powers of the exponents scale * a @ b.T, of rows and of columns."""
+
+    def weights(
+        self, tile: Tile, scale: float, sums: Float[Tensor, "2 n"], of_sums: Float[Tensor, "2 n"]
+    ) -> Float[Tensor, "r c"]:
+        """Derivative of the log2-sum-exp2 of rows and columns, `sums`, by every exponent, given those by `sums`."""
+
+    def potentials(
+        self, tile: Tile, exponents: Float[Tensor, "n"]
+    ) -> tuple[Float[Tensor, "r c"], Float[Tensor, "r"], Float[Tensor, "c"]]:
+        """exp(-2 ||a_i - a_j||^2), given -2 ||a_i||^2 log2(e), and its sums over rows and over columns."""
+
+    def add_product(
+        self, total: Float[Tensor, "r d"], weights: Float[Tensor, "r c"], rows: Float[Tensor, "c d"]
+    ) -> None:
+        """Add weights @ rows to the total."""
+
+
+class TorchTiles:
+    """Tiles by PyTorch's own operations, in buffers that are kept: a fresh tile costs more than its arithmetic."""
+
+    @staticmethod
+    def largest(rows: Float[Tensor, "n d"]) -> int:
+        """See `TileForm.largest`."""
+        return 1024 if rows.device.type == "cpu" else 4096  # a processor's cache holds the small ones
+
+    def __init__(self, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], groups: Groups | None, side: int) -> None:
+        self._a, self._b, self._groups = a, b, groups
+        self._buffers = a.new_empty(2, side * side)
+
+    def sums(self, tile: Tile, scale: float) -> tuple[Sums, Sums]:
+        """See `TileForm.sums`."""
+        exponents = self._exclude(tile, self._exponents(tile, scale), -torch.inf)
+        return self._sums(tile, exponents, 1), self._sums(tile, exponents, 0)
+
+    def weights(
+        self, tile: Tile, scale: float, sums: Float[Tensor, "2 n"], of_sums: Float[Tensor, "2 n"]
+    ) -> Float[Tensor, "r c"]:
+        """See `TileForm.weights`."""
+        rows, columns = tile
+        exponents = self._exponents(tile, scale)
+        weights = torch.sub(exponents, sums[0, rows, None], out=self._buffer(1, tile))
+        weights.exp2_().mul_(of_sums[0, rows, None])
+        weights += exponents.sub_(sums[1, columns]).exp2_().mul_(of_sums[1, columns])
+        return self._exclude(tile, weights, 0.0)
+
+    def potentials(
+        self, tile: Tile, exponents: Float[Tensor, "n"]
+    ) -> tuple[Float[Tensor, "r c"], Float[Tensor, "r"], Float[Tensor, "c"]]:
+        """See `TileForm.potentials`."""
+        rows, columns = tile
+        potentials = self._buffer(0, tile)
+        torch.addmm(exponents[columns], self._a[rows], self._b[columns].T, alpha=4 * LOG2_E, out=potentials)
+        self._exclude(tile, potentials.add_(exponents[rows, None]).exp2_(), 0.0)
+        return potentials, potentials.sum(1), potentials.sum(0)
+
+    def add_product(
+        self, total: Float[Tensor, "r d"], weights: Float[Tensor, "r c"], rows: Float[Tensor, "c d"]
+    ) -> None:
+        """See `TileForm.add_product`."""
+        total.addmm_(weights, rows)
+
+    def _exponents(self, tile: Tile, scale: float) -> Float[Tensor, "r c"]:
+        rows, columns = tile
+        return self._buffer(0, tile).addmm_(self._a[rows], self._b[columns].T, beta=0, alpha=scale)
+
+    def _sums(self, tile: Tile, exponents: Float[Tensor, "r c"], along: int) -> Sums:
+        peaks = exponents.amax(along).clamp_(min=LOWEST)
+        return peaks, torch.sub(exponents, peaks.unsqueeze(along), out=self._buffer(1, tile)).exp2_().sum(along)
+
+    def _exclude(self, tile: Tile, values: Float[Tensor, "r c"], by: float) -> Float[Tensor, "r c"]:
+        rows, columns = tile
+        if self._groups is not None:
+            values.masked_fill_(self._groups[rows, None] == self._groups[None, columns], by)
+        elif rows == columns:
+            values.fill_diagonal_(by)
+        return values
+
+    def _buffer(self, number: int, tile: Tile) -> Float[Tensor, "r c"]:
+        rows, columns = (lines.stop - lines.start for lines in tile)
+        return self._buffers[number, : rows * columns].view(rows, columns)
+
+
+def tiles_of(
+    a: Float[Tensor, "n d"],
+    b: Float[Tensor, "n d"],
+    groups: Groups | None,
+    processes: Processes,
+    side: int | None = None,
+) -> tuple[Tiling, TileForm]:
+    """The tiles of a @ b.T, and the form that suits the rows' type and device.
+
+    Args:
+        a: contiguous rows of one side.
+        b: contiguous rows of the other.
+        groups: whose pairs are left out.
+        processes: who divides the tiles.
+        side: rows and columns of a tile; what suits the form by default.
+    """
+    form: type[TileForm] = TorchTiles
+    if kernels_apply(a):
+        from closegap.losses.kernels.tiles import KernelTiles  # Triton is not everywhere
+
+        form = KernelTiles
+    side = side or max(1, min(form.largest(a), -(-len(a) // processes.size)))
+    return Tiling(len(a), side, processes), form(a, b, groups, min(side, len(a)))
