@@ -7,7 +7,8 @@
 `naive`, `plain`, `tiled`: InfoNCE + Align True Pairs + Centroid Uniformity. `naive` is how such losses are mostly
 written: dense logits, two cross-entropies and torch.pdist of the centroids. `plain` and `tiled` are ours; `tiled` is
 what `GapClosing` takes by itself above 1,024 rows: tiles, or kernels for bfloat16 on a GPU. `open_clip` and `info_nce`:
-InfoNCE alone, by open_clip's ClipLoss and by `InfoNCE`.
+InfoNCE alone, by open_clip's ClipLoss and by `InfoNCE`. `siglip`, `cyclip`, `uniformity_alignment` and `gram`: the
+baselines as they are computed above 1,024 rows, and `dense_` the same with n x n matrices.
 
 `floor_share` is the time that the operations of the tiled form take at the rate of a matrix product of that type on
 this machine, measured in the same process, over the time measured: 1 is the floor.
@@ -22,12 +23,29 @@ from measure import apart, measured, options, write
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from closegap.losses import GapClosing, InfoNCE, centroids, info_nce, true_pair_distance, uniformity
+from closegap.losses import (
+    CyCLIP,
+    GapClosing,
+    GramVolume,
+    InfoNCE,
+    Loss,
+    SigLIP,
+    UniformityAlignment,
+    centroids,
+    cross_uniformity,
+    info_nce,
+    true_pair_distance,
+    uniformity,
+)
+from closegap.losses.sigmoid import pair_sigmoid
+from closegap.losses.volume import volume_contrast
 
 TAU = 0.07
 DENSE_UP_TO = 16384  # rows; dense forms need more memory than most have beyond
-OPERATIONS = {"tiled": 11, "info_nce": 8}  # in n^2 d, of matrix products alone
-RATIOS = {"tiled": "naive", "plain": "naive", "info_nce": "open_clip"}
+OPERATIONS = {"tiled": 11, "info_nce": 8, "siglip": 6, "uniformity_alignment": 20, "gram": 8}  # products, in n^2 d
+BASELINES = ("siglip", "cyclip", "uniformity_alignment", "gram")
+RATIOS = {"tiled": "naive", "plain": "naive", "info_nce": "open_clip"} | {name: f"dense_{name}" for name in BASELINES}
+LINEAR = {"tiled", "info_nce", *BASELINES}  # in memory
 COLUMNS = ["form", "rows", "seconds", "extra_mib", "times_faster", "memory_share", "floor_share"]
 
 
@@ -43,8 +61,8 @@ def plain(a: Tensor, b: Tensor) -> Tensor:
     return info_nce(a, b, TAU) + true_pair_distance(a, b) + uniformity(mu)
 
 
-def tiled(a: Tensor, b: Tensor) -> Tensor:
-    return torch.stack(list(GapClosing()({"a": a, "b": b}, {}, TAU, 0.0).values())).sum()
+def of(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda a, b: torch.stack(list(loss({"a": a, "b": b}, {}, TAU, 0.0).values())).sum()
 
 
 def open_clip(a: Tensor, b: Tensor) -> Tensor:
@@ -54,16 +72,38 @@ def open_clip(a: Tensor, b: Tensor) -> Tensor:
     return loss
 
 
-def alone(a: Tensor, b: Tensor) -> Tensor:
-    return InfoNCE()({"a": a, "b": b}, {}, TAU, 0.0)["contrastive"]
+def dense_siglip(a: Tensor, b: Tensor) -> Tensor:
+    return pair_sigmoid(a, b, TAU, -10.0)
+
+
+def dense_cyclip(a: Tensor, b: Tensor) -> Tensor:
+    across, inside = a @ b.T - b @ a.T, a @ a.T - b @ b.T
+    return info_nce(a, b, TAU) + 0.25 * (across.square().sum() + inside.square().sum()) / len(a)
+
+
+def dense_uniformity_alignment(a: Tensor, b: Tensor) -> Tensor:
+    inside = (uniformity(a) + uniformity(b)) / 2
+    return info_nce(a, b, TAU) + true_pair_distance(a, b) + inside + cross_uniformity(a, b)
+
+
+def dense_gram(a: Tensor, b: Tensor) -> Tensor:
+    return volume_contrast(a, b[:, None], a.new_ones(len(a), 1, dtype=torch.bool), TAU)
 
 
 FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "naive": naive,
     "plain": plain,
-    "tiled": tiled,
+    "tiled": of(GapClosing()),
     "open_clip": open_clip,
-    "info_nce": alone,
+    "info_nce": of(InfoNCE()),
+    "dense_siglip": dense_siglip,
+    "siglip": of(SigLIP()),
+    "dense_cyclip": dense_cyclip,
+    "cyclip": of(CyCLIP()),
+    "dense_uniformity_alignment": dense_uniformity_alignment,
+    "uniformity_alignment": of(UniformityAlignment()),
+    "dense_gram": dense_gram,
+    "gram": of(GramVolume()),
 }
 
 
@@ -104,7 +144,7 @@ def main() -> None:
     for n in given.rows:
         found: dict[str, dict[str, Any]] = {}
         for form in given.forms:
-            if n > DENSE_UP_TO and form not in OPERATIONS:
+            if n > DENSE_UP_TO and form not in LINEAR:
                 continue
             repeats = given.repeats if n <= DENSE_UP_TO else 1
             one = apart(measure, form, n, given.width, repeats, given.device, given.dtype)

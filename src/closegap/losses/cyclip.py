@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from closegap.losses.base import Loss
-from closegap.losses.contrastive import info_nce
+from closegap.losses.contrastive import InfoNCE
 from closegap.losses.precision import full_precision
 from closegap.losses.processes import Alone, Processes, processes
 from closegap.losses.rows import check_batch, mean_over_pairs
@@ -35,8 +35,8 @@ def inconsistencies(
         present: rows that have both modalities; the others touch neither the values nor a gradient.
 
     Returns:
-        Two values of at least 0; lower is better. The first is 0 where similarities are symmetric, the second where both
-        modalities are arranged alike. Both are 0, with a gradient of 0, for no rows. Differentiable once.
+        Two values of at least 0; lower is better. The first is 0 where similarities are symmetric, the second where
+        both modalities are arranged alike. Both are 0, with a gradient of 0, for no rows. Differentiable once.
 
     Example:
         >>> import torch
@@ -123,6 +123,7 @@ class CyCLIP(Loss):
 
     def __init__(self, cross_modal: float = 0.25, in_modal: float = 0.25) -> None:
         super().__init__()
+        self.contrastive = InfoNCE()
         self.cross_modal = cross_modal
         self.in_modal = in_modal
 
@@ -135,12 +136,10 @@ class CyCLIP(Loss):
         groups: Groups | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
         """The three terms; see `Loss.forward`."""
-        del progress
         check_batch(embeddings, present, groups)
-        contrastive = mean_over_pairs(lambda a, b, rows: info_nce(a, b, temperature, rows, groups), embeddings, present)
         cross_modal, in_modal = mean_over_pairs(inconsistencies, embeddings, present)
         return {
-            "contrastive": contrastive,
+            **self.contrastive.forward(embeddings, present, temperature, progress, groups),
             "cross_modal": self.cross_modal * cross_modal,
             "in_modal": self.in_modal * in_modal,
         }

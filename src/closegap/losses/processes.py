@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 class Processes(Protocol):
@@ -50,7 +53,7 @@ def dividing_work(processes: Processes) -> Iterator[None]:
 
     Each process calls the loss on the same global batch and gets the same, whole value. Its gradient is `size` times
     what its own tiles contribute: the mean over processes, which data-parallel training takes, is the exact gradient,
-    as it is for losses that every process computes whole.
+    as it is for losses that every process computes whole. Parameters of a loss get the exact gradient on each process.
     """
     token = _processes.set(processes)
     try:
@@ -62,3 +65,23 @@ def dividing_work(processes: Processes) -> Iterator[None]:
 def processes() -> Processes:
     """Who divides the work of the tiled loss that is computed now."""
     return _processes.get()
+
+
+def sum_of_parts(values: Float[Tensor, "..."], processes: Processes) -> Float[Tensor, "..."]:
+    """Elementwise sum over the processes, whose gradient is `size` times the one of this process's values."""
+    total: Tensor = _SumOfParts.apply(values, processes)
+    return total
+
+
+class _SumOfParts(torch.autograd.Function):
+    """The sum; processes do not exchange gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Float[Tensor, "..."], processes: Processes) -> Float[Tensor, "..."]:
+        ctx.size = processes.size
+        return processes.sum(values).view_as(values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Float[Tensor, "..."]) -> tuple[Tensor, None]:
+        return gradient * ctx.size, None

@@ -3,11 +3,13 @@
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from closegap.losses.base import Loss
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import check_batch, mean_over_pairs, not_negatives
+from closegap.losses.rows import batch_size, check_batch, mean_over_pairs, not_negatives
+from closegap.losses.tiled import TILED_ABOVE
+from closegap.losses.tiled_pairs import tiled_pair_sigmoid
 from closegap.types import Embeddings, Groups, Present
 
 
@@ -48,12 +50,14 @@ def pair_sigmoid(
         groups = None if groups is None else groups[present]
     n = len(a)
     logits = a @ b.T / temperature + bias
-    negatives = softplus(logits).masked_fill(not_negatives(groups, n, logits.device), 0.0)
-    return (softplus(-logits.diagonal()).sum() + negatives.sum()) / max(n, 1)
+    negatives = logsigmoid(-logits).masked_fill(not_negatives(groups, n, logits.device), 0.0)
+    return -(logsigmoid(logits.diagonal()).sum() + negatives.sum()) / max(n, 1)
 
 
 class SigLIP(Loss):
     """The sigmoid loss averaged over pairs of modalities, with a learnable bias; the term `contrastive`.
+
+    Large batches are computed tile by tile.
 
     The bias is a parameter of the loss: hand `loss.parameters()` to the optimiser as well.
 
@@ -79,7 +83,8 @@ class SigLIP(Loss):
         """The term `contrastive`; see `Loss.forward`."""
         del progress
         check_batch(embeddings, present, groups)
+        form = tiled_pair_sigmoid if batch_size(embeddings) > TILED_ABOVE else pair_sigmoid
         value = mean_over_pairs(
-            lambda a, b, rows: pair_sigmoid(a, b, temperature, self.bias, rows, groups), embeddings, present
+            lambda a, b, rows: form(a, b, temperature, self.bias, rows, groups), embeddings, present
         )
         return {"contrastive": value}

@@ -6,7 +6,7 @@ Powers are taken to base 2, which vector units do several times faster than to b
 from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement, islice, product
 from math import log
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -79,6 +79,9 @@ class TileForm(Protocol):
         """Add weights @ rows to the total."""
 
 
+F = TypeVar("F", bound=TileForm)
+
+
 class TorchTiles:
     """Tiles by PyTorch's own operations, in buffers that are kept: a fresh tile costs more than its arithmetic."""
 
@@ -116,6 +119,15 @@ class TorchTiles:
         torch.addmm(exponents[columns], self._a[rows], self._b[columns].T, alpha=4 * LOG2_E, out=potentials)
         self._exclude(tile, potentials.add_(exponents[rows, None]).exp2_(), 0.0)
         return potentials, potentials.sum(1), potentials.sum(0)
+
+    def logits(
+        self, tile: Tile, scale: float, of_rows: Float[Tensor, "n"], of_columns: Float[Tensor, "n"]
+    ) -> tuple[Float[Tensor, "r c"], Float[Tensor, "r c"]]:
+        """Logits scale * a @ b.T + of_rows + of_columns, minus infinity where left out, and memory of that shape."""
+        rows, columns = tile
+        logits = self._buffer(0, tile)
+        torch.addmm(of_columns[columns], self._a[rows], self._b[columns].T, alpha=scale, out=logits)
+        return self._exclude(tile, logits.add_(of_rows[rows, None]), -torch.inf), self._buffer(1, tile)
 
     def add_product(
         self, total: Float[Tensor, "r d"], weights: Float[Tensor, "r c"], rows: Float[Tensor, "c d"]
@@ -165,5 +177,17 @@ def tiles_of(
         from closegap.losses.kernels.tiles import KernelTiles  # Triton is not everywhere
 
         form = KernelTiles
+    return tiles_in(form, a, b, groups, processes, side)
+
+
+def tiles_in(
+    form: type[F],
+    a: Float[Tensor, "n d"],
+    b: Float[Tensor, "n d"],
+    groups: Groups | None,
+    processes: Processes,
+    side: int | None = None,
+) -> tuple[Tiling, F]:
+    """The tiles of a @ b.T in one form; see `tiles_of`."""
     side = side or max(1, min(form.largest(a), -(-len(a) // processes.size)))
     return Tiling(len(a), side, processes), form(a, b, groups, min(side, len(a)))

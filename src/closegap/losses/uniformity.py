@@ -7,9 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from closegap.losses.base import Loss
-from closegap.losses.contrastive import info_nce
+from closegap.losses.contrastive import InfoNCE
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import check_batch, mean_over_pairs, negative_pairs, not_negatives
+from closegap.losses.rows import batch_size, check_batch, mean_over_pairs, negative_pairs, not_negatives
+from closegap.losses.tiled import TILED_ABOVE, tiled_uniformity
+from closegap.losses.tiled_pairs import tiled_cross_uniformity
 from closegap.losses.true_pairs import true_pair_distance
 from closegap.types import Embeddings, Groups, Present
 
@@ -75,7 +77,7 @@ class UniformityAlignment(Loss):
     """CLIP's objective with alignment, uniformity inside modalities and uniformity across them.
 
     Terms `contrastive`, `align`, `uniformity` (mean over modalities) and `cross_uniformity` (mean over pairs of
-    modalities, like the first two).
+    modalities, like the first two). Large batches are computed tile by tile.
 
     Args:
         align: weight of the mean squared distance of true pairs.
@@ -89,6 +91,7 @@ class UniformityAlignment(Loss):
 
     def __init__(self, align: float = 1.0, uniformity: float = 1.0, cross_uniformity: float = 1.0) -> None:
         super().__init__()
+        self.contrastive = InfoNCE()
         self.align = align
         self.uniformity = uniformity
         self.cross_uniformity = cross_uniformity
@@ -102,16 +105,16 @@ class UniformityAlignment(Loss):
         groups: Groups | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
         """The four terms; see `Loss.forward`."""
-        del progress
         check_batch(embeddings, present, groups)
-        contrastive = mean_over_pairs(lambda a, b, rows: info_nce(a, b, temperature, rows, groups), embeddings, present)
-        align = mean_over_pairs(true_pair_distance, embeddings, present)
-        inside = [uniformity(rows, present.get(name), groups) for name, rows in embeddings.items()]
+        large = batch_size(embeddings) > TILED_ABOVE
+        of_one = tiled_uniformity if large else uniformity
+        of_two = tiled_cross_uniformity if large else cross_uniformity
+        inside = [of_one(rows, present.get(name), groups) for name, rows in embeddings.items()]
         seen = sum(name not in present or bool(present[name].any()) for name in embeddings)
-        across = mean_over_pairs(lambda a, b, rows: cross_uniformity(a, b, rows, groups), embeddings, present)
+        across = mean_over_pairs(lambda a, b, rows: of_two(a, b, rows, groups), embeddings, present)
         return {
-            "contrastive": contrastive,
-            "align": self.align * align,
+            **self.contrastive.forward(embeddings, present, temperature, progress, groups),
+            "align": self.align * mean_over_pairs(true_pair_distance, embeddings, present),
             "uniformity": self.uniformity * torch.stack(inside).sum() / max(seen, 1),
             "cross_uniformity": self.cross_uniformity * across,
         }
