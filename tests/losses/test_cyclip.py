@@ -20,7 +20,7 @@ def dense(a: Tensor, b: Tensor, present: Tensor | None = None) -> Tensor:
 
 def agree(found: Tensor, expected: Tensor, inputs: list[Tensor], references: list[Tensor], tolerance: float) -> None:
     """Compare both values, and their gradients relative to their norm."""
-    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=1e-14)
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=1e-15)
     for one, other in zip(found, expected, strict=True):
         gradients = torch.autograd.grad(one, inputs, retain_graph=True)
         for gradient, reference in zip(

@@ -47,8 +47,9 @@ def tiled_cross_entropy(
     sums = [[[line] for line in lowest] for _ in range(2)]  # of rows and of columns, of each slice of them
     for rows, columns in Tiling(len(positives), tile, members).all():
         i, j = rows.start // tile, columns.start // tile
-        for side, at, found in zip((0, 1), (i, j), checkpoint(log_sums, i, j, use_reentrant=False), strict=True):
-            sums[side][at].append(found)
+        of_rows, of_columns = checkpoint(log_sums, i, j, use_reentrant=False, preserve_rng_state=False)
+        sums[0][i].append(of_rows)
+        sums[1][j].append(of_columns)
     own = torch.stack([torch.cat([torch.stack(parts).logsumexp(0) for parts in side]) for side in sums])
     highest = members.max(own.detach())
     everything = highest + sum_of_parts((own - highest).exp(), members).log()
