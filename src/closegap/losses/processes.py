@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
-from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 class Processes(Protocol):
@@ -65,23 +62,3 @@ def dividing_work(processes: Processes) -> Iterator[None]:
 def processes() -> Processes:
     """Who divides the work of the tiled loss that is computed now."""
     return _processes.get()
-
-
-def sum_of_parts(values: Float[Tensor, "..."], processes: Processes) -> Float[Tensor, "..."]:
-    """Elementwise sum over the processes, whose gradient is `size` times the one of this process's values."""
-    total: Tensor = _SumOfParts.apply(values, processes)
-    return total
-
-
-class _SumOfParts(torch.autograd.Function):
-    """The sum; processes do not exchange gradients."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Float[Tensor, "..."], processes: Processes) -> Float[Tensor, "..."]:
-        ctx.size = processes.size
-        return processes.sum(values).view_as(values)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Float[Tensor, "..."]) -> tuple[Tensor, None]:
-        return gradient * ctx.size, None

@@ -1,56 +1,101 @@
 """Cross-entropy of any logits without their n x n matrix: exact, tile by tile, each tile again in the backward pass."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
-from torch.utils.checkpoint import checkpoint
 
-from closegap.losses.processes import processes, sum_of_parts
+from closegap.losses.processes import Processes, processes
 from closegap.losses.tiles import LOWEST, Tiling
 from closegap.types import Groups
 
+Logits = Callable[..., Float[Tensor, "r c"]]
+"""Logits of some rows of all queries, some of all of the gallery, and the numbers."""
+
 
 def tiled_cross_entropy(
-    logits: Callable[..., Float[Tensor, "r c"]],
-    queries: Sequence[Shaped[Tensor, "n ..."]],
-    gallery: Sequence[Shaped[Tensor, "n ..."]],
+    logits: Logits,
+    queries: Sequence[Float[Tensor, "n ..."]],
+    gallery: Sequence[Float[Tensor, "n ..."]],
+    numbers: Sequence[Float[Tensor, ""]],
     positives: Float[Tensor, "n"],
     groups: Groups | None = None,
     tile: int | None = None,
 ) -> Float[Tensor, ""]:
-    """What `pair_cross_entropy` returns of logits(*queries, *gallery), in memory that grows with n alone.
+    """What `pair_cross_entropy` returns of logits(*queries, *gallery, *numbers), in O(n) memory beside theirs.
 
     Args:
-        logits: of some rows of all queries, and some of all of the gallery; other tensors that it holds may take
-            gradients too.
+        logits: a function of nothing else that takes gradients.
         queries: what the rows of the matrix are computed from.
         gallery: what its columns are computed from.
+        numbers: what all of it is computed from.
         positives: its diagonal.
         groups: rows of one group are not each other's negatives; the true pair always counts.
         tile: rows and columns of a tile; what suits the device by default.
     """
-    members = processes()
-    tile = tile or (512 if positives.device.type == "cpu" else 2048)  # autograd holds several of them
-    numbers = torch.arange(len(positives), device=positives.device) if groups is None else groups
-    rows_of = list(zip(*(torch.split(part, tile) for part in (numbers, *queries)), strict=True))
-    columns_of = list(zip(*(torch.split(part, tile) for part in (numbers, *gallery)), strict=True))
+    side = tile or (512 if positives.device.type == "cpu" else 2048)  # several are in memory at once
+    own = torch.arange(len(positives), device=positives.device) if groups is None else groups
+    sums: Tensor = _LogSums.apply(
+        logits, len(queries), len(gallery), own, processes(), side, *queries, *gallery, *numbers
+    )
+    return softplus(sums - positives).sum() / (2 * max(len(positives), 1))
 
-    def log_sums(i: int, j: int) -> tuple[Float[Tensor, "r"], Float[Tensor, "c"]]:
-        (own, *some_queries), (others, *some_gallery) = rows_of[i], columns_of[j]
-        negatives = logits(*some_queries, *some_gallery).masked_fill(own[:, None] == others[None, :], LOWEST)
-        return negatives.logsumexp(1), negatives.logsumexp(0)
 
-    lowest = [positives.new_full((len(part[0]),), LOWEST) for part in rows_of]
-    sums = [[[line] for line in lowest] for _ in range(2)]  # of rows and of columns, of each slice of them
-    for rows, columns in Tiling(len(positives), tile, members).all():
-        i, j = rows.start // tile, columns.start // tile
-        of_rows, of_columns = checkpoint(log_sums, i, j, use_reentrant=False, preserve_rng_state=False)
-        sums[0][i].append(of_rows)
-        sums[1][j].append(of_columns)
-    own = torch.stack([torch.cat([torch.stack(parts).logsumexp(0) for parts in side]) for side in sums])
-    highest = members.max(own.detach())
-    everything = highest + sum_of_parts((own - highest).exp(), members).log()
-    return softplus(everything - positives).sum() / (2 * max(len(positives), 1))
+class _LogSums(torch.autograd.Function):
+    """Log-sum-exp of every row and every column, without the pairs of one group."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Logits,
+        queries: int,
+        gallery: int,
+        groups: Groups,
+        processes: Processes,
+        side: int,
+        *inputs: Float[Tensor, "..."],
+    ) -> Float[Tensor, "2 n"]:
+        ctx.logits, ctx.tiling, ctx.counts = logits, Tiling(len(groups), side, processes), (queries, gallery)
+        highest = inputs[0].new_full((2, len(groups)), LOWEST)
+        total = torch.zeros_like(highest)
+        for rows, columns in ctx.tiling.all():
+            values = logits(*_parts(inputs, rows, columns, *ctx.counts))
+            values.masked_fill_(groups[rows, None] == groups[None, columns], LOWEST)
+            for of, lines, along in ((0, rows, 1), (1, columns, 0)):
+                risen = torch.maximum(highest[of, lines], values.amax(along))
+                sums = (values - risen.unsqueeze(along)).exp_().sum(along)
+                total[of, lines].mul_((highest[of, lines] - risen).exp_()).add_(sums)
+                highest[of, lines] = risen
+        over_all = processes.max(highest)
+        sums = over_all + processes.sum(total * (highest - over_all).exp_()).log()
+        ctx.save_for_backward(groups, sums, *inputs)
+        return sums
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Float[Tensor, "2 n"]) -> tuple[Tensor | None, ...]:
+        groups, sums, *inputs = ctx.saved_tensors
+        of_sums = gradient * ctx.tiling.processes.size
+        gradients = [torch.zeros_like(one) for one in inputs]
+        with torch.autocast(groups.device.type, enabled=False):  # also for a caller whose autocast spans its backward
+            for rows, columns in ctx.tiling.all():
+                parts = [part.detach().requires_grad_() for part in _parts(inputs, rows, columns, *ctx.counts)]
+                with torch.enable_grad():
+                    values = ctx.logits(*parts)
+                weights = (values.detach() - sums[0, rows, None]).exp_().mul_(of_sums[0, rows, None])
+                weights += (values.detach() - sums[1, columns]).exp_().mul_(of_sums[1, columns])
+                weights.masked_fill_(groups[rows, None] == groups[None, columns], 0.0)
+                found = torch.autograd.grad(values, parts, weights)
+                for total, part in zip(_parts(gradients, rows, columns, *ctx.counts), found, strict=True):
+                    total += part
+        return *(None for _ in range(6)), *gradients
+
+
+def _parts(inputs: Sequence[Tensor], rows: slice, columns: slice, queries: int, gallery: int) -> list[Tensor]:
+    """Some rows of the queries and of the gallery, and the numbers."""
+    lines = [rows] * queries + [columns] * gallery
+    return [one[part] for one, part in zip(inputs, lines, strict=False)] + list(inputs[len(lines) :])

@@ -77,19 +77,21 @@ def volume_contrast(
     """
     axes, bases = _orthonormal(others, present, eps)
     lengths = anchor.square().sum(1)
+    tau = torch.as_tensor(temperature, dtype=anchor.dtype, device=anchor.device)
 
     def logits(
         anchor: Float[Tensor, "r d"],
         lengths: Float[Tensor, "r"],
         axes: Float[Tensor, "c k d"],
         bases: Float[Tensor, "c"],
+        temperature: Float[Tensor, ""],
     ) -> Float[Tensor, "r c"]:
         return -_volumes(_cosines(anchor, axes), lengths[:, None], bases, eps) / temperature
 
     if not tiled:
-        return pair_cross_entropy(logits(anchor, lengths, axes, bases), groups)
-    positives = -_volumes((axes @ anchor[:, :, None]).squeeze(2), lengths, bases, eps) / temperature
-    return tiled_cross_entropy(logits, (anchor, lengths), (axes, bases), positives, groups, tile)
+        return pair_cross_entropy(logits(anchor, lengths, axes, bases, tau), groups)
+    positives = -_volumes((axes @ anchor[:, :, None]).squeeze(2), lengths, bases, eps) / tau
+    return tiled_cross_entropy(logits, (anchor, lengths), (axes, bases), (tau,), positives, groups, tile)
 
 
 def _orthonormal(
