@@ -17,8 +17,9 @@ from inputs import write_images
 from measure import apart, measured, options, write
 
 from closegap.data import ImageFolder
-from closegap.train.embed_parts import PartEmbedder, embed_in_parts
+from closegap.train.embed_parts import embed_in_parts
 from closegap.train.log import Nobody
+from closegap.train.opened import open_run
 from closegap.train.run import build, parse_run, save_config
 from closegap.train.trainer import Trainer
 
@@ -62,7 +63,7 @@ def measure(form: str, cases: int, size: int, part: int) -> dict[str, float]:
 
 
 def _tower(run: Path, cases: int, size: int) -> Callable[[], None]:
-    model, images = PartEmbedder.of_run(run).model.eval(), torch.zeros(cases, 3, size, size, dtype=torch.uint8)
+    model, images = open_run(run).run.model.eval(), torch.zeros(cases, 3, size, size, dtype=torch.uint8)
 
     @torch.no_grad()
     def work() -> None:
@@ -76,7 +77,7 @@ def _in_parts(run: Path, folder: Path, part: int) -> Callable[[], None]:
     source, out = ImageFolder(folder / "images"), folder / "images.safetensors"
 
     def work() -> None:
-        embed_in_parts(run, "test", out, source=source, part=part)
+        embed_in_parts(open_run(run), "test", out, source=source, part=part)
 
     return work
 

@@ -77,6 +77,11 @@ def gather_batch(
     )
 
 
+def gather_rows(rows: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "total ..."]:
+    """All ranks' rows in the order of ranks, without gradient; every rank gives as many."""
+    return _gathered(rows.detach(), [len(rows)] * world_size()) if world_size() > 1 else rows
+
+
 def total(value: Shaped[Tensor, ""]) -> Shaped[Tensor, ""]:
     """The sum of every rank's value, without gradient."""
     summed = value.detach().clone()

@@ -198,3 +198,23 @@ def test_a_decoder_that_is_none_is_refused(cli: Cli, tmp_path: Path, decoder: An
     assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
     assert found.err.startswith(f"closegap: {message}")
     assert not (tmp_path / "run").exists()
+
+
+def test_tokens_without_a_cache_are_refused_as_in_training(
+    cli: Cli, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = {
+        "class_path": "closegap.caption.CrossAttentionDecoder",
+        "init_args": {"layers": 1, "width": 16, "heads": 2},
+    }
+    captioning = _CAPTIONING["captioning"] | {"decoder": decoder, "model_from": str(runs / "a")}
+    config = tiny.write(tmp_path / "captioning.yaml", _CAPTIONING | {"captioning": captioning})
+    run = tmp_path / "run"
+    assert cli("train", "--config", runs / "a.yaml", "--config", config, "--out", run).code == 0
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
+    found = cli("caption", run, "--train.cache_features", "false", "--out", tmp_path / "out")
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "reads image tokens needs a frozen image tower and train.cache_features: true" in found.err
+    assert not (tmp_path / "cache" / "features").exists()
+    assert cli("caption", run, "--beams", 1, "--out", tmp_path / "out").code == 0
+    assert (tmp_path / "cache" / "features").is_dir()

@@ -1,6 +1,10 @@
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import pytest
 import torch
+from tests.distributed.ranks import run_on_ranks
 from tests.train.tiny import tiny_run
 
 from closegap.data import Case
@@ -52,6 +56,30 @@ def test_a_case_takes_as_many_rows_as_its_richest_modality_has_views() -> None:
         for row in range(5):
             value = _direct(model, name, rows[row]) if row in rows else torch.zeros(6)
             torch.testing.assert_close(found.embeddings[name][row], value, atol=1e-5, rtol=1e-5)
+
+
+def _embedded() -> tuple[dict[str, torch.Tensor], int]:
+    """Embeddings of the cases, and how many items this process put through the model."""
+    model, seen = _model(), 0
+
+    def counted(name: str, inputs: Any) -> torch.Tensor:
+        nonlocal seen
+        found = MultimodalModel.embed(model, name, inputs)
+        seen += len(found)
+        return found
+
+    with patch.object(model, "embed", counted):
+        return dict(embed(model, prepare(CASES, model, None, CPU), CPU, batch_size=2).embeddings), seen
+
+
+@pytest.mark.parametrize(("processes", "items"), [(2, 4), (3, 3), (5, 2)])  # of four reports and three concept sets
+def test_processes_share_the_work_and_all_get_the_whole(processes: int, items: int, tmp_path: Path) -> None:
+    expected, seen = _embedded()
+    assert seen == 7
+    for found, seen in run_on_ranks(processes, _embedded, tmp_path):
+        assert seen == items
+        for name, rows in expected.items():
+            torch.testing.assert_close(found[name], rows, atol=1e-6, rtol=1e-6)
 
 
 def test_rows_carry_what_is_known_of_their_case() -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,11 @@ from tests.train.test_embed import CPU
 from closegap.data import load_cases
 from closegap.embedding_set import EmbeddingSet
 from closegap.errors import MissingExtraError, UsageError
-from closegap.train.checkpoint import load_model
 from closegap.train.embed import embed
 from closegap.train.embed_parts import Parts, embed_in_parts, here
 from closegap.train.embed_ray import on_ray
+from closegap.train.opened import OpenedRun, open_run
 from closegap.train.prepared import prepare
-from closegap.train.run import build, chosen_checkpoint, read_config
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _at_once(run: Path, split: str = "train") -> EmbeddingSet:
-    built = build(read_config(run))
-    load_model(chosen_checkpoint(run, built.train.keep), built.model)
+    built = open_run(run).run
     cases = load_cases(built.data, built.checks, built.model.modalities).split(split)
     return embed(built.model, prepare(cases, built.model, None, CPU), CPU)
 
@@ -56,7 +54,7 @@ def _assert_same(found: EmbeddingSet, expected: EmbeddingSet) -> None:
 @pytest.mark.parametrize("part", [1, 7, 48, 1024])
 def test_rows_of_one_pass(run: Path, tmp_path: Path, part: int) -> None:
     out = tmp_path / "train.safetensors"
-    found = embed_in_parts(run, "train", out, part=part)
+    found = embed_in_parts(open_run(run), "train", out, part=part)
     _assert_same(found, _at_once(run))
     assert found.meta["split"] == "train"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["train.parquet", "train.safetensors"]
@@ -65,17 +63,17 @@ def test_rows_of_one_pass(run: Path, tmp_path: Path, part: int) -> None:
 def test_what_is_there_is_not_embedded_again(run: Path, tmp_path: Path) -> None:
     out, asked = tmp_path / "train.safetensors", []
 
-    def failing(folder: Path, overrides: Sequence[str], parts: Parts) -> Iterator[tuple[int, bytes]]:
+    def failing(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
         asked.append(list(parts))
-        for number, content in here(folder, overrides, parts):
+        for number, content in here(opened, parts):
             if number == 3 and len(asked) == 1:
                 raise KeyboardInterrupt
             yield number, content
 
     with pytest.raises(KeyboardInterrupt):
-        embed_in_parts(run, "train", out, workers=failing, part=10)
+        embed_in_parts(open_run(run), "train", out, workers=failing, part=10)
     assert not out.exists()
-    found = embed_in_parts(run, "train", out, workers=failing, part=10)
+    found = embed_in_parts(open_run(run), "train", out, workers=failing, part=10)
     assert asked == [[0, 1, 2, 3, 4], [3, 4]]
     _assert_same(found, _at_once(run))
 
@@ -83,22 +81,22 @@ def test_what_is_there_is_not_embedded_again(run: Path, tmp_path: Path) -> None:
 def test_parts_of_other_work_are_refused(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.safetensors"
 
-    def nothing(folder: Path, overrides: Sequence[str], parts: Parts) -> Iterator[tuple[int, bytes]]:
+    def nothing(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        embed_in_parts(run, "train", out, workers=nothing)
+        embed_in_parts(open_run(run), "train", out, workers=nothing)
     with pytest.raises(UsageError, match="holds parts of another run"):
-        embed_in_parts(run, "validation", out)
+        embed_in_parts(open_run(run), "validation", out)
 
 
 def test_a_kill_loses_and_repeats_nothing(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "train.safetensors"
     script = (
-        "import sys, time; from pathlib import Path; from closegap.train import embed_parts as e\n"
+        "import sys, time; from pathlib import Path; from closegap.train import embed_parts as e, opened\n"
         "whole = e.PartEmbedder.__call__\n"
         "e.PartEmbedder.__call__ = lambda self, cases: (time.sleep(0.05), whole(self, cases))[1]\n"
-        "e.embed_in_parts(Path(sys.argv[1]), 'train', Path(sys.argv[2]), part=2)"
+        "e.embed_in_parts(opened.open_run(Path(sys.argv[1])), 'train', Path(sys.argv[2]), part=2)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(run), str(out)], env=os.environ | {"OMP_NUM_THREADS": "1"}
@@ -113,11 +111,11 @@ def test_a_kill_loses_and_repeats_nothing(run: Path, tmp_path: Path) -> None:
     assert 3 <= len(kept) < 24
     seen: list[int] = []
 
-    def counting(run: Path, overrides: Sequence[str], parts: Parts) -> Iterator[tuple[int, bytes]]:
+    def counting(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
         seen.extend(parts)
-        yield from here(run, overrides, parts)
+        yield from here(opened, parts)
 
-    found = embed_in_parts(run, "train", out, workers=counting, part=2)
+    found = embed_in_parts(open_run(run), "train", out, workers=counting, part=2)
     assert len(seen) == 24 - len(kept)
     _assert_same(found, _at_once(run))
 
@@ -130,7 +128,7 @@ def test_two_workers_of_a_ray_cluster(run: Path, tmp_path: Path, monkeypatch: py
         monkeypatch.setenv(name, value)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
     try:
-        found = embed_in_parts(run, "train", tmp_path / "ray.safetensors", workers=on_ray("local"), part=12)
+        found = embed_in_parts(open_run(run), "train", tmp_path / "ray.safetensors", workers=on_ray("local"), part=12)
     finally:
         ray.shutdown()
     _assert_same(found, _at_once(run))

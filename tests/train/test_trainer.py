@@ -11,7 +11,7 @@ from torch import Tensor
 
 from closegap.data import Case
 from closegap.embedding_set import EmbeddingSet
-from closegap.errors import DataError, UsageError
+from closegap.errors import DataError, MissingExtraError, UsageError
 from closegap.losses import InfoNCE, Loss
 from closegap.train.checkpoint import checkpoints, read_progress
 from closegap.train.config import Training
@@ -218,6 +218,13 @@ def test_what_cannot_be_trained_is_refused_before_the_first_step(tmp_path: Path)
     with pytest.raises(UsageError, match=r"train\.select: 'recall' is not measured .*; there are gap, cos_true_pairs"):
         trainer.train()
     assert checkpoints(tmp_path / "checkpoints") == []
+
+
+def test_a_tracker_that_is_not_installed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("closegap.train.trainer.find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"^wandb is not installed; pip install 'closegap\[wandb\]'$"):
+        Trainer(tiny_run(trackers=["wandb"]), tmp_path, Nobody())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["epochs", "steps", "batch_size", "lr", "clip_norm", "validate_every"])

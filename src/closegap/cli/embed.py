@@ -10,7 +10,7 @@ from closegap.encoders.image_preparer import ImagePreparer
 from closegap.errors import UsageError
 from closegap.train.embed_parts import embed_in_parts
 from closegap.train.embed_ray import on_ray
-from closegap.train.run import build, read_config
+from closegap.train.opened import OpenedRun, open_run
 
 _DESCRIPTION = """Embed a split, or a folder of images, with a trained run. Writes FILE.safetensors (one array per
 modality, presence masks) and FILE.parquet beside it (ids, groups, labels, concepts). Works in parts, kept in
@@ -33,18 +33,21 @@ def main(arguments: Sequence[str]) -> None:
     if given.out.suffix != ".safetensors":
         raise UsageError(f"--out {given.out}: expected a file that ends in .safetensors")
     workers = None if given.ray is None else on_ray(given.ray)
+    opened = open_run(given.run, overrides)
     source = None
     if given.images is not None:
-        source = ImageFolder(given.images, _image_modality(given.run, overrides), given.split)
+        source = ImageFolder(given.images, _image_modality(opened), given.split)
     with Bars("embedding") as bars:
-        found = embed_in_parts(given.run, given.split, given.out, overrides, bars, source, workers)
+        found = embed_in_parts(opened, given.split, given.out, bars, source, workers)
     rows = {name: int(found.mask(name).sum()) for name in found.modalities}
     say(f"{given.out}: " + ", ".join(f"{count} rows of {name}" for name, count in rows.items()))
 
 
-def _image_modality(run: Path, overrides: Sequence[str]) -> str:
-    model = build(read_config(run, overrides)).model
+def _image_modality(opened: OpenedRun) -> str:
+    model = opened.run.model
     names = [name for name, preparer in model.preparers().items() if isinstance(preparer, ImagePreparer)]
     if not names:
-        raise UsageError(f"--images: {run} has no tower for images; its modalities are {', '.join(model.modalities)}")
+        raise UsageError(
+            f"--images: {opened.folder} has no tower for images; its modalities are {', '.join(model.modalities)}"
+        )
     return names[0]

@@ -1,38 +1,49 @@
 """closegap shard: a data set as a few large files."""
 
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from closegap.cli.arguments import parse, verb_parser
+from closegap.cli.arguments import verb_parser
 from closegap.cli.console import Bars, say
 from closegap.data import Checks, Source, load_cases
 from closegap.data.shards import write_shards
 from closegap.errors import UsageError
+from closegap.train.run import parse_run
+
+_OF_TRAINING = ("model", "loss", "captioning", "train", "arm")  # keys of a run's config that shards do not depend on
 
 _DESCRIPTION = """Write the sound cases of a data set as shards: tar archives of images and their index. Training reads
 them in place of the data set (`--data closegap.data.Shards --data.root SHARDS`), exactly resumable as ever; with
 `--train.shuffle_window 50000` it reads the archives almost in order, which disks and network storage need.
 
-  closegap shard --data closegap.data.Roco --data.root ROCO --out roco-shards"""
+  closegap shard --data closegap.data.Roco --data.root ROCO --out roco-shards
+  closegap shard --config cases.yaml --out shards
+
+Of a config it takes data, checks and seed, so that the config of a run will do."""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Write shards."""
     parser = verb_parser("shard", _DESCRIPTION)
-    parser.add_argument(
-        "--data", type=Source, required=True, help="a class path, or JSON with class_path and init_args"
-    )
+    parser.add_argument("--config", action="config", help="a YAML file; give several, and later ones win")
+    parser.add_argument("--data", type=Source, required=True, help="where cases come from, by class path")
     parser.add_argument("--checks", type=Checks, default=Checks(), help="what is done about broken rows and leaks")
     parser.add_argument("--shard_mib", type=int, default=1024, help="size of an archive")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which cases are written")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write, which must not exist")
-    given = parse(parser, arguments)
+    for key in _OF_TRAINING:
+        parser.add_argument(f"--{key}", type=Any, help=SUPPRESS)
+    given = parse_run(arguments, parser)
     if given.out.exists():
         raise UsageError(f"--out {given.out}: exists; name a new folder")
     if given.shard_mib < 1:
         raise UsageError(f"--shard_mib {given.shard_mib}: expected 1 or more")
+    for key in _OF_TRAINING:
+        given.pop(key)  # what they name is neither built nor imported
     built = parser.instantiate(given)
     with Bars("writing") as bars:
         found = load_cases(built.data, built.checks, progress=bars.images)

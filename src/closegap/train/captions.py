@@ -9,19 +9,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from closegap.caption import Captioning, CaptionTokenizer, Generation, generate_captions
-from closegap.data import Case, cache_folder, load_cases
+from closegap.data import Case, load_cases
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.batch import move
 from closegap.errors import ClosegapError, UsageError
 from closegap.posthoc.arms import standard_arms
 from closegap.posthoc.base import PostHoc
 from closegap.train.captioning_data import embedding_views, new_decoder
-from closegap.train.checkpoint import load_beside, load_model, read_progress
+from closegap.train.checkpoint import load_beside
 from closegap.train.embed import embed
 from closegap.train.features import FeatureCache
 from closegap.train.log import Nobody, Watcher
+from closegap.train.opened import best_device, open_run
 from closegap.train.prepared import Prepared, prepare
-from closegap.train.run import TOKENIZER, Run, build, chosen_checkpoint, read_config
+from closegap.train.run import TOKENIZER, Run
 
 Progress = Callable[[int, int], None]
 
@@ -56,7 +57,8 @@ class CaptionWriter:
 
     def __init__(self, folder: Path, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> None:
         self.folder, self.watcher = folder, watcher or Nobody()
-        self.run: Run = build(read_config(folder, overrides))
+        opened = open_run(folder, overrides)
+        self.run: Run = opened.run
         if self.run.captioning is None:
             raise UsageError(
                 f"{folder}: the run has no decoder; train one on it with `closegap study --on {folder} "
@@ -69,21 +71,10 @@ class CaptionWriter:
                 "copy the folder from where the run was trained"
             )
         self.tokenizer = CaptionTokenizer.load(str(folder / TOKENIZER), self.captioning.max_tokens)
-        self.checkpoint = chosen_checkpoint(folder, self.run.train.keep)
-        load_model(self.checkpoint, self.run.model)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.arm, self.step, self.checkpoint = opened.arm, opened.step, opened.checkpoint
+        self.device = best_device()
         self.run.model.to(self.device)
-        self._cache = FeatureCache(cache_folder() / "features", self.run.train.precision == "bf16")
-
-    @property
-    def arm(self) -> str:
-        """The run's arm."""
-        return self.run.arm or self.folder.name
-
-    @property
-    def step(self) -> int:
-        """The step of the checkpoint."""
-        return read_progress(self.checkpoint).step
+        self._cache = FeatureCache.of_run(self.run.train)
 
     def cases(self) -> dict[str, Sequence[Case]]:
         """The run's data by split."""
@@ -92,8 +83,7 @@ class CaptionWriter:
 
     def prepare(self, cases: Sequence[Case]) -> Prepared:
         """The cases with the features of frozen towers."""
-        cache = self._cache if self.run.train.cache_features else None
-        return prepare(cases, self.run.model, cache, self.device, self.watcher.features)
+        return prepare(cases, self.run.model, self._cache, self.device, self.watcher.features)
 
     def write(
         self,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from closegap.data import Case
 from closegap.data.loader import Views, take
+from closegap.distributed import gather_rows, rank, world_size
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.batch import move
 from closegap.encoders.image_preparer import ImagePreparer
@@ -58,6 +59,8 @@ def embed_views(
 ) -> Float[Tensor, "k d"]:
     """Embeddings of every item of one modality, on the CPU.
 
+    Processes that train together all call this, each embeds its share of the items, and all get the whole.
+
     Args:
         model: the model, in whatever mode; it is evaluated.
         name: the modality.
@@ -68,19 +71,27 @@ def embed_views(
     training = model.training
     model.eval()
     preparer = model.encoder(name).preparer()
-    batches = [
-        range(first, min(first + batch_size, len(views.items))) for first in range(0, len(views.items), batch_size)
-    ]
+    items = _share(len(views.items))
+    batches = [items[first : first + batch_size] for first in range(0, len(items), batch_size)]
     # Decoding leaves Python to the others; tokenisers are not to be shared by threads.
     threads = min(_THREADS, os.cpu_count() or 1) if isinstance(preparer, ImagePreparer) else 1
-    parts = [torch.empty(0, model.dim)]
-    for inputs in _ahead(lambda items: take(views, items, preparer), batches, threads):
-        parts.append(model.embed(name, move(inputs, device)).cpu())
+    parts = [torch.empty(0, model.dim, device=device)]
+    for inputs in _ahead(lambda batch: take(views, batch, preparer), batches, threads):
+        parts.append(model.embed(name, move(inputs, device)))
     model.train(training)
-    return torch.cat(parts)
+    return gather_rows(torch.cat(parts))[: len(views.items)].cpu()
 
 
-def _ahead(prepare: Callable[[range], Any], batches: Sequence[range], threads: int) -> Iterator[Any]:
+def _share(count: int) -> list[int]:
+    """This process's items of `count`, as many as every other's: sharded models want equal numbers of passes.
+
+    One after the other, shares are all items in order, and then repeats of the last.
+    """
+    share = -(-count // world_size())
+    return [min(item, count - 1) for item in range(rank() * share, (rank() + 1) * share)]
+
+
+def _ahead(prepare: Callable[[Sequence[int]], Any], batches: Sequence[Sequence[int]], threads: int) -> Iterator[Any]:
     """What `prepare` makes of each batch, in order, prepared by threads while the batches before are used."""
     with ThreadPoolExecutor(threads) as pool:
         pending: deque[Future[Any]] = deque()

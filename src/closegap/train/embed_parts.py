@@ -5,54 +5,40 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
-import torch
 from safetensors.torch import save
 
 from closegap.data import Case, Source, load_cases
 from closegap.embedding_set import EmbeddingSet
-from closegap.encoders.model import MultimodalModel
 from closegap.errors import UsageError
 from closegap.files import digest, whole_file, write_text
-from closegap.train.checkpoint import load_model, read_progress
 from closegap.train.embed import described, embed, rows_of_cases
 from closegap.train.features import FeatureCache
 from closegap.train.joined import joined
 from closegap.train.log import Nobody, Watcher
+from closegap.train.opened import OpenedRun, best_device
 from closegap.train.prepared import prepare
-from closegap.train.run import build, chosen_checkpoint, read_config
 
 PART = 1024
 """Cases in a part."""
 
 Parts: TypeAlias = Mapping[int, Sequence[Case]]
-Workers: TypeAlias = Callable[[Path, Sequence[str], Parts], Iterable[tuple[int, bytes]]]
-"""From a run's folder, config overrides and parts to each part's number and embedded form, in any order."""
+Workers: TypeAlias = Callable[[OpenedRun, Parts], Iterable[tuple[int, bytes]]]
+"""From a run and parts to each part's number and embedded form, in any order."""
 
 
 class PartEmbedder:
     """The unit of work, here and on every worker: cases to the bytes of a .safetensors file of their rows.
 
     Args:
-        model: the model.
-        device: where it is.
+        opened: the run whose model it is.
         cache: of features of frozen towers, where they are worth looking up.
     """
 
-    def __init__(self, model: MultimodalModel, device: torch.device, cache: FeatureCache | None = None) -> None:
-        self.model, self.device, self.cache = model.to(device), device, cache
-
-    @classmethod
-    def of_run(cls, folder: Path, overrides: Sequence[str] = (), cache: FeatureCache | None = None) -> Self:
-        """With the model of a run, rebuilt from its folder.
-
-        Raises:
-            ClosegapError: no run, no checkpoint, or a checkpoint of another model.
-        """
-        run = build(read_config(folder, overrides))
-        load_model(chosen_checkpoint(folder, run.train.keep), run.model)
-        return cls(run.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"), cache)
+    def __init__(self, opened: OpenedRun, cache: FeatureCache | None = None) -> None:
+        self.device, self.cache = best_device(), cache
+        self.model = opened.run.model.to(self.device)
 
     def __call__(self, cases: Sequence[Case]) -> bytes:
         """The rows of these cases."""
@@ -61,20 +47,17 @@ class PartEmbedder:
         return save(tensors | {f"present/{name}": found.mask(name) for name in found.modalities})
 
 
-def here(
-    folder: Path, overrides: Sequence[str], parts: Parts, cache: FeatureCache | None = None
-) -> Iterator[tuple[int, bytes]]:
+def here(opened: OpenedRun, parts: Parts, cache: FeatureCache | None = None) -> Iterator[tuple[int, bytes]]:
     """Parts embedded one after the other in this process; see `Workers`."""
-    embedder = PartEmbedder.of_run(folder, overrides, cache)
+    embedder = PartEmbedder(opened, cache)
     for number, cases in parts.items():
         yield number, embedder(cases)
 
 
 def embed_in_parts(
-    folder: Path,
+    opened: OpenedRun,
     split: str,
     out: Path,
-    overrides: Sequence[str] = (),
     watcher: Watcher | None = None,
     source: Source | None = None,
     workers: Workers | None = None,
@@ -83,10 +66,9 @@ def embed_in_parts(
     """Embed a split with a run's model into `out`; what a killed call left in OUT.parts is not embedded again.
 
     Args:
-        folder: the run.
+        opened: the run.
         split: "train", "validation" or "test".
         out: the .safetensors file; its table of rows is written beside it.
-        overrides: config overrides (`--data.root DIR`).
         watcher: who is told how it goes.
         source: cases in place of those of the run's config; they may lack modalities.
         workers: where the work is done; by default here, with the cached features of the run's own data.
@@ -96,25 +78,24 @@ def embed_in_parts(
         The set, mapped into memory.
 
     Raises:
-        ClosegapError: no run, no checkpoint, no such split.
+        ClosegapError: no such split.
         UsageError: OUT.parts holds parts of another run, split or data.
     """
     watcher = watcher or Nobody()
-    run = build(read_config(folder, overrides))
-    checkpoint = chosen_checkpoint(folder, run.train.keep)
+    run = opened.run
     data = source or run.data
     wanted = [name for name in run.model.modalities if name in data.modalities]
     cases = load_cases(data, run.checks, wanted, watcher.images).split(split)
-    state = {"arm": run.arm or folder.name, "seed": run.seed, "split": split, "step": read_progress(checkpoint).step}
+    state = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
     parts = {n: cases[n * part : (n + 1) * part] for n in range(-(-len(cases) // part))}
-    kept = _parts_folder(out, {**state, "part": part, "work": _digest(checkpoint, cases)})
+    kept = _parts_folder(out, {**state, "part": part, "work": _digest(opened.checkpoint, cases)})
     files = {number: kept / f"{number:08d}.safetensors" for number in parts}
     missing = {number: parts[number] for number, file in files.items() if not file.exists()}
     done = len(cases) - sum(map(len, missing.values()))
     watcher.features("cases", done, len(cases))
     if workers is None:
         workers = partial(here, cache=FeatureCache.of_run(run.train) if source is None else None)
-    for number, content in workers(folder, overrides, missing) if missing else ():
+    for number, content in workers(opened, missing) if missing else ():
         with whole_file(files[number]) as temporary:
             temporary.write_bytes(content)
         done += len(missing[number])

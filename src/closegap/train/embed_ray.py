@@ -6,6 +6,7 @@ from typing import Any
 
 from closegap.errors import ClosegapError, MissingExtraError
 from closegap.train.embed_parts import PartEmbedder, Parts, Workers
+from closegap.train.opened import OpenedRun, open_run
 
 
 def on_ray(address: str) -> Workers:
@@ -26,7 +27,7 @@ def on_ray(address: str) -> Workers:
     except ImportError as error:
         raise MissingExtraError("ray", "ray") from error
 
-    def workers(folder: Path, overrides: Sequence[str], parts: Parts) -> Iterator[tuple[int, bytes]]:
+    def workers(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
         try:
             ray.init(None if address == "local" else address, ignore_reinit_error=True, log_to_driver=False)
         except (ConnectionError, ValueError) as error:
@@ -36,7 +37,7 @@ def on_ray(address: str) -> Workers:
         actors = max(1, min(len(parts), gpus or int(resources.get("CPU", 1))))
         found = ray.data.from_items([{"part": number} for number in parts], override_num_blocks=len(parts)).map_batches(
             _Actor,
-            fn_constructor_args=(folder.resolve(), list(overrides), ray.put(dict(parts))),
+            fn_constructor_args=(opened.folder.resolve(), list(opened.overrides), ray.put(dict(parts))),
             batch_size=1,
             concurrency=actors,
             num_cpus=0 if gpus else 1,
@@ -54,7 +55,7 @@ class _Actor:
     def __init__(self, folder: Path, overrides: Sequence[str], parts: Any) -> None:
         import ray
 
-        self.embedder = PartEmbedder.of_run(folder, overrides)
+        self.embedder = PartEmbedder(open_run(folder, overrides))
         self.parts: Parts = ray.get(parts)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from closegap.data import Case, load_cases
 from closegap.embedding_set import EmbeddingSet
-from closegap.train.checkpoint import load_model, read_progress
 from closegap.train.embed import embed
 from closegap.train.features import FeatureCache
 from closegap.train.log import Nobody, Watcher
+from closegap.train.opened import best_device, open_run
 from closegap.train.prepared import prepare
-from closegap.train.run import build, chosen_checkpoint, read_config
 
 
 @dataclass(frozen=True)
@@ -55,19 +52,15 @@ def evaluate_splits(
         ClosegapError: no run, no checkpoint, a checkpoint of another model, no such split.
     """
     watcher = watcher or Nobody()
-    run = build(read_config(folder, overrides))
-    checkpoint = chosen_checkpoint(folder, run.train.keep)
-    load_model(checkpoint, run.model)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = run.model.to(device)
+    opened, device = open_run(folder, overrides), best_device()
+    run, model = opened.run, opened.run.model.to(device)
     loaded = load_cases(run.data, run.checks, model.modalities, watcher.images)
     cache = FeatureCache.of_run(run.train)
-    arm, step = run.arm or folder.name, read_progress(checkpoint).step
     evaluated = []
     for split in splits:
         cases = loaded.split(split)
         prepared = prepare(cases, model, cache, device, watcher.features, run.train.keep_images)
-        meta = {"arm": arm, "seed": run.seed, "split": split, "step": step}
+        meta = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
         found = replace(embed(model, prepared, device), meta=meta)
-        evaluated.append(Evaluated(arm, run.seed, split, found, cases))
+        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases))
     return evaluated

@@ -107,7 +107,7 @@ def save_config(config: Namespace, folder: Path) -> None:
     parser = run_parser()
     chosen = config.clone()
     chosen.pop("config", None)
-    write_text(folder / CONFIG, parser.dump(chosen, skip_none=False))  # null may not be the default
+    write_text(folder / CONFIG, parser.dump(chosen, skip_unset=False))  # null may not be the default
 
 
 def read_config(folder: Path, overrides: Sequence[str] = ()) -> Namespace:

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from closegap.data import Case, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader, take
 from closegap.embedding_set import EmbeddingSet
 from closegap.encoders.batch import Batch, move
-from closegap.errors import ClosegapError, UsageError
+from closegap.errors import ClosegapError, MissingExtraError, UsageError
 from closegap.files import whole_folder, write_text
 from closegap.sharding import clip_gradients, shard
 from closegap.train import checkpoint, optim
@@ -56,6 +57,8 @@ class Trainer:
     def __init__(self, run: Run, folder: Path, watcher: Watcher) -> None:
         self.run, self.folder = run, folder
         self.training, self.model = run.train, run.model
+        if "wandb" in run.train.trackers and find_spec("wandb") is None:  # accelerate would train without it
+            raise MissingExtraError("wandb", "wandb")
         # Autocast is ours: an accelerator's precision cannot be changed for the next run of one process.
         # Without cpu=True, processes that torchrun starts where there is no accelerator would not know of each other.
         self.accelerator = Accelerator(
