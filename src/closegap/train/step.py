@@ -38,9 +38,9 @@ def contrastive_terms(
 ) -> dict[str, Float[Tensor, ""]]:
     """The loss terms of the global batch, from this process's embeddings.
 
-    Every process computes the loss on all rows, and large batches are divided: each process computes its part of the
-    tiles of InfoNCE and Centroid Uniformity. The gather's backward sums the processes' gradients, so that the mean
-    which data-parallel training takes over processes is the gradient of the global loss.
+    Every process computes the loss on all rows; of a large batch, its part of the tiles. The gather's backward sums the
+    processes' gradients, so that the mean which data-parallel training takes over processes is the gradient of the
+    global loss.
 
     Args:
         loss: what is minimised.
