@@ -108,7 +108,7 @@ def test_configs_parse(block: Block, elsewhere: Path, monkeypatch: pytest.Monkey
 @every_command()
 def test_commands_exist(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    words = shlex.split(command)
+    words = [path for word in shlex.split(command) for path in _expanded(word)]
     if words[0] in ("VERB", "--help", "--version"):
         return
     assert words[0] in VERBS
@@ -129,6 +129,12 @@ def test_commands_exist(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
         whole = any("\ndata:" in Path(word).read_text(encoding="utf-8") for word in named)
         configs = [part for word in (named if whole else [BASE, *named]) for part in ("--config", word)]
         parse_run([*configs, *overrides])
+
+
+def _expanded(word: str) -> list[str]:
+    """A pattern of configs as the shell expands it."""
+    pattern = word.startswith("configs/") and "*" in word
+    return sorted(map(str, Path().glob(word))) or [word] if pattern else [word]
 
 
 def _option_and_value(words: list[str], option: str) -> list[str]:

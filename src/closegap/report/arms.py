@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, withheld_note
+from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, seed_difference, withheld_note
 from closegap.report.figures import Section
 from closegap.report.html import render
 from closegap.report.metric import ARROWS, WORDS, Metric
@@ -86,24 +86,25 @@ def _cell(report: Report, arm: Arm, metric: Metric, differences: Differences, *,
     if estimate is None:
         return _Cell("", starts=starts)
     difference = differences.get(arm.name, {}).get(metric.name)
-    sign = "" if difference is None or difference.value < 0 else "+"
     return _Cell(
         text=metric.text(estimate.value),
         interval=metric.interval(estimate),
         best=arm.name in best_arms(report, metric),
         mark=mark(metric, estimate, difference),
-        difference=f"difference {sign}{metric.number(difference.value)} {metric.interval(difference)}"
-        if difference
-        else "",
+        difference=f"difference {metric.signed(difference.value)} {metric.interval(difference)}" if difference else "",
         starts=starts,
         spread=_spread(report, arm, metric),
     )
 
 
 def _spread(report: Report, arm: Arm, metric: Metric) -> str:
-    """The standard deviation over seeds, where the report's data have it."""
+    """The standard deviation over seeds and the difference paired by them, where the report's data have it."""
     value = report.data.get("seed_spread", {}).get(arm.name, {}).get(metric.name)
-    return "" if value is None else f"sd {metric.number(value)} over seeds"
+    spread = "" if value is None else f"sd {metric.number(value)} over seeds"
+    difference = seed_difference(report, arm, metric)
+    if difference is None:
+        return spread
+    return f"{spread}; difference by seed {metric.signed(difference.value)} {metric.interval(difference)}"
 
 
 def _key(report: Report, baseline: str | None, differences: Differences) -> list[str]:
@@ -114,6 +115,8 @@ def _key(report: Report, baseline: str | None, differences: Differences) -> list
         lines.append(
             f"▲ better, ▼ worse, ◆ different: the paired interval of the difference from {baseline} excludes 0."
         )
+    if report.data.get("seed_differences"):
+        lines.append("Difference by seed: mean over shared seeds with Student's 95% interval, among all metrics.")
     if note := withheld_note(report):
         lines.append(note)
     return lines

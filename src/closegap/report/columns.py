@@ -57,6 +57,12 @@ def best_arms(report: Report, metric: Metric) -> set[str]:
     return {name for name, merit in known.items() if merit == top}
 
 
+def seed_difference(report: Report, arm: Arm, metric: Metric) -> Estimate | None:
+    """An arm's difference from the baseline paired by seed, where the report's data have it."""
+    found = report.data.get("seed_differences", {}).get(arm.name, {}).get(metric.name)
+    return None if found is None else Estimate(**found)
+
+
 def mark(metric: Metric, estimate: Estimate, difference: Estimate | None) -> Literal["better", "worse", "differs", ""]:
     """How an arm differs from the baseline: empty unless the paired interval excludes 0."""
     if difference is None or difference.low is None or difference.high is None:

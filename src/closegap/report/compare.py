@@ -12,6 +12,7 @@ from closegap.report.card import Card, group_count, mean_card, measure
 from closegap.report.measures import ALL, Family
 from closegap.report.report import Estimate, Report, Skipped
 from closegap.report.sampling import is_sampled, sampling_facts
+from closegap.report.seeds import differences_by_seed
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,10 @@ def compare(
         facts["sample"] = sampling_facts(facts["cases"])
     if any(result.seed is not None for result in results):
         facts["seeds"] = {arm: [r.seed for r in results if r.arm == arm] for arm in cards}
+        if paired := differences_by_seed(cards, facts["seeds"], results[0].arm):
+            facts["seed_differences"] = {
+                arm: {name: vars(estimate) for name, estimate in found.items()} for arm, found in paired.items()
+            }
     sets = {result.arm: result.embeddings for result in reversed(results)}
     return replace(compare_cards(cards, facts), sets={arm: sets[arm] for arm in cards})
 

@@ -76,6 +76,16 @@ class Metric:
             return ""
         return f"[{self.number(estimate.low)}, {self.number(estimate.high)}]"
 
+    def signed(self, difference: float) -> str:
+        """A difference without its unit sign, with its own.
+
+        Example:
+            >>> describe("image_to_caption/R@10").signed(0.012)
+            '+1.2'
+        """
+        number = self.number(difference)
+        return number if number.startswith("-") else f"+{number}"
+
     def merit(self, value: float) -> float | None:
         """A number that is higher when the value is better; None where neither direction is."""
         merits = {"up": value, "down": -value, "zero": -abs(value), "none": None}

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, withheld_note
+from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, seed_difference, withheld_note
 from closegap.report.metric import ARROWS, Metric, describe
 from closegap.report.report import Arm, Report
 
@@ -21,8 +21,9 @@ def terminal_tables(
     """Key metrics as rows and arms as columns, one table for each pair of modalities.
 
     Each value stands over its 95% interval, the best of a row is bold, an arrow shows the better direction; with
-    `differences`, ▲ better, ▼ worse and ◆ different mark what the paired interval separates from the baseline. Arms
-    that do not fit the width go to further tables.
+    `differences`, ▲ better, ▼ worse and ◆ different mark what the paired interval separates from the baseline. Where
+    arms share seeds, Δ is the difference paired by seed ± half of its interval. Arms that do not fit the width go to
+    further tables.
 
     Args:
         report: what to show.
@@ -74,12 +75,12 @@ def _table(
         best = best_arms(report, metric)
         head = Text.assemble(metric.title, " ", (ARROWS[metric.direction], "cyan"))
         last_of_group = i + 1 == len(metrics) or metrics[i + 1].group != metric.group
-        cells = [_cell(arm, metric, best, differences) for arm in arms]
+        cells = [_cell(report, arm, metric, best, differences) for arm in arms]
         table.add_row(head, *cells, end_section=last_of_group)
     return table
 
 
-def _cell(arm: Arm, metric: Metric, best: set[str], differences: Differences) -> Text:
+def _cell(report: Report, arm: Arm, metric: Metric, best: set[str], differences: Differences) -> Text:
     estimate = arm.metrics.get(metric.name)
     if estimate is None:
         return Text("·", style="dim")
@@ -88,6 +89,10 @@ def _cell(arm: Arm, metric: Metric, best: set[str], differences: Differences) ->
     text.append(_SIGNS[marked], style=_STYLES[marked])
     if interval := metric.interval(estimate):
         text.append(f"\n{interval}", style="dim not bold")
+    paired = seed_difference(report, arm, metric)
+    if paired is not None and paired.low is not None and paired.high is not None:
+        half = metric.number((paired.high - paired.low) / 2)
+        text.append(f"\nΔ {metric.signed(paired.value)} ± {half}", style="dim not bold")
     return text
 
 
@@ -96,6 +101,8 @@ def _footnotes(report: Report, baseline: str | None, differences: Differences | 
         yield "[low, high]: 95% interval. Arrows point to better; bold: best of the row."
     if baseline is not None and differences:
         yield f"▲ better, ▼ worse, ◆ different: the paired 95% interval of the difference from {baseline} excludes 0."
+    if baseline is not None and report.data.get("seed_differences"):
+        yield f"Δ: mean difference from {baseline}, paired by seed ± half of its 95% interval (Student's t)."
     if note := withheld_note(report):
         yield note
     for item in report.skipped:
