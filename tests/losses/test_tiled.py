@@ -83,6 +83,14 @@ def test_gradients_are_derivatives(groups: Tensor | None) -> None:
     assert torch.autograd.gradcheck(lambda x: tiled_uniformity(x, groups=groups, tile=3), a)
 
 
+def test_modalities_may_be_of_different_types() -> None:
+    a, b = draw(0, m=2).embeddings.values()
+    half = b.detach().bfloat16().requires_grad_()
+    value = tiled_info_nce(a, half, 0.1, tile=3)
+    torch.testing.assert_close(value, info_nce(a, half.double(), 0.1))
+    assert torch.autograd.grad(value, half)[0].dtype == torch.bfloat16
+
+
 def test_the_hardest_temperature_is_finite() -> None:
     rows = torch.eye(6).requires_grad_()
     agree(lambda: info_nce(rows, -rows, 0.001), lambda: tiled_info_nce(rows, -rows, 0.001, tile=4), [rows], 1e-5)

@@ -54,9 +54,10 @@ def centroid_uniformity(
         mu, groups = mu[cases], None if groups is None else groups[cases]
     if not paper:
         mu = normalize(mu, dim=1, eps=_SHORTEST)
-    if kernels_apply(next(iter(embeddings.values()))):
+    large = len(mu) > TILED_ABOVE
+    if large and kernels_apply(next(iter(embeddings.values()))):
         mu = mu.to(torch.bfloat16)  # what the kernels multiply
-    value = (tiled_uniformity if len(mu) > TILED_ABOVE else uniformity)(mu, groups=groups)
+    value = (tiled_uniformity if large else uniformity)(mu, groups=groups)
     pairs_per_case = negative_pairs(groups, len(mu)) / max(len(mu), 1)
     return value + log(pairs_per_case) if paper and pairs_per_case else value
 

@@ -47,6 +47,8 @@ def tiled_info_nce(
     if present is not None:
         a, b = a[present], b[present]
         groups = None if groups is None else groups[present]
+    dtype = torch.promote_types(a.dtype, b.dtype)  # kernels multiply rows of one type
+    a, b = a.to(dtype), b.to(dtype)
     scale = torch.as_tensor(LOG2_E / temperature, dtype=_summed(a), device=a.device)
     margins: Tensor = _Margins.apply(a.contiguous(), b.contiguous(), scale, groups, processes(), tile)
     return softplus(margins / LOG2_E).sum() / (2 * max(len(a), 1))

@@ -31,9 +31,7 @@ class KernelTiles:
     def sums(self, tile: Tile, scale: float) -> tuple[Sums, Sums]:
         """See `TileForm.sums`."""
         of_rows, of_columns = ([self._partial(tile, along) for _ in range(2)] for along in (0, 1))
-        sums_program[_grid(tile)](
-            *self._rows, *of_rows, *of_columns, scale, *_bounds(tile), self._width, **self._constants
-        )
+        self._run(sums_program, tile, *of_rows, *of_columns, scale)
         return _merged(*of_rows), _merged(*of_columns)
 
     def weights(
@@ -41,9 +39,7 @@ class KernelTiles:
     ) -> Float[Tensor, "r c"]:
         """See `TileForm.weights`."""
         weights = self._buffer(tile)
-        weights_program[_grid(tile)](
-            *self._rows, *sums, *of_sums, weights, scale, *_bounds(tile), self._width, **self._constants
-        )
+        self._run(weights_program, tile, *sums, *of_sums, weights, scale)
         return weights
 
     def potentials(
@@ -51,9 +47,7 @@ class KernelTiles:
     ) -> tuple[Float[Tensor, "r c"], Float[Tensor, "r"], Float[Tensor, "c"]]:
         """See `TileForm.potentials`."""
         potentials, of_rows, of_columns = self._buffer(tile), self._partial(tile, 0), self._partial(tile, 1)
-        potentials_program[_grid(tile)](
-            *self._rows, exponents, of_rows, of_columns, potentials, *_bounds(tile), self._width, **self._constants
-        )
+        self._run(potentials_program, tile, exponents, of_rows, of_columns, potentials)
         return potentials, of_rows.sum(0), of_columns.sum(0)
 
     def add_product(
@@ -61,6 +55,13 @@ class KernelTiles:
     ) -> None:
         """See `TileForm.add_product`."""
         total += product(weights, rows)
+
+    def _run(self, program: Any, tile: Tile, *arguments: Any) -> None:
+        rows, columns = tile
+        grid = tuple(triton.cdiv(_length(lines), BLOCK) for lines in tile)
+        bounds = rows.start, rows.stop, columns.start, columns.stop
+        with torch.cuda.device_of(self._weights):  # Triton runs programs on the current device
+            program[grid](*self._rows, *arguments, *bounds, self._width, **self._constants)
 
     def _buffer(self, tile: Tile) -> Float[Tensor, "r c"]:
         rows, columns = map(_length, tile)
@@ -85,12 +86,3 @@ def _merged(peaks: Float[Tensor, "blocks length"], totals: Float[Tensor, "blocks
 
 def _length(lines: slice) -> int:
     return int(lines.stop - lines.start)
-
-
-def _bounds(tile: Tile) -> tuple[int, int, int, int]:
-    rows, columns = tile
-    return rows.start, rows.stop, columns.start, columns.stop
-
-
-def _grid(tile: Tile) -> Any:
-    return tuple(triton.cdiv(_length(lines), BLOCK) for lines in tile)
