@@ -7,7 +7,7 @@ from torch.nn.functional import softplus
 
 from closegap.losses.base import Loss
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import batch_size, check_batch, mean_over_pairs, not_negatives
+from closegap.losses.rows import batch_size, check_batch, counted, mean_over_pairs, not_negatives
 from closegap.losses.tiled import TILED_ABOVE, tiled_info_nce
 from closegap.types import Embeddings, Groups, Present
 
@@ -43,9 +43,7 @@ def info_nce(
     Reference:
         Radford et al., Learning transferable visual models from natural language supervision, arXiv 2103.00020.
     """
-    if present is not None:
-        a, b = a[present], b[present]
-        groups = None if groups is None else groups[present]
+    a, b, groups = counted(a, b, groups, present)
     return pair_cross_entropy(a @ b.T / temperature, groups)
 
 

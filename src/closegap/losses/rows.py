@@ -31,6 +31,15 @@ def check_batch(embeddings: Embeddings, present: Present, groups: Groups | None 
         raise UsageError(f"groups have shape {tuple(groups.shape)}, expected ({n},), one number per row")
 
 
+def counted(
+    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], groups: Groups | None, present: Bool[Tensor, "n"] | None
+) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k d"], Groups | None]:
+    """The rows of two modalities that a term is computed over, and their groups; all where `present` is None."""
+    if present is None:
+        return a, b, groups
+    return a[present], b[present], None if groups is None else groups[present]
+
+
 def batch_size(embeddings: Embeddings) -> int:
     """Number of rows."""
     return len(next(iter(embeddings.values())))

@@ -7,7 +7,7 @@ from torch.nn.functional import logsigmoid
 
 from closegap.losses.base import Loss
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import batch_size, check_batch, mean_over_pairs, not_negatives
+from closegap.losses.rows import batch_size, check_batch, counted, mean_over_pairs, not_negatives
 from closegap.losses.tiled import TILED_ABOVE
 from closegap.losses.tiled_pairs import tiled_pair_sigmoid
 from closegap.types import Embeddings, Groups, Present
@@ -45,9 +45,7 @@ def pair_sigmoid(
     Reference:
         Zhai et al., Sigmoid loss for language image pre-training, arXiv 2303.15343, equation 1.
     """
-    if present is not None:
-        a, b = a[present], b[present]
-        groups = None if groups is None else groups[present]
+    a, b, groups = counted(a, b, groups, present)
     n = len(a)
     logits = a @ b.T / temperature + bias
     negatives = logsigmoid(-logits).masked_fill(not_negatives(groups, n, logits.device), 0.0)

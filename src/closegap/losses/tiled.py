@@ -17,7 +17,7 @@ from torch.nn.functional import softplus
 from closegap.losses.kernels import kernels_apply
 from closegap.losses.precision import full_precision_unless
 from closegap.losses.processes import Processes, processes
-from closegap.losses.rows import negative_pairs
+from closegap.losses.rows import counted, negative_pairs
 from closegap.losses.tiles import LOG2_E, LOWEST, tiles_of
 from closegap.types import Groups
 
@@ -44,9 +44,7 @@ def tiled_info_nce(
         groups: rows of one group are not each other's negatives.
         tile: rows and columns of a tile; what suits the device by default.
     """
-    if present is not None:
-        a, b = a[present], b[present]
-        groups = None if groups is None else groups[present]
+    a, b, groups = counted(a, b, groups, present)
     dtype = torch.promote_types(a.dtype, b.dtype)  # kernels multiply rows of one type
     a, b = a.to(dtype), b.to(dtype)
     scale = torch.as_tensor(LOG2_E / temperature, dtype=_summed(a), device=a.device)

@@ -16,7 +16,7 @@ from torch.nn.functional import logsigmoid
 
 from closegap.losses.precision import full_precision
 from closegap.losses.processes import Processes, processes
-from closegap.losses.rows import negative_pairs
+from closegap.losses.rows import counted, negative_pairs
 from closegap.losses.tiles import TorchTiles, tiles_in
 from closegap.types import Groups
 
@@ -45,9 +45,7 @@ def tiled_pair_sigmoid(
         groups: rows of one group are not each other's negatives.
         tile: rows and columns of a tile; what suits the device by default.
     """
-    if present is not None:
-        a, b = a[present], b[present]
-        groups = None if groups is None else groups[present]
+    a, b, groups = counted(a, b, groups, present)
     scale = torch.as_tensor(1 / temperature, dtype=a.dtype, device=a.device)
     biases = torch.as_tensor(bias, dtype=a.dtype, device=a.device).expand(len(a))
     positives = -logsigmoid((a * b).sum(1) * scale + biases)
@@ -72,9 +70,7 @@ def tiled_cross_uniformity(
         groups: pairs of rows of one group are left out.
         tile: rows and columns of a tile; what suits the device by default.
     """
-    if present is not None:
-        a, b = a[present], b[present]
-        groups = None if groups is None else groups[present]
+    a, b, groups = counted(a, b, groups, present)
     pairs = negative_pairs(groups, len(a))
     if pairs == 0:
         return a[:0].sum() + b[:0].sum()

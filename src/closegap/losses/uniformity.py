@@ -9,7 +9,7 @@ from torch import Tensor
 from closegap.losses.base import Loss
 from closegap.losses.contrastive import InfoNCE
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import batch_size, check_batch, mean_over_pairs, negative_pairs, not_negatives
+from closegap.losses.rows import batch_size, check_batch, counted, mean_over_pairs, negative_pairs, not_negatives
 from closegap.losses.tiled import TILED_ABOVE, tiled_uniformity
 from closegap.losses.tiled_pairs import tiled_cross_uniformity
 from closegap.losses.true_pairs import true_pair_distance
@@ -62,9 +62,7 @@ def cross_uniformity(
     Reference:
         Fahim et al., It's not a modality gap: characterizing and addressing the contrastive gap, arXiv 2405.18570.
     """
-    if present is not None:
-        a, b = a[present], b[present]
-        groups = None if groups is None else groups[present]
+    a, b, groups = counted(a, b, groups, present)
     pairs = negative_pairs(groups, len(a))
     if pairs == 0:
         return a[:0].sum() + b[:0].sum()

@@ -26,31 +26,32 @@ _CONFIGS = [
 
 
 @triton.jit
-def _products(
-    a, b, rows, columns, stop_row, stop_column, d,
-    PRODUCTS: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+def _block(
+    a, b, groups, first_row, stop_row, first_column, stop_column, d,
+    GROUPED: tl.constexpr, PRODUCTS: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
-    """a_i . b_j of a block, in float32; 0 outside."""
-    total = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
+    """Rows and columns of the program's block, a_i . b_j in float32, and which pairs are inside and negatives.
+
+    Pairs of one group are none; without groups, a row and itself.
+    """
+    rows = first_row + tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    columns = first_column + tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
+    products = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
     of_a, of_b = a + rows.to(tl.int64)[:, None] * d, b + columns.to(tl.int64)[None, :] * d
     for first in range(0, d, BLOCK_K):
         width = first + tl.arange(0, BLOCK_K)
         left = tl.load(of_a + width[None, :], (rows < stop_row)[:, None] & (width < d)[None, :], 0.0)
         right = tl.load(of_b + width[:, None], (columns < stop_column)[None, :] & (width < d)[:, None], 0.0)
-        total = tl.dot(left.to(PRODUCTS), right.to(PRODUCTS), total)
-    return total
-
-
-@triton.jit
-def _negatives(groups, rows, columns, stop_row, stop_column, GROUPED: tl.constexpr):
-    """Which pairs of a block are inside the tile and of different groups; a row without groups is its own."""
+        products = tl.dot(left.to(PRODUCTS), right.to(PRODUCTS), products)
     inside = (rows < stop_row)[:, None] & (columns < stop_column)[None, :]
     if GROUPED:
         own = tl.load(groups + rows, rows < stop_row, 0)
         others = tl.load(groups + columns, columns < stop_column, 0)
-        return inside & (own[:, None] != others[None, :])
+        negative = inside & (own[:, None] != others[None, :])
     else:
-        return inside & (rows[:, None] != columns[None, :])
+        negative = inside & (rows[:, None] != columns[None, :])
+    return rows, columns, products, negative
 
 
 @triton.autotune(_CONFIGS, key=["d"])
@@ -63,10 +64,9 @@ def sums_program(
 ):  # fmt: skip
     """Largest exponent, and sum of powers relative to it, of the block's rows and of its columns."""
     row_block, column_block = tl.program_id(0), tl.program_id(1)
-    rows = first_row + row_block * BLOCK_M + tl.arange(0, BLOCK_M)
-    columns = first_column + column_block * BLOCK_N + tl.arange(0, BLOCK_N)
-    products = _products(a, b, rows, columns, stop_row, stop_column, d, PRODUCTS, BLOCK_M, BLOCK_N, BLOCK_K)
-    negative = _negatives(groups, rows, columns, stop_row, stop_column, GROUPED)
+    rows, columns, products, negative = _block(
+        a, b, groups, first_row, stop_row, first_column, stop_column, d, GROUPED, PRODUCTS, BLOCK_M, BLOCK_N, BLOCK_K
+    )
     exponents = tl.where(negative, products * scale, float("-inf"))
     peaks = tl.maximum(tl.max(exponents, 1), _LOWEST)
     cells = column_block.to(tl.int64) * (stop_row - first_row) + rows - first_row
@@ -87,10 +87,9 @@ def weights_program(
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
     """Derivative by every exponent: the probabilities along rows and columns times those of their log-sums."""
-    rows = first_row + tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
-    columns = first_column + tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
-    products = _products(a, b, rows, columns, stop_row, stop_column, d, PRODUCTS, BLOCK_M, BLOCK_N, BLOCK_K)
-    negative = _negatives(groups, rows, columns, stop_row, stop_column, GROUPED)
+    rows, columns, products, negative = _block(
+        a, b, groups, first_row, stop_row, first_column, stop_column, d, GROUPED, PRODUCTS, BLOCK_M, BLOCK_N, BLOCK_K
+    )
     row_sum = tl.load(row_sums + rows, rows < stop_row, 0.0)
     of_row = tl.load(of_rows + rows, rows < stop_row, 0.0)
     column_sum = tl.load(column_sums + columns, columns < stop_column, 0.0)
@@ -114,10 +113,9 @@ def potentials_program(
 ):  # fmt: skip
     """exp(-2 ||a_i - b_j||^2), and its sums over the block's rows and columns; lengths are -2 ||a_i||^2 log2(e)."""
     row_block, column_block = tl.program_id(0), tl.program_id(1)
-    rows = first_row + row_block * BLOCK_M + tl.arange(0, BLOCK_M)
-    columns = first_column + column_block * BLOCK_N + tl.arange(0, BLOCK_N)
-    products = _products(a, b, rows, columns, stop_row, stop_column, d, PRODUCTS, BLOCK_M, BLOCK_N, BLOCK_K)
-    negative = _negatives(groups, rows, columns, stop_row, stop_column, GROUPED)
+    rows, columns, products, negative = _block(
+        a, b, groups, first_row, stop_row, first_column, stop_column, d, GROUPED, PRODUCTS, BLOCK_M, BLOCK_N, BLOCK_K
+    )
     own = tl.load(lengths + rows, rows < stop_row, 0.0)
     others = tl.load(lengths + columns, columns < stop_column, 0.0)
     exponents = products * (4 * _LOG2_E) + own[:, None] + others[None, :]
