@@ -23,6 +23,12 @@ def rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
+def leave() -> None:
+    """Part from the processes that train together; nothing is gathered after it."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
 class AllProcesses:
     """The processes that train together, for losses to divide their work among; see `losses.dividing_work`."""
 

@@ -43,6 +43,7 @@ def test_two_processes_train_the_same_model_as_one(
 ) -> None:
     # Batches of four: some hold no record at all on one process or on both, and captions differ in length.
     options: dict[str, Any] = {"steps": 24, "batch_size": 4, "validate_every": 12, "lr": 1e-3, "clip_norm": 0.5}
+    options["trackers"] = ["tensorboard"]  # which end with the steps, and the processes with the report
     config = write_config(tmp_path, 0.0, captioning, shard=shard, **options)
     one, two = tmp_path / "one", tmp_path / "two"
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)

@@ -9,6 +9,7 @@ from jsonargparse import Namespace
 
 from closegap.cli.arguments import VerbHelp, free_folder
 from closegap.cli.console import Bars, say
+from closegap.distributed import leave
 from closegap.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.report.compare import Result, compare
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str]) -> None:
         config.pop("resume")
         free_folder(folder, CONFIG, f"go on with `closegap train --resume {folder}`, or choose another --out")
     train_run(config, folder)
+    leave()
 
 
 def train_run(config: Namespace, folder: Path, title: str = "training") -> None:

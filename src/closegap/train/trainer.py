@@ -102,8 +102,8 @@ class Trainer:
             self._validate(0)
         self._steps()
         self.accelerator.wait_for_everyone()
-        if self.training.trackers:
-            self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:  # `end_training` would part processes that are still needed
+            tracker.finish()
 
     def validation_embeddings(self) -> tuple[EmbeddingSet, EmbeddingSet]:
         """The validation split before the first step and with the checkpoint that the run is judged by.
