@@ -22,6 +22,7 @@ def _weights(folder: Path) -> Mapping[str, Tensor]:
     return {name: tensor for tensors in found for name, tensor in tensors.items()}
 
 
+_TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
 _DECODER: Mapping[str, Any] = {
     "decoder": {
         "class_path": "closegap.caption.PrefixDecoder",
@@ -46,10 +47,9 @@ def test_two_processes_train_the_same_model_as_one(
     options["trackers"] = ["tensorboard"]  # which end with the steps, and the processes with the report
     config = write_config(tmp_path, 0.0, captioning, shard=shard, **options)
     one, two = tmp_path / "one", tmp_path / "two"
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
     processes = [
         start("-m", "closegap", "train", "--config", config, "--out", one),
-        start(*launcher, "-m", "closegap", "train", "--config", config, "--out", two),
+        start(*_TWO, "-m", "closegap", "train", "--config", config, "--out", two),
     ]
     for process in processes:
         finish(process)
@@ -73,3 +73,14 @@ def _assert_close(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, atol=2e-4, rtol=2e-3)
+
+
+def test_two_processes_train_the_same_decoder_on_a_frozen_model(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("aligned", "one", "two")}
+    config = write_config(tmp_path, 0.0, steps=4, batch_size=4)
+    finish(start("-m", "closegap", "train", "--config", config, "--out", folders["aligned"]))
+    on_it = {**_DECODER, "model_from": str(folders["aligned"])}
+    config = write_config(tmp_path, 0.0, on_it, steps=12, batch_size=4, lr=1e-3, select="log_likelihood")
+    for launcher, name in (((), "one"), (_TWO, "two")):
+        finish(start(*launcher, "-m", "closegap", "train", "--config", config, "--out", folders[name]))
+    _assert_close(_weights(folders["two"]), _weights(folders["one"]))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 
 from closegap.caption import CaptionTokenizer
 from closegap.caption.captioner import Captioner
@@ -34,7 +35,7 @@ def build_objective(
     device: torch.device,
     progress: Progress | None = None,
 ) -> tuple[Objective, CaptionTokenizer | None]:
-    """The objective, and the captions' tokenizer where the run has a decoder.
+    """The objective, and the captions' tokenizer where the run has a decoder. Processes call this together.
 
     Args:
         run: the run; its model is on `device`.
@@ -58,13 +59,14 @@ def build_objective(
     check_modalities(captioning, run.model)
     if captioning.model_from is not None:
         load_model(_aligned(captioning.model_from, folder), run.model)
-    if (folder / TOKENIZER).is_dir():
-        tokenizer = CaptionTokenizer.load(str(folder / TOKENIZER), captioning.max_tokens)
-    else:
-        tokenizer = captioning.new_tokenizer(captions_of(train, captioning.text))
     splits = (train, validation)
+    with PartialState().main_process_first():  # the others find on disk what it fetched and computed
+        if (folder / TOKENIZER).is_dir():
+            tokenizer = CaptionTokenizer.load(str(folder / TOKENIZER), captioning.max_tokens)
+        else:
+            tokenizer = captioning.new_tokenizer(captions_of(train, captioning.text))
+        decoder, tokens = new_decoder(run, tokenizer, splits, cache, device, progress)
     written = [caption_views(split, captioning.text, tokenizer) for split in splits]
-    decoder, tokens = new_decoder(run, tokenizer, splits, cache, device, progress)
     captioner = Captioner(decoder, captioning.noise).to(device)
     if not captioning.frozen:
         alignment = Alignment(run, train, validation)

@@ -130,10 +130,9 @@ class Trainer:
         self.model.fit({name: views.items for name, views in self.train_split.views.items()})
         self.model.to(device)
         self.run.loss.to(device)
-        with self.accelerator.main_process_first():
-            self.objective, self.tokenizer = build_objective(
-                self.run, self.folder, self.train_split, self.validation_split, cache, device, self.watcher.features
-            )
+        self.objective, self.tokenizer = build_objective(
+            self.run, self.folder, self.train_split, self.validation_split, cache, device, self.watcher.features
+        )
         processes, batch_size = self.accelerator.num_processes, self.training.batch_size
         whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.run.seed, world_size=processes)
         self.steps_per_epoch = whole.steps_per_epoch
