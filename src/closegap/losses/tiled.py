@@ -18,7 +18,7 @@ from closegap.losses.kernels import kernels_apply
 from closegap.losses.precision import full_precision_unless
 from closegap.losses.processes import Processes, processes
 from closegap.losses.rows import counted, negative_pairs
-from closegap.losses.tiles import LOG2_E, LOWEST, tiles_of
+from closegap.losses.tiles import LOG2_E, LogSums, tiles_of
 from closegap.types import Groups
 
 TILED_ABOVE = 1024
@@ -94,16 +94,11 @@ class _Margins(torch.autograd.Function):
         tile: int | None,
     ) -> Float[Tensor, "2 n"]:
         tiling, form = tiles_of(a, b, groups, processes, tile)
-        highest = scale.new_full((2, len(a)), LOWEST)
-        total = torch.zeros_like(highest)
+        alpha = scale.item()  # once: a GPU would be waited for at every tile
+        running = LogSums(len(a), scale)
         for place in tiling.all():
-            parts = form.sums(place, scale.item())
-            for side, (lines, (peaks, sums)) in enumerate(zip(place, parts, strict=True)):
-                risen = torch.maximum(highest[side, lines], peaks)
-                total[side, lines].mul_((highest[side, lines] - risen).exp2_()).add_(sums * (peaks - risen).exp2_())
-                highest[side, lines] = risen
-        over_all = processes.max(highest)
-        sums = over_all + processes.sum(total * (highest - over_all).exp2_()).log2()
+            running.add(place, *form.sums(place, alpha))
+        sums = running.over(processes)
         ctx.save_for_backward(a, b, scale, groups, sums)
         ctx.processes, ctx.tile = processes, tile
         return sums - scale * _true_pairs(a, b)
@@ -113,12 +108,13 @@ class _Margins(torch.autograd.Function):
     def backward(ctx: Any, gradient: Float[Tensor, "2 n"]) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
         a, b, scale, groups, sums = ctx.saved_tensors
         tiling, form = tiles_of(a, b, groups, ctx.processes, ctx.tile)
+        alpha = scale.item()
         of_positives = -gradient.sum(0)  # every process has all of these, and its part of the tiles
         of_sums = gradient * ctx.processes.size
         gradient_a, gradient_b = b * of_positives[:, None], a * of_positives[:, None]
         with torch.autocast(a.device.type, enabled=False):  # also for a caller whose autocast spans its backward pass
             for rows, columns in tiling.all():
-                weights = form.weights((rows, columns), scale.item(), sums, of_sums)
+                weights = form.weights((rows, columns), alpha, sums, of_sums)
                 form.add_product(gradient_a[rows], weights, b[columns])
                 form.add_product(gradient_b[columns], weights.T, a[rows])
             of_scale = _true_pairs(a, gradient_a).sum()

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
 from closegap.losses.processes import Processes, processes
-from closegap.losses.tiles import LOWEST, Tiling
+from closegap.losses.tiles import LOG2_E, LOWEST, LogSums, Sums, Tiling
 from closegap.types import Groups
 
 Logits = Callable[..., Float[Tensor, "r c"]]
@@ -60,18 +60,12 @@ class _LogSums(torch.autograd.Function):
         *inputs: Float[Tensor, "..."],
     ) -> Float[Tensor, "2 n"]:
         ctx.logits, ctx.tiling, ctx.counts = logits, Tiling(len(groups), side, processes), (queries, gallery)
-        highest = inputs[0].new_full((2, len(groups)), LOWEST)
-        total = torch.zeros_like(highest)
+        running = LogSums(len(groups), inputs[0])
         for rows, columns in ctx.tiling.all():
-            values = logits(*_parts(inputs, rows, columns, *ctx.counts))
-            values.masked_fill_(groups[rows, None] == groups[None, columns], LOWEST)
-            for of, lines, along in ((0, rows, 1), (1, columns, 0)):
-                risen = torch.maximum(highest[of, lines], values.amax(along))
-                sums = (values - risen.unsqueeze(along)).exp_().sum(along)
-                total[of, lines].mul_((highest[of, lines] - risen).exp_()).add_(sums)
-                highest[of, lines] = risen
-        over_all = processes.max(highest)
-        sums = over_all + processes.sum(total * (highest - over_all).exp_()).log()
+            exponents = logits(*_parts(inputs, rows, columns, *ctx.counts)).mul_(LOG2_E)
+            exponents.masked_fill_(groups[rows, None] == groups[None, columns], -torch.inf)
+            running.add((rows, columns), _sums(exponents, 1), _sums(exponents, 0))
+        sums = running.over(processes) / LOG2_E
         ctx.save_for_backward(groups, sums, *inputs)
         return sums
 
@@ -93,6 +87,11 @@ class _LogSums(torch.autograd.Function):
                 for total, part in zip(_parts(gradients, rows, columns, *ctx.counts), found, strict=True):
                     total += part
         return *(None for _ in range(6)), *gradients
+
+
+def _sums(exponents: Float[Tensor, "r c"], along: int) -> Sums:
+    peaks = exponents.amax(along).clamp_(min=LOWEST)
+    return peaks, (exponents - peaks.unsqueeze(along)).exp2_().sum(along)
 
 
 def _parts(inputs: Sequence[Tensor], rows: slice, columns: slice, queries: int, gallery: int) -> list[Tensor]:

@@ -49,7 +49,8 @@ def tiled_pair_sigmoid(
     scale = torch.as_tensor(1 / temperature, dtype=a.dtype, device=a.device)
     biases = torch.as_tensor(bias, dtype=a.dtype, device=a.device).expand(len(a))
     positives = -logsigmoid((a * b).sum(1) * scale + biases)
-    negatives = sum_over_negatives(a, b, scale, torch.zeros_like(biases), biases, groups, _softplus, tile)
+    nothing = torch.zeros_like(biases)
+    negatives: Tensor = _SumOverNegatives.apply(a, b, scale, nothing, biases, groups, _softplus, processes(), tile)
     return (positives.sum() + negatives) / max(len(a), 1)
 
 
@@ -75,26 +76,16 @@ def tiled_cross_uniformity(
     if pairs == 0:
         return a[:0].sum() + b[:0].sum()
     of_rows, of_columns = (-2 * rows.square().sum(1) for rows in (a, b))
-    return sum_over_negatives(a, b, a.new_tensor(4.0), of_rows, of_columns, groups, _exp, tile).log() - log(pairs)
-
-
-def sum_over_negatives(
-    a: Float[Tensor, "n d"],
-    b: Float[Tensor, "n d"],
-    scale: Float[Tensor, ""],
-    of_rows: Float[Tensor, "n"],
-    of_columns: Float[Tensor, "n"],
-    groups: Groups | None,
-    term: PairTerm,
-    tile: int | None = None,
-) -> Float[Tensor, ""]:
-    """Sum over i != j, of different groups, of a term of the logits scale * a_i . b_j + of_rows_i + of_columns_j."""
-    total: Tensor = _SumOverNegatives.apply(a, b, scale, of_rows, of_columns, groups, term, processes(), tile)
-    return total
+    scale = a.new_tensor(4.0)
+    total: Tensor = _SumOverNegatives.apply(a, b, scale, of_rows, of_columns, groups, _exp, processes(), tile)
+    return total.log() - log(pairs)
 
 
 class _SumOverNegatives(torch.autograd.Function):
-    """The sum, with all gradients taken in the same pass."""
+    """Sum over i != j, of different groups, of a term of the logits scale * a_i . b_j + of_rows_i + of_columns_j.
+
+    All gradients are taken in the same pass.
+    """
 
     @staticmethod
     def forward(

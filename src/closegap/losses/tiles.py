@@ -47,6 +47,27 @@ class Tiling:
         return islice(tiles, self.processes.rank, None, self.processes.size)
 
 
+class LogSums:
+    """Running log2-sum-exp2 of every row and every column of an n x n matrix, given tile by tile."""
+
+    def __init__(self, n: int, like: Tensor) -> None:
+        self._highest = like.new_full((2, n), LOWEST)
+        self._total = like.new_zeros(2, n)
+
+    def add(self, tile: Tile, of_rows: Sums, of_columns: Sums) -> None:
+        """Count a tile in."""
+        for side, (lines, (peaks, sums)) in enumerate(zip(tile, (of_rows, of_columns), strict=True)):
+            highest, total = self._highest[side, lines], self._total[side, lines]
+            risen = torch.maximum(highest, peaks)
+            total.mul_((highest - risen).exp2_()).add_(sums * (peaks - risen).exp2_())
+            highest.copy_(risen)
+
+    def over(self, processes: Processes) -> Float[Tensor, "2 n"]:
+        """Of all processes' tiles."""
+        highest = processes.max(self._highest)
+        return highest + processes.sum(self._total * (self._highest - highest).exp2_()).log2()
+
+
 class TileForm(Protocol):
     """How tiles of a product of rows are computed. What a method returns may be overwritten by the next call.
 
@@ -114,10 +135,7 @@ class TorchTiles:
         self, tile: Tile, exponents: Float[Tensor, "n"]
     ) -> tuple[Float[Tensor, "r c"], Float[Tensor, "r"], Float[Tensor, "c"]]:
         """See `TileForm.potentials`."""
-        rows, columns = tile
-        potentials = self._buffer(0, tile)
-        torch.addmm(exponents[columns], self._a[rows], self._b[columns].T, alpha=4 * LOG2_E, out=potentials)
-        self._exclude(tile, potentials.add_(exponents[rows, None]).exp2_(), 0.0)
+        potentials = self.logits(tile, 4 * LOG2_E, exponents, exponents)[0].exp2_()
         return potentials, potentials.sum(1), potentials.sum(0)
 
     def logits(

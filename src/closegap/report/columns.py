@@ -11,7 +11,8 @@ Differences: TypeAlias = Mapping[str, Mapping[str, Estimate]]
 """Arm name to metric name to the paired difference from the baseline arm."""
 
 _KEY = re.compile(
-    r"gap|gap_floor|cos_(true_pairs|null|corrected)|[^/]+_to_[^/]+/R@(1|5|10)|mixed/(R@10|own_modality_share|ndcg@10)|mixed_balanced/R@10|v_measure"
+    r"gap|gap_floor|cos_(true_pairs|null|corrected)|[^/]+_to_[^/]+/R@(1|5|10)"
+    r"|mixed/(R@10|own_modality_share|ndcg@10)|mixed_balanced/R@10|v_measure"
     r"|bleu-4/.+|(rouge-l|cider|rouge-1|meteor|spice|bertscore|concept_f1)/.+|distinct_captions|mean_words"
 )
 _NEEDS_NULL = re.compile(r"gap(_floor|_debiased)?|cos_(true_pairs|corrected)")

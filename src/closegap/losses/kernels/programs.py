@@ -69,11 +69,11 @@ def sums_program(
     )
     exponents = tl.where(negative, products * scale, float("-inf"))
     peaks = tl.maximum(tl.max(exponents, 1), _LOWEST)
-    cells = column_block.to(tl.int64) * (stop_row - first_row) + rows - first_row
+    cells = _cells(column_block, rows, first_row, stop_row)
     tl.store(row_peaks + cells, peaks, rows < stop_row)
     tl.store(row_totals + cells, tl.sum(tl.exp2(exponents - peaks[:, None]), 1), rows < stop_row)
     peaks = tl.maximum(tl.max(exponents, 0), _LOWEST)
-    cells = row_block.to(tl.int64) * (stop_column - first_column) + columns - first_column
+    cells = _cells(row_block, columns, first_column, stop_column)
     tl.store(column_peaks + cells, peaks, columns < stop_column)
     tl.store(column_totals + cells, tl.sum(tl.exp2(exponents - peaks[None, :]), 0), columns < stop_column)
 
@@ -120,11 +120,17 @@ def potentials_program(
     others = tl.load(lengths + columns, columns < stop_column, 0.0)
     exponents = products * (4 * _LOG2_E) + own[:, None] + others[None, :]
     block = tl.where(negative, tl.exp2(exponents), 0.0)
-    cells = column_block.to(tl.int64) * (stop_row - first_row) + rows - first_row
+    cells = _cells(column_block, rows, first_row, stop_row)
     tl.store(row_totals + cells, tl.sum(block, 1), rows < stop_row)
-    cells = row_block.to(tl.int64) * (stop_column - first_column) + columns - first_column
+    cells = _cells(row_block, columns, first_column, stop_column)
     tl.store(column_totals + cells, tl.sum(block, 0), columns < stop_column)
     _store(potentials, block, rows, columns, first_row, stop_row, first_column, stop_column)
+
+
+@triton.jit
+def _cells(block, lines, first, stop):
+    """Where a block of the other side leaves a number for each of these lines."""
+    return block.to(tl.int64) * (stop - first) + lines - first
 
 
 @triton.jit
