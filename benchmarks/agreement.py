@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import start_processes
 from torch.nn.functional import normalize
 
+from closegap.batch import Batch
 from closegap.distributed import AllProcesses, gather_batch, rank, world_size
-from closegap.encoders.batch import Batch
 from closegap.losses import GapClosing, dividing_work, info_nce, true_pair_distance, uniformity
 from closegap.losses.tiled import tiled_info_nce, tiled_uniformity
-from closegap.train.cached_step import cached_step
-from closegap.train.step import contrastive_step
+from closegap.training.cached_step import cached_step
+from closegap.training.step import contrastive_step
 
 N, D, TILE = 150, 32, 64  # tiles that do not divide the batch
 MICRO_BATCH = 64

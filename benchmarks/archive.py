@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from measure import apart, measured, options, write
 
-from closegap.arrays import Source, embedding_set_from_arrays
-from closegap.report.audit import audit
+from closegap.embeddings import Source, embedding_set_from_arrays
+from closegap.evaluation.audit import audit
 
 BLOCK = 50_000
 CONCEPTS, FAMILIES = 1000, 20

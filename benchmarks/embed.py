@@ -17,11 +17,11 @@ from inputs import write_images
 from measure import apart, measured, options, write
 
 from closegap.data import ImageFolder
-from closegap.train.embed_parts import embed_in_parts
-from closegap.train.log import Nobody
-from closegap.train.opened import open_run
-from closegap.train.run import build, parse_run, save_config
-from closegap.train.trainer import Trainer
+from closegap.infer.parts import embed_in_parts
+from closegap.runs.log import Nobody
+from closegap.runs.open import open_run
+from closegap.runs.run import build, parse_run, save_config
+from closegap.training.trainer import Trainer
 
 VIT = "vit_tiny_patch16_224"
 
@@ -30,9 +30,9 @@ def write_run(folder: Path, size: int) -> Path:
     """A run of one step on phantoms, with the tower."""
     vit = {"name": VIT, "weights": "random", "trained_blocks": "null", "size": str(size)}
     towers = {"image": ("TimmImageEncoder", vit), "report": ("SmallTextEncoder", {"dim": "16", "heads": "2"})}
-    words = ["--data", "closegap.data.Phantoms", "--data.cases", "48", "--data.size", "64"]
+    words = ["--data", "closegap.phantom.Phantoms", "--data.cases", "48", "--data.size", "64"]
     for name, (tower, arguments) in towers.items():
-        words += [f"--model.encoders.{name}", f"closegap.encoders.{tower}"]
+        words += [f"--model.encoders.{name}", f"closegap.models.{tower}"]
         words += [word for key, value in arguments.items() for word in (f"--model.encoders.{name}.{key}", value)]
     words += [
         "--train.steps",

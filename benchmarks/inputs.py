@@ -18,8 +18,9 @@ from measure import apart, measured, options, write
 from PIL import Image
 from torchvision.transforms import v2
 
-from closegap.data import Phantoms, load_image, pad_to_square
-from closegap.encoders.image_preparer import ImagePreparer
+from closegap.data import load_image, pad_to_square
+from closegap.models.towers.image_preparer import ImagePreparer
+from closegap.phantom import Phantoms
 
 
 def write_images(folder: Path, images: str, side: int, count: int) -> list[Path]:

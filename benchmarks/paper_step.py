@@ -15,11 +15,11 @@ from pathlib import Path
 from transformers import AutoTokenizer, BertConfig
 
 from closegap.cli.presets import preset
-from closegap.data import Phantoms
-from closegap.encoders.weights import locate
-from closegap.train.log import Nobody
-from closegap.train.run import build, parse_run
-from closegap.train.trainer import Trainer
+from closegap.models.weights import locate
+from closegap.phantom import Phantoms
+from closegap.runs.log import Nobody
+from closegap.runs.run import build, parse_run
+from closegap.training.trainer import Trainer
 
 
 def write_roco(folder: Path, cases: int = 8) -> None:

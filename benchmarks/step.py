@@ -17,13 +17,13 @@ from measure import apart, measured, options, write
 from open_clip_train.train import train_one_epoch
 from torch import Tensor, nn
 
-from closegap.encoders import Encoder, MultimodalModel
-from closegap.encoders.batch import Batch
+from closegap.batch import Batch
 from closegap.losses import GapClosing, InfoNCE
-from closegap.train import optim
-from closegap.train.cached_step import cached_step
-from closegap.train.config import Training
-from closegap.train.step import contrastive_step
+from closegap.models import Encoder, Model
+from closegap.runs.training import Training
+from closegap.training import optim
+from closegap.training.cached_step import cached_step
+from closegap.training.step import contrastive_step
 
 STEPS = 2
 VIT = "vit_tiny_patch16_224"
@@ -82,7 +82,7 @@ def _theirs(model: Any, images: Tensor, texts: Tensor) -> Any:
 
 def _ours(form: str, clip: Any, images: Tensor, texts: Tensor, micro_batch: int) -> Any:
     towers: dict[str, Encoder] = {"image": Tower(clip.visual, 192), "caption": Tower(clip.text, 192)}
-    model = MultimodalModel(towers, 192, head=lambda *_: nn.Identity())
+    model = Model(towers, 192, head=lambda *_: nn.Identity())
     loss = InfoNCE() if form == "closegap InfoNCE" else GapClosing()
     training = Training(lr=1e-4)
     optimizer = optim.optimizer(optim.alignment_parts(model, loss, training), training)

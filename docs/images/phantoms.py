@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from closegap.data.phantom import Phantoms
+from closegap.phantom import Phantoms
 
 SHOWN = {  # the first test case with each of these main findings, seen from there
     "pneumothorax": "pa",

@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from closegap.embedding_set import EmbeddingSet
-    from closegap.report.audit import audit
+    from closegap.embeddings.embedding_set import EmbeddingSet
+    from closegap.evaluation.audit import audit
 
     __version__: str
 
 __all__ = ["EmbeddingSet", "__version__", "audit"]
 
-_WHERE = {"EmbeddingSet": "closegap.embedding_set", "audit": "closegap.report.audit"}
+_WHERE = {"EmbeddingSet": "closegap.embeddings.embedding_set", "audit": "closegap.evaluation.audit"}
 
 
 def __getattr__(name: str) -> Any:

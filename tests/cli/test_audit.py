@@ -11,10 +11,10 @@ from torch.nn.functional import normalize
 
 import closegap
 from closegap.cli.main import main
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, UsageError
+from closegap.evaluation.audit import audit_arms
 from closegap.posthoc import Shift, standard_arms
-from closegap.report.audit import audit_arms
 
 N, WIDTH = 30, 6
 

@@ -187,8 +187,8 @@ def test_what_cannot_be_captioned_is_refused(cli: Cli, runs: Path, studied: Path
             "captioning.decoder: closegap.caption.PrefixDecoder takes no 'widht'; it takes features, tokenizer, name,",
         ),
         (
-            {"class_path": "closegap.encoders.MLPHead"},
-            "captioning.decoder: class_path 'closegap.encoders.MLPHead' is no CaptionDecoder",
+            {"class_path": "closegap.models.MLPHead"},
+            "captioning.decoder: class_path 'closegap.models.MLPHead' is no CaptionDecoder",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from closegap.cli.main import main
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.metrics.gap import modality_gap
 from closegap.posthoc import PostHoc, Shift
 

@@ -9,7 +9,7 @@ from tests.cli import tiny
 from tests.cli.tiny import Cli
 
 from closegap.data import Checks, load_cases
-from closegap.data.shards import Shards
+from closegap.data.readers.shards import Shards
 
 
 def _cases(folder: Path) -> list[tuple[str, str, str, Sequence[Any]]]:

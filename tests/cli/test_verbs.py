@@ -15,7 +15,7 @@ from tests.cli.tiny import Cli, Outcome
 from closegap.cli import demo, main
 from closegap.cli.main import VERBS
 from closegap.cli.presets import preset
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapWarning
 
 _METRICS = {

@@ -27,7 +27,7 @@ Cli = Callable[..., Outcome]
 
 
 def encoder(name: str, **arguments: Any) -> dict[str, Any]:
-    return {"class_path": f"closegap.encoders.{name}", "init_args": arguments}
+    return {"class_path": f"closegap.models.{name}", "init_args": arguments}
 
 
 IMAGE = encoder("SmallImageEncoder", size=32, widths=[8, 8, 16, 16], grid=1)
@@ -46,7 +46,7 @@ def config(data: Mapping[str, Any], image: str = "image", **keys: Any) -> dict[s
 
 
 def phantoms(cases: int = 60, seed: int = 0) -> dict[str, Any]:
-    return {"class_path": "closegap.data.Phantoms", "init_args": {"cases": cases, "size": 32, "seed": seed}}
+    return {"class_path": "closegap.phantom.Phantoms", "init_args": {"cases": cases, "size": 32, "seed": seed}}
 
 
 def manifest(folder: Path) -> dict[str, Any]:

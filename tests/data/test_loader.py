@@ -9,13 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from closegap.batch import Batch, Features
 from closegap.data import Case
 from closegap.data.loader import Draws, GlobalBatches, Preparer, Views, group_numbers, loader, take, views
-from closegap.encoders.batch import Batch, Features
-from closegap.encoders.concepts import ConceptPreparer
-from closegap.encoders.image_preparer import ImagePreparer
-from closegap.encoders.small import WordPreparer
 from closegap.errors import DataError
+from closegap.models.towers.codes import CodePreparer
+from closegap.models.towers.image_preparer import ImagePreparer
+from closegap.models.towers.small import WordPreparer
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 4), st.integers(1, 4)).filter(lambda s: s[0] >= s[1] * s[2])
 
@@ -89,7 +89,7 @@ def _cases() -> list[Case]:
     return cases
 
 
-PREPARERS: Mapping[str, Preparer] = {"report": WordPreparer(1 << 20, 8), "concepts": ConceptPreparer(1 << 20)}
+PREPARERS: Mapping[str, Preparer] = {"report": WordPreparer(1 << 20, 8), "concepts": CodePreparer(1 << 20)}
 
 
 def _draws(seed: int = 0) -> Draws:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, UsageError
 from closegap.metrics.positives import Pairs, case_blocks, case_sums, rows_of
 

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from closegap.embedding_set import ROW_NUMBERED, EmbeddingSet
+from closegap.embeddings.embedding_set import ROW_NUMBERED, EmbeddingSet
 from closegap.errors import ClosegapWarning, DataError, UsageError
 from closegap.posthoc import Center, PostHoc, ProjectOut, Shift, standard_arms
 from closegap.posthoc.moments import covariance, mean

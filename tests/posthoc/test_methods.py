@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, UsageError
 from closegap.posthoc import Center, Placebo, PostHoc, Procrustes, ProjectOut, ReAlign, Shift, Whiten, standard_arms
 

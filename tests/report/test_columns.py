@@ -1,6 +1,6 @@
+from closegap.evaluation.metric import describe
+from closegap.evaluation.report import Arm, Estimate, Report
 from closegap.report.columns import best_arms, columns, key_columns, mark, withheld_note
-from closegap.report.metric import describe
-from closegap.report.report import Arm, Estimate, Report
 
 
 def report(**arms: dict[str, float]) -> Report:

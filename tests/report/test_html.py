@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from closegap.embedding_set import EmbeddingSet
-from closegap.report.arms import arms_section
-from closegap.report.curves import training_curves
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.evaluation.report import Arm, Estimate, Report, Skipped
+from closegap.evaluation.series import Series
 from closegap.report.figures import Section
-from closegap.report.frontier import Series, frontier
-from closegap.report.histograms import cosine_histograms
 from closegap.report.html import facts, render_html, script_json
-from closegap.report.maps import latent_map
-from closegap.report.queries import Shown, queries_section, top_hits
-from closegap.report.report import Arm, Estimate, Report, Skipped
+from closegap.report.sections.arms import arms_section
+from closegap.report.sections.curves import training_curves
+from closegap.report.sections.frontier import frontier
+from closegap.report.sections.histograms import cosine_histograms
+from closegap.report.sections.maps import latent_map
+from closegap.report.sections.queries import Shown, queries_section, top_hits
 
 MakeSet = Callable[..., EmbeddingSet]
 EVIL = """</script><script>alert(1)</script><img src="https://example.org/x" onerror='alert(2)'>"&amp;<!--"""

@@ -1,6 +1,6 @@
 from rich.console import Console
 
-from closegap.report.report import Arm, Estimate, Report, Skipped
+from closegap.evaluation.report import Arm, Estimate, Report, Skipped
 from closegap.report.table import markdown_table, terminal_tables
 
 

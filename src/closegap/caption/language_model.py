@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from closegap.caption.tokenizer import CaptionTokenizer
-from closegap.encoders.weights import locate
 from closegap.errors import ClosegapError, UsageError
+from closegap.models.weights import locate
 
 Architecture = Literal["gpt2", "bert"]
 

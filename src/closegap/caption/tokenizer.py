@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from closegap.encoders.weights import locate
 from closegap.errors import ClosegapError, UsageError
+from closegap.models.weights import locate
 
 PADDING = -1
 """What stands in a row of tokens after its end."""

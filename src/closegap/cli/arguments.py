@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from closegap.errors import UsageError
-from closegap.train.parse_messages import parse_message
+from closegap.runs.messages import parse_message
 
 
 class VerbHelp(RawDescriptionHelpFormatter, DefaultHelpFormatter):

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from closegap.arrays import Source, embedding_set_from_arrays
 from closegap.cli.arguments import parse, verb_parser
 from closegap.cli.console import Bars, console
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.results import print_tables
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings import ArrayFile, embedding_set_from_arrays
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
-from closegap.report.audit import audit_arms
+from closegap.evaluation.audit import audit_arms
 from closegap.report.audit_page import audit_verdict, write_audit
 
 _DESCRIPTION = """Audit embeddings: do they have a modality gap, does it hurt, what would closing it be worth? Row i of
@@ -89,11 +89,11 @@ def _judged(given: Namespace) -> tuple[EmbeddingSet, list[str]]:
     if not _is_set(given.files):
         names = None if given.names is None else given.names.split(",")
         return embedding_set_from_arrays(
-            [Source.parse(file) for file in given.files],
+            [ArrayFile.parse(file) for file in given.files],
             names,
             ids=_source(given.ids),
             groups=_source(given.groups),
-            labels=[Source.parse(file) for file in given.labels],
+            labels=[ArrayFile.parse(file) for file in given.labels],
             relevance=_source(given.relevance),
         )
     described = [option for option in _OF_ARRAYS if given[option]]
@@ -111,7 +111,7 @@ def _trained_on(files: Sequence[str], embeddings: EmbeddingSet) -> EmbeddingSet:
                 f"--train: {len(files)} arrays, expected {len(embeddings.modalities)}, one for each of "
                 f"{', '.join(embeddings.modalities)} in this order"
             )
-        train = embedding_set_from_arrays([Source.parse(file) for file in files], embeddings.modalities)[0]
+        train = embedding_set_from_arrays([ArrayFile.parse(file) for file in files], embeddings.modalities)[0]
     if train.modalities != embeddings.modalities:
         raise UsageError(
             f"--train: modalities {', '.join(train.modalities)}, expected {', '.join(embeddings.modalities)}"
@@ -119,8 +119,8 @@ def _trained_on(files: Sequence[str], embeddings: EmbeddingSet) -> EmbeddingSet:
     return train
 
 
-def _source(text: str | None) -> Source | None:
-    return None if text is None else Source.parse(text)
+def _source(text: str | None) -> ArrayFile | None:
+    return None if text is None else ArrayFile.parse(text)
 
 
 def _is_set(files: Sequence[str]) -> bool:

@@ -6,15 +6,15 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from closegap.caption import Generation
+from closegap.caption.predictions import write_predictions
 from closegap.cli.arguments import free_folder, parse_with_overrides, verb_parser
 from closegap.cli.captioned import Chosen, Scoring, Written, caption_runs, compared, write_page
 from closegap.cli.console import say
 from closegap.cli.results import print_tables
 from closegap.data import Case
-from closegap.data.pictures import folder_cases, listed_cases
+from closegap.data.readers.pictures import folder_cases, listed_cases
 from closegap.errors import DataError, UsageError
-from closegap.report.predictions import write_predictions
-from closegap.train.captions import CaptionWriter
+from closegap.training.captions import CaptionWriter
 
 TABLE = "captions.csv"
 

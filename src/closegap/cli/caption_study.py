@@ -10,7 +10,7 @@ from closegap.cli.caption import split_cases, write_captions
 from closegap.cli.captioned import Scoring, caption_runs, compared, write_page
 from closegap.cli.train import slug, train_all
 from closegap.errors import UsageError
-from closegap.train.run import CONFIG, parse_run, read_config
+from closegap.runs.run import CONFIG, parse_run, read_config
 
 
 def caption_study(

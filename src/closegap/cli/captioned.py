@@ -8,16 +8,16 @@ from PIL import Image
 from torch import Tensor
 
 from closegap.caption import Generation
+from closegap.caption.card import caption_card
+from closegap.caption.page import write_captions_report
 from closegap.cli.console import Bars
 from closegap.data import Case, load_image
 from closegap.errors import UsageError
+from closegap.evaluation.card import Card
+from closegap.evaluation.compare import Comparison, compare_cards
 from closegap.metrics.captions.baselines import most_frequent_caption, nearest_training_captions
 from closegap.metrics.captions.lexicon import Lexicon, learned_lexicon
-from closegap.report.caption_page import write_captions_report
-from closegap.report.captions import caption_card
-from closegap.report.card import Card
-from closegap.report.compare import Comparison, compare_cards
-from closegap.train.captions import CaptionWriter
+from closegap.training.captions import CaptionWriter
 
 NEAREST, FREQUENT = "nearest training caption", "most frequent training caption"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import Bars, say
 from closegap.data import ImageFolder
-from closegap.encoders.image_preparer import ImagePreparer
 from closegap.errors import UsageError
-from closegap.train.embed_parts import embed_in_parts
-from closegap.train.embed_ray import on_ray
-from closegap.train.opened import OpenedRun, open_run
+from closegap.infer.parts import embed_in_parts
+from closegap.infer.ray import on_ray
+from closegap.models.towers.image_preparer import ImagePreparer
+from closegap.runs.open import OpenedRun, open_run
 
 _DESCRIPTION = """Embed a split, or a folder of images, with a trained run. Writes FILE.safetensors (one array per
 modality, presence masks) and FILE.parquet beside it (ids, groups, labels, concepts). Works in parts, kept in

@@ -11,9 +11,9 @@ from closegap.cli.console import say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.results import METRICS_HELP, Metrics, judge_runs, measured, print_tables
 from closegap.errors import UsageError
-from closegap.report.compare import Comparison
-from closegap.report.report import Arm, Report
-from closegap.train.run import read_config
+from closegap.evaluation.compare import Comparison
+from closegap.evaluation.report import Arm, Report
+from closegap.runs.run import read_config
 
 _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
 gallery, 95% intervals by group; of a run with a decoder also the captions it writes, beside two baselines. Writes a

@@ -7,10 +7,10 @@ from jsonargparse import Namespace
 
 from closegap.cli.arguments import parse, verb_parser
 from closegap.cli.console import console
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import UsageError
 from closegap.posthoc import PostHoc, standard_arms
-from closegap.report.unit_norm import unit_norm
 
 _DESCRIPTION = """Close the gap after training. A method is fitted on train embeddings, kept in one file and applied to
 other embeddings; applying it to rows that it was fitted on is refused unless --in-sample allows it.

@@ -7,15 +7,15 @@ from typing import Literal, TypeAlias
 
 from closegap.cli.console import Bars, console
 from closegap.errors import UsageError
+from closegap.evaluation.compare import Comparison, Result, compare
+from closegap.evaluation.measures import EXTENTS
+from closegap.evaluation.posthoc_arms import posthoc_results
+from closegap.evaluation.splits import Evaluated, evaluate_splits
 from closegap.posthoc import PostHoc
-from closegap.report.compare import Comparison, Result, compare
-from closegap.report.measures import EXTENTS
 from closegap.report.page import write_comparison
-from closegap.report.posthoc_arms import posthoc_results
 from closegap.report.table import terminal_tables
-from closegap.train.evaluate import Evaluated, evaluate_splits
-from closegap.train.log import read_metrics
-from closegap.train.run import CONFIG, read_config
+from closegap.runs.log import read_metrics
+from closegap.runs.run import CONFIG, read_config
 
 Metrics: TypeAlias = Literal["quick", "tasks", "all"]
 METRICS_HELP = "quick: gap and retrieval; tasks: mixed search and grouping too; all: probes, geometry, hubness too"

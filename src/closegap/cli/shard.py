@@ -10,9 +10,9 @@ import numpy as np
 from closegap.cli.arguments import verb_parser
 from closegap.cli.console import Bars, say
 from closegap.data import Checks, Source, load_cases
-from closegap.data.shards import write_shards
+from closegap.data.readers.shards import write_shards
 from closegap.errors import UsageError
-from closegap.train.run import parse_run
+from closegap.runs.run import parse_run
 
 _OF_TRAINING = ("model", "loss", "captioning", "train", "arm")  # keys of a run's config that shards do not depend on
 

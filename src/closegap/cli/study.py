@@ -15,7 +15,7 @@ from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
 from closegap.cli.train import slug, train_all
 from closegap.errors import UsageError
 from closegap.posthoc import PostHoc
-from closegap.train.run import parse_run
+from closegap.runs.run import parse_run
 
 _DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
 the config; the first is the baseline. Three arms come with closegap: CLIP with a learnable temperature, CLIP with a

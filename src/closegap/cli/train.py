@@ -10,14 +10,14 @@ from jsonargparse import Namespace
 from closegap.cli.arguments import VerbHelp, free_folder
 from closegap.cli.console import Bars, say
 from closegap.distributed import leave
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
-from closegap.report.compare import Result, compare
-from closegap.report.measures import QUICK
+from closegap.evaluation.compare import Result, compare
+from closegap.evaluation.measures import QUICK
 from closegap.report.page import write_comparison
-from closegap.train.log import read_metrics
-from closegap.train.run import CONFIG, build, parse_run, read_config, run_parser, save_config
-from closegap.train.trainer import Trainer
+from closegap.runs.log import read_metrics
+from closegap.runs.run import CONFIG, build, parse_run, read_config, run_parser, save_config
+from closegap.training.trainer import Trainer
 
 _DESCRIPTION = """Train a run.
 

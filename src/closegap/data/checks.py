@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from closegap.data.embedded_image import EmbeddedImage
+from closegap.data.case import BrokenRow, Case, Source
 from closegap.data.image_checks import Progress, check_images
-from closegap.data.sample import BrokenRow, Case, Source
+from closegap.data.readers.embedded_image import EmbeddedImage
 from closegap.errors import DataError, UsageError
 from closegap.files import whole_file
 

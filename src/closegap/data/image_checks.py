@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from closegap.data.embedded_image import EmbeddedImage
-from closegap.data.image import decode_image
+from closegap.data.readers.embedded_image import EmbeddedImage
 from closegap.errors import DataError
 from closegap.files import digest
+from closegap.kinds.decoding import decode_image
 
 Progress = Callable[[int, int], None]
 """Called with how many are done and how many there are."""

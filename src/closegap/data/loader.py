@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from closegap.data.sample import Case
-from closegap.encoders.batch import Batch, Features
+from closegap.batch import Batch, Features
+from closegap.data.case import Case
 from closegap.errors import ClosegapError, DataError
 
 _BLOCKS = 32  # in a window: so many places are read at once, and a case meets others from so many

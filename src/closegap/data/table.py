@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from closegap.data.sample import BrokenRow
+from closegap.data.case import BrokenRow
 from closegap.errors import DataError
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}

@@ -1,6 +1,6 @@
 """The modality that stays where it is while the others are carried to it."""
 
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
 from closegap.posthoc.anchor import anchor_of
 from closegap.posthoc.base import PostHoc

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from closegap.embedding_set import ROW_NUMBERED, EmbeddingSet
+from closegap.embeddings.embedding_set import ROW_NUMBERED, EmbeddingSet
 
 
 @dataclass(frozen=True)

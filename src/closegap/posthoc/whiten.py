@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, UsageError
 from closegap.posthoc.base import PostHoc
 from closegap.posthoc.moments import covariance, mean

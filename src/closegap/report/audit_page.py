@@ -6,15 +6,15 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from closegap.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.evaluation.audit import Audit
+from closegap.evaluation.metric import describe
 from closegap.files import write_text
-from closegap.report.arms import arms_section
-from closegap.report.audit import Audit
-from closegap.report.frontier import frontier
-from closegap.report.histograms import cosine_histograms
 from closegap.report.html import render_html
-from closegap.report.maps import latent_map
-from closegap.report.metric import describe
+from closegap.report.sections.arms import arms_section
+from closegap.report.sections.frontier import frontier
+from closegap.report.sections.histograms import cosine_histograms
+from closegap.report.sections.maps import latent_map
 from closegap.report.verdict import verdict
 
 _TSNE_ARMS = 3  # a second or two each

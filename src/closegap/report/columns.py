@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from closegap.report.metric import Metric, describe
-from closegap.report.report import Arm, Estimate, Report
+from closegap.evaluation.metric import Metric, describe
+from closegap.evaluation.report import Arm, Estimate, Report
 
 Differences: TypeAlias = Mapping[str, Mapping[str, Estimate]]
 """Arm name to metric name to the paired difference from the baseline arm."""

@@ -14,8 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from closegap.evaluation.report import Report
 from closegap.report.figures import Section
-from closegap.report.report import Report
 
 
 def render_html(

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from closegap.data import Case
+from closegap.evaluation.compare import Comparison
+from closegap.evaluation.series import Series
 from closegap.files import write_text
-from closegap.report.arms import arms_section
-from closegap.report.compare import Comparison
-from closegap.report.curves import training_curves
-from closegap.report.frontier import Series, frontier
-from closegap.report.histograms import cosine_histograms
 from closegap.report.html import render_html
-from closegap.report.maps import latent_map
-from closegap.report.queries import queries_section, top_hits
+from closegap.report.sections.arms import arms_section
+from closegap.report.sections.curves import training_curves
+from closegap.report.sections.frontier import frontier
+from closegap.report.sections.histograms import cosine_histograms
+from closegap.report.sections.maps import latent_map
+from closegap.report.sections.queries import queries_section, top_hits
 from closegap.report.shown import hover_texts, shown_items
 from closegap.report.verdict import verdict
 

@@ -7,8 +7,8 @@ from typing import Any
 from PIL import Image
 
 from closegap.data import Case, ImageSource, load_image
-from closegap.embedding_set import EmbeddingSet
-from closegap.report.queries import Shown
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.report.sections.queries import Shown
 
 _THUMBNAIL = 224
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from closegap.report.compare import Comparison
-from closegap.report.metric import Metric, describe
-from closegap.report.report import Arm, Estimate
+from closegap.evaluation.compare import Comparison
+from closegap.evaluation.metric import Metric, describe
+from closegap.evaluation.report import Arm, Estimate
 
 
 def verdict(comparison: Comparison, subject_name: str) -> str:

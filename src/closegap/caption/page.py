@@ -1,0 +1,85 @@
+"""The page of captioners: verdict, table of arms, images with what is said of them."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from PIL import Image
+
+from closegap.caption.examples import captioned_images, captioned_section
+from closegap.evaluation.compare import Comparison
+from closegap.evaluation.metric import describe
+from closegap.evaluation.report import Report
+from closegap.files import write_text
+from closegap.report.html import render_html
+from closegap.report.sections.arms import arms_section
+from closegap.report.verdict import sentence
+
+_WARNING = "Generated captions name findings that are not in the image, and leave out others that are."
+_TOLD = ("rouge-1/", "cider/", "concept_f1/reference_text/")
+
+
+def write_captions_report(
+    folder: Path,
+    ids: Sequence[str],
+    generated: Mapping[str, Sequence[str]],
+    image: Callable[[int], Image.Image],
+    *,
+    references: Sequence[Sequence[str]] = (),
+    comparison: Comparison | None = None,
+    baselines: Collection[str] = (),
+    title: str = "Generated captions",
+    shown: int = 50,
+    seed: int = 0,
+) -> Path:
+    """Write report.html into `folder`, and report.json where there is a comparison; neither where a page fails.
+
+    Args:
+        folder: created if needed.
+        ids: of the images.
+        generated: captioner to its caption of each image, baselines included.
+        image: the picture of an image, by number; asked for those that are shown.
+        references: the true captions of each image; empty where there are none.
+        comparison: of the captioners' cards (`caption_card`, `compare_cards`).
+        baselines: which of the captioners know no language; the verdict is on the last of the others.
+        title: of the page.
+        shown: how many images, drawn at random.
+        seed: of the draw.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UsageError: captions or references that do not pair with the ids.
+    """
+    cases = captioned_images(ids, generated, image, references, shown=shown, seed=seed)
+    report = Report([], data={"images": len(ids)}) if comparison is None else comparison.report
+    subject = ([arm for arm in generated if arm not in baselines] or list(generated))[-1]
+    sections = [captioned_section(cases, subject)]
+    if comparison is not None:
+        table = arms_section(report, baseline=comparison.baseline, differences=comparison.differences)
+        sections = [replace(table, lead="Every arm captioned the same images."), *sections]
+    text = render_html(
+        # Where the runs lie is for report.json.
+        replace(report, data={name: value for name, value in report.data.items() if name != "runs"}),
+        sections,
+        title=title,
+        verdict=f"{len(ids)} images were captioned." if comparison is None else caption_verdict(comparison, subject),
+        made=date.today(),
+        version=version("closegap"),
+        warnings=[_WARNING],
+    )
+    if comparison is not None:
+        report.save(folder / "report.json")
+    page = folder / "report.html"
+    write_text(page, text)
+    return page
+
+
+def caption_verdict(comparison: Comparison, subject_name: str) -> str:
+    """ROUGE-1, CIDEr and concept F1 of an arm, where they were computed, against the baseline."""
+    subject = next(arm for arm in comparison.report.arms if arm.name == subject_name)
+    names = [name for start in _TOLD for name in subject.metrics if name.startswith(start)]
+    return sentence(comparison, subject.name, [describe(name) for name in names])

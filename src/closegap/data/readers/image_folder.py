@@ -1,0 +1,57 @@
+"""A folder of images and nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from closegap.data.case import Case, Row, Source
+from closegap.errors import DataError
+
+
+class ImageFolder(Source):
+    """Every image below a folder, a case each, named by its path in the folder.
+
+    Args:
+        root: the folder.
+        modality: name of the images' modality.
+        split: split of all cases.
+    """
+
+    def __init__(self, root: Path, modality: str = "image", split: str = "test") -> None:
+        self._root, self._modality, self._split = Path(root), modality, split
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The images' one."""
+        return (self._modality,)
+
+    def rows(self) -> Iterator[Row]:
+        """The images in the order of their paths; what has no image's suffix is not one.
+
+        Raises:
+            DataError: no such folder, or no image in it.
+        """
+        for file in image_files(self._root, deep=True):
+            name = file.relative_to(self._root).as_posix()
+            yield Case(name, self._split, name, {self._modality: (file,)})
+
+
+def image_files(folder: Path, *, deep: bool) -> list[Path]:
+    """The images in a folder, in the order of their paths; what has no image's suffix is not one.
+
+    Args:
+        folder: what else is in it is left alone.
+        deep: also in the folders below.
+
+    Raises:
+        DataError: no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; expected one with images")
+    known = Image.registered_extensions()
+    found = folder.rglob("*") if deep else folder.iterdir()
+    files = [file for file in sorted(found) if file.suffix.lower() in known and file.is_file()]
+    if not files:
+        raise DataError(f"{folder}: holds no image; expected files such as .png or .jpg")
+    return files

@@ -1,0 +1,225 @@
+"""Any data set, described by a table with one row per case."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from closegap.data.case import BrokenRow, Case, Row, Source
+from closegap.data.table import TableRow, table_columns, table_rows
+from closegap.errors import DataError, UsageError
+
+_SPLITS = {name: name for name in ("train", "validation", "test")} | dict.fromkeys(
+    ("val", "valid", "dev"), "validation"
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns hold a modality, and what they hold.
+
+    Args:
+        kind: "image" (paths, relative to the table), "text", "concepts" (a set in one cell), or "record" (numbers and
+            categories of the case).
+        columns: of an image or text, each a view of its own; of concepts, united. Cells may be lists.
+        separator: between the concepts of a cell.
+        numbers: columns of a record that hold numbers.
+        categories: columns of a record that hold anything else.
+
+    Raises:
+        UsageError: columns that do not go with the kind.
+    """
+
+    kind: Literal["image", "text", "concepts", "record"]
+    columns: list[str] = field(default_factory=list)
+    separator: str = ";"
+    numbers: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        given, other = (self.numbers + self.categories, self.columns)
+        expected = "numbers and categories"
+        if self.kind != "record":
+            given, other, expected = other, given, "columns"
+        if other or not given:
+            raise UsageError(f"a modality of kind {self.kind} is described by {expected}, and by nothing else")
+
+    @property
+    def all(self) -> list[str]:
+        """Every column that is named."""
+        return [*self.columns, *self.numbers, *self.categories]
+
+
+class Manifest(Source):
+    """A table (CSV, TSV, JSONL, Parquet) with one row per case, or several that are views of one case.
+
+    A blank cell, or one in `blanks`, says that its value is missing; a case whose cells of a modality are all blank
+    lacks the modality.
+
+    Args:
+        path: the table.
+        modalities: modality name to the columns that hold it.
+        id: the column of unique ids.
+        split: the column of splits: train, validation (or val, valid, dev), test.
+        group: the column of what must not cross splits, such as the patient; the id by default.
+        labels: columns of labels, for grouping and probes.
+        views: what several rows with one id are: "error", or the views of one case ("merge").
+        blanks: what a missing value is written as, besides nothing at all: ["?", "n/a"].
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        modalities: dict[str, Columns],
+        id: str = "id",
+        split: str = "split",
+        group: str | None = None,
+        labels: list[str] | None = None,
+        views: Literal["merge", "error"] = "error",
+        blanks: list[str] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._modalities = dict(modalities)
+        self._id, self._split, self._group = id, split, group or id
+        self._labels = list(labels or ())
+        self._merge = views == "merge"
+        self._blanks = frozenset({"", *(blanks or ())})
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that are described."""
+        return tuple(self._modalities)
+
+    def rows(self) -> Iterator[Row]:
+        """Every case in the order of its first row.
+
+        Raises:
+            DataError: no such table, a damaged one, or one without a column that is named.
+        """
+        self._expect_columns()
+        cases: dict[str, Case] = {}
+        first: dict[str, str] = {}
+        for row in table_rows(self._path):
+            case = row if isinstance(row, BrokenRow) else self._case(row)
+            if isinstance(case, BrokenRow):
+                yield case
+                continue
+            where = row.where
+            if case.id not in cases:
+                cases[case.id], first[case.id] = case, where
+            elif not self._merge:
+                message = f"id '{case.id}' is taken by {first[case.id]}; keep one, or say --data.views merge"
+                yield BrokenRow("duplicate id", where, message)
+            elif (case.split, case.group) != (cases[case.id].split, cases[case.id].group):
+                message = (
+                    f"id '{case.id}' has another split or group than in {first[case.id]}; views of a case share both"
+                )
+                yield BrokenRow("views disagree", where, message)
+            else:
+                cases[case.id] = _merged(cases[case.id], case)
+        yield from cases.values()
+
+    def _expect_columns(self) -> None:
+        named = {
+            "id": [self._id],
+            "split": [self._split],
+            "group": [self._group],
+            "labels": self._labels,
+            **{f"modalities.{name}": columns.all for name, columns in self._modalities.items()},
+        }
+        found = table_columns(self._path)
+        for option, columns in named.items():
+            for column in columns:
+                if column not in found:
+                    raise DataError(
+                        f"{self._path}: expected a column '{column}', found {', '.join(map(repr, found))}; "
+                        f"name it with --data.{option}"
+                    )
+
+    def _case(self, row: TableRow) -> Case | BrokenRow:
+        cells = {name: None if self._blank(value) else value for name, value in row.cells.items()}
+        key, split = cells.get(self._id), cells.get(self._split)
+        if key is None:
+            return BrokenRow("no id", row.where, f"column '{self._id}' is blank; give every case an id")
+        if (known := _SPLITS.get(str(split).strip().lower())) is None:
+            message = f"split '{split or ''}', expected train, validation or test"
+            return BrokenRow("unknown split", row.where, message)
+        if (group := cells.get(self._group)) is None:
+            return BrokenRow("no group", row.where, f"column '{self._group}' is blank; give every case a group")
+        views: dict[str, tuple[Any, ...]] = {}
+        for name, columns in self._modalities.items():
+            try:
+                items = self._items(columns, cells)
+            except _NotANumberError as error:
+                return BrokenRow(
+                    "not a number", row.where, f"column '{error.column}': {error}; leave unknown cells blank"
+                )
+            if items:
+                views[name] = items
+        sets = [items[0] for name, items in views.items() if self._modalities[name].kind == "concepts"]
+        return Case(
+            id=str(key),
+            split=known,
+            group=str(group),
+            views=views,
+            labels={name: _text(cells.get(name)) for name in self._labels},
+            concepts=tuple(dict.fromkeys(concept for found in sets for concept in found)),
+        )
+
+    def _items(self, columns: Columns, cells: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The views of one modality; none where all its cells are blank."""
+        if columns.kind == "record":
+            record: dict[str, float | str | None] = {name: _number(name, cells.get(name)) for name in columns.numbers}
+            record |= {name: _text(cells.get(name)) or None for name in columns.categories}
+            return (record,) if any(value is not None for value in record.values()) else ()
+        values = [value for name in columns.columns for value in _values(cells.get(name)) if not self._blank(value)]
+        texts = list(dict.fromkeys(text for value in values if (text := _text(value))))
+        if columns.kind == "image":
+            return tuple(self._path.parent / text for text in texts)
+        if columns.kind == "text":
+            return tuple(texts)
+        parts = [part.strip() for text in texts for part in text.split(columns.separator)]
+        concepts = tuple(dict.fromkeys(part for part in parts if part))
+        return (concepts,) if concepts else ()
+
+    def _blank(self, value: Any) -> bool:
+        return value is None or (isinstance(value, str) and value.strip() in self._blanks)
+
+
+class _NotANumberError(ValueError):
+    def __init__(self, column: str, value: Any) -> None:
+        super().__init__(f"expected a finite number, found {value!r}")
+        self.column = column
+
+
+def _number(column: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise _NotANumberError(column, value) from None
+    if not math.isfinite(number):
+        raise _NotANumberError(column, value)
+    return number
+
+
+def _text(value: Any) -> str:
+    """The value as text; "" for none, also where a table of numbers writes it as NaN."""
+    return "" if value is None or value != value else str(value).strip()
+
+
+def _values(cell: Any) -> list[Any]:
+    return list(cell) if isinstance(cell, list | tuple) else [cell]
+
+
+def _merged(first: Case, second: Case) -> Case:
+    """One case with the views of both; a view that both have is one view."""
+    views = dict(first.views)
+    for name, items in second.views.items():
+        known = views.get(name, ())
+        views[name] = known + tuple(item for item in items if item not in known)
+    labels = {name: value or second.labels[name] for name, value in first.labels.items()}
+    concepts = tuple(dict.fromkeys(first.concepts + second.concepts))
+    return replace(first, views=views, labels=labels, concepts=concepts)

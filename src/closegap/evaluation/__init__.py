@@ -1,0 +1,1 @@
+"""From embeddings to what they are worth: cards of metrics, comparisons, audits."""

@@ -1,0 +1,162 @@
+"""The audit of embeddings that exist: their card, and every post-hoc method beside it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.embeddings.unit_norm import unit_norm
+from closegap.errors import DataError, UsageError
+from closegap.evaluation.card import group_count, measure
+from closegap.evaluation.compare import Comparison, Result, compare
+from closegap.evaluation.measures import TASKS
+from closegap.evaluation.metric import describe
+from closegap.evaluation.posthoc_arms import posthoc_arms
+from closegap.evaluation.report import Arm, Report, Skipped
+from closegap.evaluation.series import Series
+from closegap.metrics.bootstrap import resample_counts
+from closegap.posthoc import PostHoc, Shift
+
+ORIGINAL = "original"
+"""Name of the arm that nothing was done to."""
+
+_FRACTIONS = (0.25, 0.5, 0.75)  # between the original and the whole shift
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Args:
+        comparison: the original first, then one arm per post-hoc method.
+        frontier: the arms, those of one method's sweep together.
+        notes: what a reader must know before reading any number.
+    """
+
+    comparison: Comparison
+    frontier: Sequence[Series]
+    notes: Sequence[str] = ()
+
+
+def audit(embeddings: EmbeddingSet, resamples: int = 1000, *, in_full: bool = False) -> Report:
+    """The card of a set of embeddings: gap, retrieval, mixed search, grouping and what explains them.
+
+    What cannot be measured (no labels, no further views) stands in the report's `skipped`, with the reason.
+
+    Args:
+        embeddings: two modalities or more; rows that are not unit-norm are normalised.
+        resamples: of the bootstrap by group.
+        in_full: measure all cases, however many. By default what would take days on more than 50,000 is measured on a
+            seeded sample of 10,000 of them, exactly and over the full gallery where there is one; the report's data
+            say what (`sample`).
+
+    Raises:
+        DataError: rows that are not finite or zero, or no pair of modalities that can be measured.
+
+    Example:
+        >>> import torch
+        >>> rows = torch.randn(2, 20, 8, generator=torch.Generator().manual_seed(0))
+        >>> report = audit(EmbeddingSet({"image": rows[0], "text": rows[1]}, [str(i) for i in range(20)]))
+        >>> report.arms[0].name, 0 < report.arms[0].metrics["gap"].value < 2
+        ('original', True)
+    """
+    return audit_arms(embeddings, {}, resamples=resamples, in_full=in_full).comparison.report
+
+
+def audit_arms(
+    embeddings: EmbeddingSet,
+    methods: Mapping[str, PostHoc],
+    train: EmbeddingSet | None = None,
+    *,
+    in_sample: bool = False,
+    notes: Sequence[str] = (),
+    resamples: int = 1000,
+    in_full: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """The audit with post-hoc methods beside the original.
+
+    Args:
+        embeddings: what is judged.
+        methods: arm name to method, unfitted; a whole shift called "shift" is also swept over its fraction.
+        train: what the methods are fitted on.
+        in_sample: allow fitting on rows that are judged; without `train`, on all of them. The audit's notes say so.
+        notes: on how the embeddings came to be; carried into the audit's.
+        resamples: of the bootstrap by group.
+        in_full: as in `audit`.
+        progress: called with (arms measured, arms).
+
+    Raises:
+        UsageError: methods without `train` and without `in_sample`, or rows of `train` that are judged without it.
+        DataError: as `audit`.
+    """
+    embeddings, normalised = unit_norm(embeddings)
+    notes = [*notes, *normalised]
+    if methods and train is None and not in_sample:
+        raise UsageError(
+            "post-hoc methods are fitted on train embeddings and none were given; give them with --train, or fit on "
+            "what is judged with --in-sample (in_sample=True), which the report will say"
+        )
+    fitted_on = embeddings if train is None else unit_norm(train)[0]
+    arms, skipped = posthoc_arms(embeddings, methods, fitted_on, in_sample=in_sample)
+    swept_over = _FRACTIONS if "shift" in arms and methods["shift"].settings == Shift().settings else ()
+    total = 1 + len(arms) + len(swept_over)
+    done = 0
+
+    def advance(*_: int) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    results = [Result(name, None, moved) for name, moved in {ORIGINAL: embeddings, **arms}.items()]
+    comparison = compare(results, resamples, progress=advance, in_full=in_full)
+    if not any(describe(name).base == "gap" for name in comparison.report.arms[0].metrics):
+        raise DataError(f"no gap could be measured: {comparison.report.skipped[0].reason}")
+    counts = resample_counts(group_count(embeddings), resamples)
+    swept: dict[float, Arm] = {}
+    for fraction in swept_over:
+        moved = Shift(fraction).fit(fitted_on).apply(embeddings, in_sample=in_sample)
+        swept[fraction] = measure(moved, counts, TASKS, in_full=in_full).arm("shift")
+        advance()
+    if "sample" in comparison.report.data:
+        notes = [*notes, comparison.report.data["sample"]["note"]]
+    if any(moved.meta.get("in_sample") for moved in arms.values()):
+        notes = [
+            "Post-hoc methods were fitted in-sample, on rows that are judged here: their gap is flattered, and so may "
+            "be their other numbers.",
+            *notes,
+        ]
+    return Audit(_described(comparison, arms, fitted_on, swept, skipped, notes), _series(comparison, swept), notes)
+
+
+def _described(
+    comparison: Comparison,
+    arms: Mapping[str, EmbeddingSet],
+    train: EmbeddingSet,
+    swept: Mapping[float, Arm],
+    skipped: Sequence[Skipped],
+    notes: Sequence[str],
+) -> Comparison:
+    """The comparison with what an audit adds to its report."""
+    report = comparison.report
+    facts = {**report.data}
+    if arms:
+        facts["post_hoc"] = {
+            "fitted_on": len(train.ids),
+            "in_sample": any(bool(moved.meta.get("in_sample")) for moved in arms.values()),
+        }
+    if swept:
+        facts["shift_sweep"] = {
+            f"{fraction:g}": {name: vars(value) for name, value in arm.metrics.items()}
+            for fraction, arm in swept.items()
+        }
+    facts["notes"] = list(notes)
+    return replace(comparison, report=replace(report, skipped=[*report.skipped, *skipped], data=facts))
+
+
+def _series(comparison: Comparison, swept: Mapping[float, Arm]) -> list[Series]:
+    arms = {arm.name: arm for arm in comparison.report.arms}
+    if not swept:
+        return [Series(name, [arm]) for name, arm in arms.items()]
+    line = Series("shift, by fraction", [arms[ORIGINAL], *swept.values(), arms["shift"]], [0.0, *swept, 1.0])
+    return [line, *(Series(name, [arm]) for name, arm in arms.items() if name != "shift")]

@@ -1,0 +1,156 @@
+"""Arms side by side on the same cases, with paired intervals and the spread over seeds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import stdev
+from typing import Any
+
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.errors import UsageError
+from closegap.evaluation.card import Card, group_count, mean_card, measure
+from closegap.evaluation.measures import ALL, Family
+from closegap.evaluation.report import Estimate, Report, Skipped
+from closegap.evaluation.sampling import is_sampled, sampling_facts
+from closegap.evaluation.seeds import differences_by_seed
+from closegap.metrics.bootstrap import resample_counts
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run's embeddings of the evaluated split.
+
+    Args:
+        arm: the setting's name; results of one arm are its seeds.
+        seed: of the run; None where nothing was trained.
+        embeddings: of the split.
+    """
+
+    arm: str
+    seed: int | None
+    embeddings: EmbeddingSet
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Args:
+        report: one arm per setting, values averaged over its seeds.
+        baseline: the arm that differences are relative to.
+        differences: arm to metric to paired difference from the baseline, with its interval.
+        sets: one embedding set per arm, of its first seed, for figures.
+    """
+
+    report: Report
+    baseline: str
+    differences: Mapping[str, Mapping[str, Estimate]]
+    sets: Mapping[str, EmbeddingSet] = field(default_factory=dict)
+
+
+def compare(
+    results: Sequence[Result],
+    resamples: int = 1000,
+    data: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    families: Sequence[Family] = ALL,
+    in_full: bool = False,
+) -> Comparison:
+    """Measure every result and put arms side by side; the first arm is the baseline.
+
+    Args:
+        results: one per run; arms in the order in which they first appear.
+        resamples: of the bootstrap by group.
+        data: further facts on the data for the report.
+        progress: called with (results measured, results).
+        families: what is measured; `QUICK` where it must not take long.
+        in_full: measure all cases, however many; by default sets of more than 50,000 are sampled (`sampling`).
+
+    Raises:
+        UsageError: no result, or results on different cases.
+    """
+    if not results:
+        raise UsageError("nothing to compare: name at least one run")
+    _same_cases(results)
+    first = results[0].embeddings
+    counts = resample_counts(group_count(first), resamples)
+    cards: dict[str, list[Card]] = {}
+    for done, result in enumerate(results, start=1):
+        cards.setdefault(result.arm, []).append(measure(result.embeddings, counts, families, in_full=in_full))
+        if progress is not None:
+            progress(done, len(results))
+    facts: dict[str, Any] = {
+        **(data or {}),
+        "gallery": {name: int(first.mask(name).sum()) for name in first.modalities},
+        "cases": len(set(first.ids)),
+        "groups": group_count(first),
+        "resamples": resamples,
+    }
+    if is_sampled(first, in_full):
+        facts["sample"] = sampling_facts(facts["cases"])
+    if any(result.seed is not None for result in results):
+        facts["seeds"] = {arm: [r.seed for r in results if r.arm == arm] for arm in cards}
+        if paired := differences_by_seed(cards, facts["seeds"], results[0].arm):
+            facts["seed_differences"] = {
+                arm: {name: vars(estimate) for name, estimate in found.items()} for arm, found in paired.items()
+            }
+    sets = {result.arm: result.embeddings for result in reversed(results)}
+    return replace(compare_cards(cards, facts), sets={arm: sets[arm] for arm in cards})
+
+
+def compare_cards(cards: Mapping[str, Sequence[Card]], data: Mapping[str, Any] | None = None) -> Comparison:
+    """Arms whose cards are there side by side; the first arm is the baseline.
+
+    Args:
+        cards: arm to the card of each of its seeds; all measured with the same resamples.
+        data: facts on the data for the report: report.json wants gallery, cases, groups and resamples.
+
+    Raises:
+        UsageError: cards that were measured with different resamples.
+    """
+    means = {arm: mean_card(found) for arm, found in cards.items()}
+    baseline = next(iter(means))
+    differences = {arm: _difference(card, means[baseline]) for arm, card in means.items() if arm != baseline}
+    spread = {arm: _spread(found) for arm, found in cards.items() if len(found) > 1}
+    facts = {**(data or {}), **({"seed_spread": spread} if spread else {})}
+    report = Report([card.arm(arm) for arm, card in means.items()], _skipped(means), facts)
+    return Comparison(report, baseline, differences)
+
+
+def _same_cases(results: Sequence[Result]) -> None:
+    first = results[0]
+    for result in results[1:]:
+        if list(result.embeddings.ids) != list(first.embeddings.ids):
+            raise UsageError(
+                f"runs {first.arm!r} (seed {first.seed}) and {result.arm!r} (seed {result.seed}) were evaluated on "
+                "different cases; arms can only be compared on the same split of the same data"
+            )
+        if result.embeddings.modalities != first.embeddings.modalities:
+            raise UsageError(
+                f"runs {first.arm!r} and {result.arm!r} have different modalities "
+                f"({', '.join(first.embeddings.modalities)} and {', '.join(result.embeddings.modalities)})"
+            )
+
+
+def _skipped(cards: Mapping[str, Card]) -> list[Skipped]:
+    """What was left out of any arm; the arm is named where others have it."""
+    arms: dict[Skipped, list[str]] = {}
+    for arm, card in cards.items():
+        for item in card.skipped:
+            arms.setdefault(item, []).append(arm)
+    return [
+        item if len(lacking) == len(cards) else Skipped(f"{item.what} of {', '.join(lacking)}", item.reason)
+        for item, lacking in arms.items()
+    ]
+
+
+def _difference(card: Card, baseline: Card) -> dict[str, Estimate]:
+    found = {
+        name: value.minus(baseline.metrics[name]) for name, value in card.metrics.items() if name in baseline.metrics
+    }
+    return {name: Estimate(value.value, value.low, value.high) for name, value in found.items()}
+
+
+def _spread(cards: Sequence[Card]) -> dict[str, float]:
+    """Standard deviation of each metric over seeds."""
+    shared = [name for name in cards[0].metrics if all(name in card.metrics for card in cards)]
+    return {name: stdev(card.metrics[name].value for card in cards) for name in shared}

@@ -1,0 +1,66 @@
+"""Differences between arms paired by seed: whether training again with other seeds would show them too."""
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from statistics import mean, stdev
+
+from scipy.special import stdtrit
+
+from closegap.evaluation.card import Card
+from closegap.evaluation.report import Estimate
+
+
+def difference_by_seed(values: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate | None:
+    """The mean over shared seeds of value minus baseline, with Student's 95% interval; None of fewer than two seeds.
+
+    `mean(d) -+ t_{.975, n-1} * sd(d) / sqrt(n)`, d the differences of n seeds. Pairing takes out what runs of one seed
+    share: the order of cases, the first weights. The interval holds the cases fixed; the bootstrap's holds the seeds.
+
+    Args:
+        values: seed to the metric of the arm.
+        baseline: seed to the metric of the baseline.
+
+    Example:
+        >>> found = difference_by_seed({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.4, 2: 0.4, 3: 0.9})
+        >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
+        (0.2, -0.048, 0.448)
+    """
+    shared = [seed for seed in values if seed in baseline]
+    if len(shared) < 2:
+        return None
+    differences = [values[seed] - baseline[seed] for seed in shared]
+    centre = mean(differences)
+    half = float(stdtrit(len(shared) - 1, 0.975)) * stdev(differences) / sqrt(len(shared))
+    return Estimate(centre, centre - half, centre + half)
+
+
+def differences_by_seed(
+    cards: Mapping[str, Sequence[Card]], seeds: Mapping[str, Sequence[int | None]], baseline: str
+) -> dict[str, dict[str, Estimate]]:
+    """Arm to metric to `difference_by_seed`; an arm that shares fewer than two seeds with the baseline is left out.
+
+    Args:
+        cards: arm to the card of each of its runs.
+        seeds: arm to the seed of each of its runs, in the same order; None where nothing was trained.
+        baseline: the arm that the others are compared with.
+    """
+    values = {arm: _by_metric(found, seeds[arm]) for arm, found in cards.items()}
+    found = {
+        arm: {
+            name: difference
+            for name, by_seed in metrics.items()
+            if (difference := difference_by_seed(by_seed, values[baseline].get(name, {}))) is not None
+        }
+        for arm, metrics in values.items()
+        if arm != baseline
+    }
+    return {arm: metrics for arm, metrics in found.items() if metrics}
+
+
+def _by_metric(cards: Sequence[Card], seeds: Sequence[int | None]) -> dict[str, dict[int, float]]:
+    found: dict[str, dict[int, float]] = {}
+    for card, seed in zip(cards, seeds, strict=True):
+        if seed is not None:
+            for name, sampled in card.metrics.items():
+                found.setdefault(name, {})[seed] = sampled.value
+    return found

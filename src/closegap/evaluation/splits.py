@@ -1,0 +1,66 @@
+"""From a run folder to the embeddings of a split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from closegap.data import Case, load_cases
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.infer.embed import embed
+from closegap.infer.features import FeatureCache
+from closegap.infer.prepared import prepare
+from closegap.runs.log import Nobody, Watcher
+from closegap.runs.open import best_device, open_run
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A run's model on one split.
+
+    Args:
+        arm: the run's arm.
+        seed: the run's seed.
+        split: what was embedded.
+        embeddings: every view of every case.
+        cases: the cases.
+    """
+
+    arm: str
+    seed: int
+    split: str
+    embeddings: EmbeddingSet
+    cases: Sequence[Case]
+
+
+def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> Evaluated:
+    """As `evaluate_splits`, of one split."""
+    return evaluate_splits(folder, [split], overrides, watcher)[0]
+
+
+def evaluate_splits(
+    folder: Path, splits: Sequence[str], overrides: Sequence[str] = (), watcher: Watcher | None = None
+) -> list[Evaluated]:
+    """Rebuild a run from its folder and embed splits with the checkpoint it is judged by.
+
+    Args:
+        folder: the run.
+        splits: each "train", "validation" or "test".
+        overrides: config overrides (`--data.root DIR`).
+        watcher: who is told how it goes.
+
+    Raises:
+        ClosegapError: no run, no checkpoint, a checkpoint of another model, no such split.
+    """
+    watcher = watcher or Nobody()
+    opened, device = open_run(folder, overrides), best_device()
+    run, model = opened.run, opened.run.model.to(device)
+    loaded = load_cases(run.data, run.checks, model.modalities, watcher.images)
+    cache = FeatureCache.of_run(run.train)
+    evaluated = []
+    for split in splits:
+        cases = loaded.split(split)
+        prepared = prepare(cases, model, cache, device, watcher.features, run.train.keep_images)
+        meta = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
+        found = replace(embed(model, prepared, device), meta=meta)
+        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases))
+    return evaluated

@@ -1,0 +1,1 @@
+"""From items to embeddings: features of frozen towers, splits, archives in parts."""

@@ -1,0 +1,126 @@
+"""Embeddings of a split of any size: in parts that are written whole, so that a killed run goes on where it stopped."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from safetensors.torch import save
+
+from closegap.data import Case, Source, load_cases
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.embeddings.join import joined
+from closegap.errors import UsageError
+from closegap.files import digest, whole_file, write_text
+from closegap.infer.embed import described, embed, rows_of_cases
+from closegap.infer.features import FeatureCache
+from closegap.infer.prepared import prepare
+from closegap.runs.log import Nobody, Watcher
+from closegap.runs.open import OpenedRun, best_device
+
+PART = 1024
+"""Cases in a part."""
+
+Parts: TypeAlias = Mapping[int, Sequence[Case]]
+Workers: TypeAlias = Callable[[OpenedRun, Parts], Iterable[tuple[int, bytes]]]
+"""From a run and parts to each part's number and embedded form, in any order."""
+
+
+class PartEmbedder:
+    """The unit of work, here and on every worker: cases to the bytes of a .safetensors file of their rows.
+
+    Args:
+        opened: the run whose model it is.
+        cache: of features of frozen towers, where they are worth looking up.
+    """
+
+    def __init__(self, opened: OpenedRun, cache: FeatureCache | None = None) -> None:
+        self.device, self.cache = best_device(), cache
+        self.model = opened.run.model.to(self.device)
+
+    def __call__(self, cases: Sequence[Case]) -> bytes:
+        """The rows of these cases."""
+        found = embed(self.model, prepare(cases, self.model, self.cache, self.device), self.device)
+        tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in found.embeddings.items()}
+        return save(tensors | {f"present/{name}": found.mask(name) for name in found.modalities})
+
+
+def here(opened: OpenedRun, parts: Parts, cache: FeatureCache | None = None) -> Iterator[tuple[int, bytes]]:
+    """Parts embedded one after the other in this process; see `Workers`."""
+    embedder = PartEmbedder(opened, cache)
+    for number, cases in parts.items():
+        yield number, embedder(cases)
+
+
+def embed_in_parts(
+    opened: OpenedRun,
+    split: str,
+    out: Path,
+    watcher: Watcher | None = None,
+    source: Source | None = None,
+    workers: Workers | None = None,
+    part: int = PART,
+) -> EmbeddingSet:
+    """Embed a split with a run's model into `out`; what a killed call left in OUT.parts is not embedded again.
+
+    Args:
+        opened: the run.
+        split: "train", "validation" or "test".
+        out: the .safetensors file; its table of rows is written beside it.
+        watcher: who is told how it goes.
+        source: cases in place of those of the run's config; they may lack modalities.
+        workers: where the work is done; by default here, with the cached features of the run's own data.
+        part: cases in a part.
+
+    Returns:
+        The set, mapped into memory.
+
+    Raises:
+        ClosegapError: no such split.
+        UsageError: OUT.parts holds parts of another run, split or data.
+    """
+    watcher = watcher or Nobody()
+    run = opened.run
+    data = source or run.data
+    wanted = [name for name in run.model.modalities if name in data.modalities]
+    cases = load_cases(data, run.checks, wanted, watcher.images).split(split)
+    state = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
+    parts = {n: cases[n * part : (n + 1) * part] for n in range(-(-len(cases) // part))}
+    kept = _parts_folder(out, {**state, "part": part, "work": _digest(opened.checkpoint, cases)})
+    files = {number: kept / f"{number:08d}.safetensors" for number in parts}
+    missing = {number: parts[number] for number, file in files.items() if not file.exists()}
+    done = len(cases) - sum(map(len, missing.values()))
+    watcher.features("cases", done, len(cases))
+    if workers is None:
+        workers = partial(here, cache=FeatureCache.of_run(run.train) if source is None else None)
+    for number, content in workers(opened, missing) if missing else ():
+        with whole_file(files[number]) as temporary:
+            temporary.write_bytes(content)
+        done += len(missing[number])
+        watcher.features("cases", done, len(cases))
+    rows = [cases[case] for case, _ in rows_of_cases(cases)]
+    joined(list(files.values()), wanted, out, described(rows), state)
+    shutil.rmtree(kept)
+    return EmbeddingSet.load(out)
+
+
+def _digest(checkpoint: Path, cases: Sequence[Case]) -> str:
+    """Of what decides the parts: the weights, and which items each case has."""
+    weights = [file.read_bytes() for file in sorted(checkpoint.glob("model.safetensors"))]
+    return digest(*weights, *(repr((case.id, case.views)).encode() for case in cases))
+
+
+def _parts_folder(out: Path, work: Mapping[str, Any]) -> Path:
+    """OUT.parts, made for this work or left by it."""
+    folder = out.with_name(f"{out.name}.parts")
+    plan = folder / "work.json"
+    text = json.dumps(dict(work), indent=1) + "\n"
+    if not plan.exists():
+        write_text(plan, text)
+    elif plan.read_text(encoding="utf-8") != text:
+        raise UsageError(
+            f"{folder}: holds parts of another run, checkpoint, split or data; delete it, or write to another --out"
+        )
+    return folder

@@ -1,0 +1,1 @@
+"""What an item is: an image, a text, a set of codes, a record."""

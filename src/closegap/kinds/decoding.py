@@ -1,0 +1,127 @@
+"""Images of any mode, depth and orientation as upright RGB."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Num, UInt8
+from PIL import Image
+
+from closegap.errors import DataError
+from closegap.kinds.image_source import EncodedImage, ImageSource
+
+_WINDOW = (0.5, 99.5)  # percentiles; a few hot pixels or a burned-in marker must not darken the whole image
+_DEEP_MODES = ("I", "F")  # and I;16, I;16B, ...: more than 8 bits in one channel
+_ALPHA_MODES = {"La": "LA", "RGBa": "RGBA"}  # premultiplied alpha converts to its plain sibling only
+_BACKGROUND = (0, 0, 0, 255)
+_ORIENTATION, _PHOTOMETRIC, _WHITE_IS_ZERO = 0x0112, 262, 0
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load_image(item: Path | ImageSource, at_least: int | None = None) -> Image.Image:
+    """The image as upright 8-bit RGB, the first frame of several.
+
+    More than 8 bits (modes I;16, I, F) are mapped linearly from the image's own 0.5th..99.5th percentile to 0..255;
+    16-bit colour is cut to 8 by Pillow. Transparency is laid over black, the background of radiographs and of
+    `pad_to_square`.
+
+    Args:
+        item: a file or an `ImageSource`.
+        at_least: the longest side that is needed, in pixels. A JPEG much larger is then decoded at 1/2, 1/4 or 1/8 of
+            its size, several times as fast, never below twice this side. None decodes in full.
+
+    Raises:
+        DataError: no such file, no image, a truncated one, or a decompression bomb (more pixels than Pillow allows).
+    """
+    if isinstance(item, Path):
+        try:
+            content = item.read_bytes()
+        except FileNotFoundError:
+            raise DataError(f"{item}: no such image") from None
+        except OSError as error:
+            raise DataError(f"{item}: cannot be read ({error.strerror or error})") from error
+        return decode_image(content, str(item), at_least)
+    if isinstance(item, EncodedImage):
+        return decode_image(item.content(), str(item), at_least)
+    return _finished(item.open(), repr(item), at_least)
+
+
+def decode_image(content: bytes, name: str, at_least: int | None = None) -> Image.Image:
+    """The encoded image as `load_image` gives it; `name` is what errors call it."""
+    try:
+        image = Image.open(BytesIO(content))
+    except Exception as error:  # decoders of forty formats meet hostile bytes with whatever they please
+        raise _refusal(name, f"not an image that Pillow can read ({len(content)} bytes)", error) from error
+    return _finished(image, name, at_least)
+
+
+def pad_to_square(image: Image.Image, size: int, fill: int | tuple[int, int, int] = 0) -> Image.Image:
+    """The RGB image scaled to fit a `size` x `size` square, its aspect kept, centred on `fill`."""
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    scaled = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    square = Image.new("RGB", (size, size), (fill, fill, fill) if isinstance(fill, int) else fill)
+    square.paste(scaled, ((size - width) // 2, (size - height) // 2))
+    return square
+
+
+def _finished(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
+    try:
+        if at_least is not None and image.format == "JPEG":
+            scale = 2 * at_least / max(image.size)
+            image.draft(None, (round(image.width * scale), round(image.height * scale)))
+        image.load()
+        return _rgb(_upright(image))
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    except Exception as error:  # as above
+        raise _refusal(name, f"damaged or truncated image ({error}); fetch it again", error) from error
+
+
+def _refusal(name: str, reason: str, error: Exception) -> DataError:
+    if isinstance(error, Image.DecompressionBombError):
+        return DataError(f"{name}: {error}; if it is none, raise PIL.Image.MAX_IMAGE_PIXELS")
+    return DataError(f"{name}: {reason}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF says. TIFFs have been turned by Pillow on loading and no longer carry the tag."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # a mangled EXIF block says nothing; the pixels are sound
+        return image
+    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(_DEEP_MODES):
+        inverted = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO  # Pillow inverts 8 bits only
+        return Image.fromarray(_windowed(np.asarray(image), inverted)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert(_ALPHA_MODES.get(image.mode, "RGBA")).convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, _BACKGROUND), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _windowed(values: Num[np.ndarray, "height width"], inverted: bool) -> UInt8[np.ndarray, "height width"]:
+    """The values' own range as 0..255; all 0 where there is but one value. What is not finite counts as darkest."""
+    values = values.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        raise DataError("no pixel is a finite number")
+    low, high = np.percentile(finite, _WINDOW)
+    if low == high:  # an almost empty image: the few values that differ are all there is
+        low, high = finite.min(), finite.max()
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    fraction = np.clip((values - low) / max(high - low, np.finfo(np.float64).tiny), 0.0, 1.0)
+    levels: UInt8[np.ndarray, "height width"] = np.rint(255 * (1 - fraction if inverted else fraction)).astype(np.uint8)
+    return levels

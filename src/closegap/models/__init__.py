@@ -1,0 +1,40 @@
+"""Towers, projection heads, temperatures, and the model that joins them."""
+
+from typing import TYPE_CHECKING
+
+from closegap.lazy import face
+
+if TYPE_CHECKING:
+    from closegap.models.base import Encoder as Encoder
+    from closegap.models.heads import LinearHead as LinearHead
+    from closegap.models.heads import MLPHead as MLPHead
+    from closegap.models.model import Model as Model
+    from closegap.models.temperature import FixedTemperature as FixedTemperature
+    from closegap.models.temperature import LearnableTemperature as LearnableTemperature
+    from closegap.models.temperature import ScheduledTemperature as ScheduledTemperature
+    from closegap.models.towers.codes import CodeSetEncoder as CodeSetEncoder
+    from closegap.models.towers.record import RecordEncoder as RecordEncoder
+    from closegap.models.towers.small import SmallImageEncoder as SmallImageEncoder
+    from closegap.models.towers.small import SmallTextEncoder as SmallTextEncoder
+    from closegap.models.towers.timm import TimmImageEncoder as TimmImageEncoder
+    from closegap.models.towers.transformers import TransformersTextEncoder as TransformersTextEncoder
+
+_HOMES = {
+    "CodeSetEncoder": "closegap.models.towers.codes",
+    "Encoder": "closegap.models.base",
+    "FixedTemperature": "closegap.models.temperature",
+    "LearnableTemperature": "closegap.models.temperature",
+    "LinearHead": "closegap.models.heads",
+    "MLPHead": "closegap.models.heads",
+    "Model": "closegap.models.model",
+    "RecordEncoder": "closegap.models.towers.record",
+    "ScheduledTemperature": "closegap.models.temperature",
+    "SmallImageEncoder": "closegap.models.towers.small",
+    "SmallTextEncoder": "closegap.models.towers.small",
+    "TimmImageEncoder": "closegap.models.towers.timm",
+    "TransformersTextEncoder": "closegap.models.towers.transformers",
+}
+
+__all__ = list(_HOMES)
+
+__getattr__, __dir__ = face(__name__, _HOMES)

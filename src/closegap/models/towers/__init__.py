@@ -1,0 +1,1 @@
+"""One modality's tower each, and what turns its items into inputs."""

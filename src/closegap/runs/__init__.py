@@ -1,0 +1,1 @@
+"""Runs: their configs, folders, checkpoints and logs."""

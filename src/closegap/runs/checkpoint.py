@@ -1,0 +1,203 @@
+"""Checkpoints: whole or not at all, safetensors and JSON, nothing pickled."""
+
+import json
+import shutil
+from collections.abc import Mapping, Set
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from closegap.distributed import rank
+from closegap.errors import ClosegapError
+from closegap.files import whole_folder
+from closegap.models.model import Model
+from closegap.sharding import like, whole
+
+_KEEP = 2  # newest checkpoints kept beside the best
+_NOTHING = "_"  # a file of no tensors is none
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands.
+
+    Args:
+        step: steps taken.
+        best_step: step of the best validation so far; 0 before the first.
+        best_value: its selection metric.
+    """
+
+    step: int
+    best_step: int = 0
+    best_value: float = float("-inf")
+
+
+def model_state(model: Model) -> dict[str, Tensor]:
+    """The tensors that define the model beside its frozen towers, which the config rebuilds."""
+    frozen = tuple(f"encoders.{name}." for name in model.modalities if model.encoder(name).frozen)
+    return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(frozen or ("\0",))}
+
+
+def frozen_towers(model: Model) -> dict[str, str]:
+    """Modality name to the fingerprint of its tower, for the frozen ones."""
+    return {name: model.encoder(name).fingerprint() for name in model.modalities if model.encoder(name).frozen}
+
+
+def save_checkpoint(
+    folder: Path,
+    model: Model,
+    beside: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    towers: Mapping[str, str],
+) -> Path:
+    """Write `folder`/step-NNNNNNNN and delete what is neither among the newest nor the best.
+
+    Every process calls this, and the first one writes. Tensors in parts are written whole, so that any number of
+    processes can go on from them.
+
+    Args:
+        folder: the run's checkpoints.
+        model: the model.
+        beside: name to what else has parameters: the loss, a decoder; each gets a file of its name.
+        optimizer: its state is saved.
+        progress: where training stands.
+        towers: fingerprints of the frozen towers.
+    """
+    path = checkpoint_path(folder, progress.step)
+    if path.exists():
+        return path
+    files = {"model": model_state(model)}
+    files |= {name: module.state_dict() | {_NOTHING: torch.zeros(())} for name, module in beside.items()}
+    files |= {"optimizer": _optimizer_state(optimizer)}
+    if rank() > 0:
+        for tensors in files.values():
+            for tensor in tensors.values():
+                whole(tensor.detach())  # the first process wants this one's part
+        return path
+    with whole_folder(path) as temporary:
+        for name, tensors in files.items():
+            save_file(_contiguous(tensors), temporary / f"{name}.safetensors")
+        state = {"progress": asdict(progress), "frozen_towers": dict(towers)}
+        (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+    _sweep(folder, kept={*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, progress.best_step)})
+    return path
+
+
+def _sweep(folder: Path, kept: Set[Path]) -> None:
+    """Delete the other checkpoints, and what a kill left of a writing or a deletion."""
+    for old in checkpoints(folder):
+        if old not in kept:
+            old.rename(folder / f".{old.name}.deleted")  # a deletion that is cut short must not look like a checkpoint
+    for remains in folder.glob(".step-*"):
+        shutil.rmtree(remains, ignore_errors=True)
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return folder / f"step-{step:08d}"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints of a run, oldest first."""
+    return sorted(folder.glob("step-*"))
+
+
+def read_progress(path: Path) -> Progress:
+    """Where training stood at a checkpoint.
+
+    Raises:
+        ClosegapError: a damaged checkpoint.
+    """
+    return _state(path)[0]
+
+
+def load_model(path: Path, model: Model, towers: Mapping[str, str] | None = None) -> None:
+    """Load a checkpoint's weights into the model that its config builds.
+
+    Args:
+        path: a checkpoint folder.
+        model: the model.
+        towers: fingerprints of the model's frozen towers, where known already.
+
+    Raises:
+        ClosegapError: a damaged checkpoint, one of another model, or frozen towers with other weights.
+    """
+    saved, own = _tensors(path / "model.safetensors"), model_state(model)
+    _same_tensors(path, saved, own)
+    _, expected = _state(path)
+    for name, fingerprint in (frozen_towers(model) if towers is None else towers).items():
+        if expected.get(name) != fingerprint:
+            raise ClosegapError(
+                f"{path}: trained on a frozen {name} tower with other weights or preparation than the config's"
+            )
+    model.load_state_dict({name: like(tensor, own[name]) for name, tensor in saved.items()}, strict=False)
+
+
+def load_beside(path: Path, name: str, module: nn.Module) -> None:
+    """Load what a checkpoint holds under `name` beside the model: the loss's parameters, a decoder's.
+
+    Raises:
+        ClosegapError: a damaged checkpoint, or one of another module.
+    """
+    saved = _tensors(path / f"{name}.safetensors")
+    saved.pop(_NOTHING, None)
+    _same_tensors(path, saved, module.state_dict(), name)
+    module.load_state_dict(saved)
+
+
+def load_training(path: Path, beside: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
+    """Load what a checkpoint holds beside the model, and the optimiser's state.
+
+    Raises:
+        ClosegapError: a damaged checkpoint, or one of another loss or decoder.
+    """
+    for name, module in beside.items():
+        load_beside(path, name, module)
+    tensors = _tensors(path / "optimizer.safetensors")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = like(tensor, parameters[int(index)]) if tensor.ndim else tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
+    return {f"{index}/{key}": tensor for index, entry in state.items() for key, tensor in entry.items()}
+
+
+def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Whole copies on the CPU; tensors that share memory, such as tied embeddings, are written each."""
+    return {name: whole(tensor.detach()).cpu().clone().contiguous() for name, tensor in tensors.items()}
+
+
+def _same_tensors(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str = "model") -> None:
+    missing = sorted(saved.keys() ^ own.keys())
+    if missing:
+        raise ClosegapError(f"{path}: checkpoint of another {what} ({missing[0]} is in one and not in the other)")
+    for name, tensor in own.items():
+        if saved[name].shape != tensor.shape:
+            given, expected = tuple(saved[name].shape), tuple(tensor.shape)
+            raise ClosegapError(f"{path}: checkpoint of another {what} ({name} is {given}, the config's is {expected})")
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ClosegapError(f"{path}: no readable checkpoint ({str(error).splitlines()[0]})") from error
+
+
+def _state(path: Path) -> tuple[Progress, dict[str, str]]:
+    """Where training stood, and the fingerprints of the frozen towers."""
+    try:
+        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        return Progress(**state["progress"]), dict(state["frozen_towers"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClosegapError(f"{path}: no readable checkpoint (state.json: {error})") from error

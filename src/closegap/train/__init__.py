@@ -1,1 +1,0 @@
-"""Training: runs, the contrastive step, checkpoints, the cache of frozen towers' features."""

@@ -1,0 +1,1 @@
+"""Training: the contrastive step, the loop, what it minimises."""

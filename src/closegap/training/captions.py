@@ -1,0 +1,163 @@
+"""From a run folder to captions of cases."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from closegap.batch import move
+from closegap.caption import Captioning, CaptionTokenizer, Generation, generate_captions
+from closegap.data import Case, load_cases
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.errors import ClosegapError, UsageError
+from closegap.infer.embed import embed
+from closegap.infer.features import FeatureCache
+from closegap.infer.prepared import Prepared, prepare
+from closegap.posthoc.arms import standard_arms
+from closegap.posthoc.base import PostHoc
+from closegap.runs.checkpoint import load_beside
+from closegap.runs.log import Nobody, Watcher
+from closegap.runs.open import best_device, open_run
+from closegap.runs.run import TOKENIZER, Run
+from closegap.training.captioning_data import embedding_views, new_decoder
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What a run wrote.
+
+    Args:
+        cases: those that have an image, in their order.
+        generated: one caption each.
+        images: their embeddings, as the decoder would read them.
+    """
+
+    cases: Sequence[Case]
+    generated: Sequence[str]
+    images: Float[Tensor, "n d"]
+
+
+class CaptionWriter:
+    """A run's model and tokenizer, ready to write captions of any cases.
+
+    Args:
+        folder: the run.
+        overrides: config overrides (`--data.root DIR`).
+        watcher: who is told how it goes.
+
+    Raises:
+        ClosegapError: no run, no checkpoint, no tokenizer.
+        UsageError: a run without a decoder.
+    """
+
+    def __init__(self, folder: Path, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> None:
+        self.folder, self.watcher = folder, watcher or Nobody()
+        opened = open_run(folder, overrides)
+        self.run: Run = opened.run
+        if self.run.captioning is None:
+            raise UsageError(
+                f"{folder}: the run has no decoder; train one on it with `closegap study --on {folder} "
+                "--config configs/captioning.yaml --out DIR`"
+            )
+        self.captioning: Captioning = self.run.captioning
+        if not (folder / TOKENIZER / "tokenizer.json").is_file():
+            raise ClosegapError(
+                f"{folder / TOKENIZER}: no tokenizer.json, without which the decoder's tokens mean nothing; "
+                "copy the folder from where the run was trained"
+            )
+        self.tokenizer = CaptionTokenizer.load(str(folder / TOKENIZER), self.captioning.max_tokens)
+        self.arm, self.step, self.checkpoint = opened.arm, opened.step, opened.checkpoint
+        self.device = best_device()
+        self.run.model.to(self.device)
+        self._cache = FeatureCache.of_run(self.run.train)
+
+    def cases(self) -> dict[str, Sequence[Case]]:
+        """The run's data by split."""
+        found = load_cases(self.run.data, self.run.checks, self.run.model.modalities, self.watcher.images)
+        return dict(found.splits)
+
+    def prepare(self, cases: Sequence[Case]) -> Prepared:
+        """The cases with the features of frozen towers."""
+        return prepare(cases, self.run.model, self._cache, self.device, self.watcher.features)
+
+    def write(
+        self,
+        cases: Sequence[Case],
+        settings: Generation,
+        correction: PostHoc | None = None,
+        progress: Progress | None = None,
+    ) -> Captions:
+        """A caption of each case that has an image, from its first view.
+
+        Args:
+            cases: the cases.
+            settings: how captions are searched for.
+            correction: applied to the images' embeddings first; fitted, with the texts as its anchor.
+            progress: called with (captions done, captions).
+
+        Raises:
+            UsageError: a correction, and a decoder that reads no embedding.
+            ClosegapError: a checkpoint of another decoder.
+        """
+        cases = [case for case in cases if case.views.get(self.captioning.image)]
+        first = [
+            Case(case.id, case.split, case.group, {self.captioning.image: case.views[self.captioning.image][:1]})
+            for case in cases
+        ]
+        split = self.prepare(first)
+        decoder, tokens = new_decoder(
+            self.run, self.tokenizer, [split], self._cache, self.device, self.watcher.features
+        )
+        load_beside(self.checkpoint, "decoder", decoder)
+        images = self.embed_images(split)
+        if correction is not None:
+            if tokens:
+                raise UsageError(f"a correction moves embeddings, which {type(decoder).__name__} does not read")
+            moved = correction.apply(EmbeddingSet({self.captioning.image: images}, [case.id for case in cases]))
+            images = moved.embeddings[self.captioning.image]
+        memory = tokens[0].features if tokens else images
+        assert memory is not None
+        decoder.to(self.device)
+        generated = generate_captions(decoder, self.tokenizer, memory, settings, self.device, progress)
+        return Captions(cases, generated, images)
+
+    def fit(self, name: str, train: Sequence[Case]) -> PostHoc:
+        """A correction by its name, fitted on the training cases, that leaves the texts where they are.
+
+        Raises:
+            UsageError: no correction of that name that can hold a modality.
+        """
+        known = {key: method for key, method in standard_arms().items() if "anchor" in method.settings}
+        if name not in known:
+            raise UsageError(f"correction {name!r}: expected one of {', '.join(known)}")
+        method = type(known[name])(**(known[name].settings | {"anchor": self.captioning.text}))
+        embeddings = embed(self.run.model, self.prepare(train), self.device)
+        names = (self.captioning.image, self.captioning.text)
+        pair = EmbeddingSet(
+            {key: embeddings.embeddings[key] for key in names},
+            embeddings.ids,
+            {key: embeddings.mask(key) for key in names},
+            embeddings.groups,
+        )
+        return method.fit(pair)
+
+    def embed_images(self, split: Prepared) -> Float[Tensor, "k d"]:
+        """Embeddings of every image."""
+        found = embedding_views(self.run.model, split, self.captioning.image, self.device).features
+        assert found is not None
+        return found
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
+        """Embeddings of texts by the run's text tower."""
+        model, name = self.run.model.eval(), self.captioning.text
+        preparer = model.encoder(name).preparer()
+        parts = [
+            model.embed(name, move(preparer(texts[i : i + 64]), self.device)).cpu() for i in range(0, len(texts), 64)
+        ]
+        return torch.cat(parts) if parts else torch.empty(0, model.dim)

@@ -1,0 +1,259 @@
+"""The training loop, for one process or many.
+
+One process    closegap train --config configs/roco-small.yaml --data.root ROCO --out runs/a
+One node       accelerate launch --num_processes 8 -m closegap train --config configs/paper.yaml --out runs/b
+Two nodes      torchrun --nnodes 2 --nproc_per_node 8 --rdzv_backend c10d --rdzv_endpoint HOST:29500 -m closegap \
+                   train --config configs/paper.yaml --out runs/b
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import nn
+
+from closegap.batch import Batch, move
+from closegap.data import Case, load_cases
+from closegap.data.loader import Draws, GlobalBatches, loader, take
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.errors import ClosegapError, MissingExtraError, UsageError
+from closegap.files import whole_folder, write_text
+from closegap.infer.embed import embed
+from closegap.infer.features import FeatureCache
+from closegap.infer.prepared import Prepared, prepare
+from closegap.runs import checkpoint
+from closegap.runs.checkpoint import Progress
+from closegap.runs.log import MetricsLog, Nobody, Watcher
+from closegap.runs.run import TOKENIZER, Run, chosen_checkpoint, environment
+from closegap.sharding import clip_gradients, shard
+from closegap.training import optim
+from closegap.training.build_objective import build_objective
+
+START = Path("embeddings/validation-start.safetensors")
+_LOG_EVERY = 10
+
+
+class NonFiniteLossError(ClosegapError):
+    """A loss term or the gradient is NaN or infinite; the message names the step and the term."""
+
+
+class Trainer:
+    """Trains one run; everything random depends on (seed, step, process) alone.
+
+    A run that was killed and goes on therefore takes the very steps that it would have taken.
+
+    Args:
+        run: what to train.
+        folder: the run's folder; gets metrics.jsonl, environment.json, skipped.csv, checkpoints/.
+        watcher: who is told how it goes.
+    """
+
+    def __init__(self, run: Run, folder: Path, watcher: Watcher) -> None:
+        self.run, self.folder = run, folder
+        self.training, self.model = run.train, run.model
+        if "wandb" in run.train.trackers and find_spec("wandb") is None:  # accelerate would train without it
+            raise MissingExtraError("wandb", "wandb")
+        # Autocast is ours: an accelerator's precision cannot be changed for the next run of one process.
+        # Without cpu=True, processes that torchrun starts where there is no accelerator would not know of each other.
+        self.accelerator = Accelerator(
+            cpu=not torch.accelerator.is_available(), log_with=list(run.train.trackers) or None, project_dir=folder
+        )
+        self.watcher: Watcher = watcher if self.main else Nobody()
+        self.progress = Progress(0)
+        self._prepare_data()
+        self.towers = checkpoint.frozen_towers(self.model)
+        self.sharded = self.training.shard and self.accelerator.num_processes > 1
+        if self.sharded:
+            self._shard()
+        self.optimizer: Any = optim.optimizer(self.objective.parts, self.training)
+
+    def train(self) -> None:
+        """Train to the end, from the newest checkpoint in the folder or from the start.
+
+        Raises:
+            NonFiniteLossError: a term or the gradient is NaN or infinite.
+            ClosegapError: a checkpoint of another model.
+            UsageError: `select` names no validation metric.
+        """
+        saved = checkpoint.checkpoints(self.folder / "checkpoints")
+        if saved:
+            checkpoint.load_model(saved[-1], self.model, self.towers)
+            checkpoint.load_training(saved[-1], self.objective.beside, self.optimizer)
+            self.progress = checkpoint.read_progress(saved[-1])
+        self.parallel: Any = self.objective.module
+        if not self.sharded:
+            self.parallel, self.optimizer = self.accelerator.prepare(self.parallel, self.optimizer)
+        if self.main:
+            self.cases.write_skipped(self.folder / "skipped.csv")
+            write_text(self.folder / "environment.json", json.dumps(environment(self.run.seed), indent=1) + "\n")
+            if self.tokenizer is not None and not (self.folder / TOKENIZER).exists():
+                with whole_folder(self.folder / TOKENIZER) as temporary:
+                    self.tokenizer.save(temporary)
+        self.log = MetricsLog(self.folder / "metrics.jsonl", self.progress.step) if self.main else None
+        if self.training.trackers:
+            self.accelerator.init_trackers("logs")
+        if self.progress.step == 0:
+            self._validate(0)
+        self._steps()
+        self.accelerator.wait_for_everyone()
+        for tracker in self.accelerator.trackers:  # `end_training` would part processes that are still needed
+            tracker.finish()
+
+    def validation_embeddings(self) -> tuple[EmbeddingSet, EmbeddingSet]:
+        """The validation split before the first step and with the checkpoint that the run is judged by.
+
+        Every process calls this: one may hold no more than its part of the model.
+        """
+        checkpoint.load_model(chosen_checkpoint(self.folder, self.training.keep), self.model, self.towers)
+        after = embed(self.model, self.validation_split, self.accelerator.device)
+        return EmbeddingSet.load(self.folder / START), after
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the process that writes."""
+        return bool(self.accelerator.is_main_process)
+
+    def _prepare_data(self) -> None:
+        device = self.accelerator.device
+        cases = self.cases = load_cases(self.run.data, self.run.checks, self.model.modalities, self.watcher.images)
+        cache = FeatureCache.of_run(self.training)
+        # One process computes the features; the others then find them on disk.
+        with self.accelerator.main_process_first():
+            self.train_split = self._prepare_split(cases.split("train"), cache)
+            self.validation_split = self._prepare_split(cases.splits.get("validation", ()), cache)
+        self.model.fit({name: views.items for name, views in self.train_split.views.items()})
+        self.model.to(device)
+        self.run.loss.to(device)
+        self.objective, self.tokenizer = build_objective(
+            self.run, self.folder, self.train_split, self.validation_split, cache, device, self.watcher.features
+        )
+        processes, batch_size = self.accelerator.num_processes, self.training.batch_size
+        whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.run.seed, world_size=processes)
+        self.steps_per_epoch = whole.steps_per_epoch
+        self.steps = self.training.steps or self.training.epochs * self.steps_per_epoch
+
+    def _prepare_split(self, cases: Sequence[Case], cache: FeatureCache | None) -> Prepared:
+        device, keep_images = self.accelerator.device, self.training.keep_images
+        return prepare(cases, self.model, cache, device, self.watcher.features, keep_images)
+
+    def _shard(self) -> None:
+        """Keep a part of the model, and for each tower that steps run an item to run it on when a batch has none."""
+        shard(self.objective.module, methods=["embed"])
+        for name, views in self.train_split.views.items():
+            if views.features is None and views.items:
+                item = take(views, [0], self.objective.preparers[name])
+                self.model.stand_ins[name] = move(item, self.accelerator.device)
+
+    def _steps(self) -> None:
+        split, accelerator, objective = self.train_split, self.accelerator, self.objective
+        draws = Draws(objective.views, split.groups, objective.preparers, self.run.seed, objective.alike)
+        batches = GlobalBatches(
+            len(split.cases),
+            self.training.batch_size,
+            self.steps,
+            self.run.seed,
+            start=self.progress.step,
+            rank=accelerator.process_index,
+            world_size=accelerator.num_processes,
+            window=self.training.shuffle_window,
+        )
+        validate_every = self.training.validate_every or self.steps_per_epoch
+        checkpoint_every = self.training.checkpoint_every or self.steps_per_epoch
+        self.parallel.train()
+        self.run.loss.train()
+        began = time.perf_counter()
+        for batch in loader(draws, batches, self.training.workers, accelerator.device.type == "cuda"):
+            values = self._step(batch.to(accelerator.device))
+            done = self.progress.step + 1
+            self.progress = replace(self.progress, step=done)
+            last = done == self.steps
+            self.watcher.step(done, self.steps, values)
+            if done % _LOG_EVERY == 0 or last:
+                rate = self.training.batch_size * (done - batches.start) / (time.perf_counter() - began)
+                self._record({**values, "epoch": done / self.steps_per_epoch, "cases_per_s": rate})
+            if done % validate_every == 0 or last:
+                self._validate(done)
+            if done % checkpoint_every == 0 or last or self.progress.best_step == done:
+                checkpoint.save_checkpoint(
+                    self.folder / "checkpoints",
+                    self.model,
+                    objective.beside,
+                    self.optimizer,
+                    self.progress,
+                    self.towers,
+                )
+
+    def _step(self, batch: Batch) -> dict[str, float]:
+        """One optimisation step; loss terms and what else is worth a curve."""
+        step = self.progress.step
+        torch.manual_seed(_step_seed(self.run.seed, step, self.accelerator.process_index))
+        factor = optim.rate_factor(step, self.steps, self.training.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        # Autocast would hold on to its copies of weights that sharding has given up.
+        bf16, cached = self.training.precision == "bf16", not self.sharded
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, bf16, cache_enabled=cached):
+            terms, watched = self.objective.step(self.parallel, batch, step / self.steps)
+        stacked = torch.stack(list(terms.values()))
+        if stacked.requires_grad:  # a step in micro-batches has its gradients already
+            self.accelerator.backward(stacked.sum())
+        norm = clip_gradients(self._trained(), self.training.clip_norm)
+        # One transfer for all, so that the device waits once a step.
+        *found, length = torch.stack(
+            [*stacked.detach(), *(value.detach() for value in watched.values()), norm]
+        ).tolist()
+        values, extra = dict(zip(terms, found, strict=False)), dict(zip(watched, found[len(terms) :], strict=True))
+        _check_finite(step, values, "loss term")
+        _check_finite(step, {"norm": length}, "gradient")
+        self.optimizer.step()
+        extra |= {"lr": self.training.lr * factor, "gradient_norm": length}
+        return {"loss": sum(values.values()), **values, **extra}
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def _validate(self, step: int) -> None:
+        if not self.validation_split.cases:
+            return
+        metrics, embeddings = self.objective.validate(self.accelerator.device)
+        if step == 0 and self.main and embeddings is not None:
+            embeddings.save(self.folder / START)
+        if metrics and self.training.select not in metrics:
+            raise UsageError(
+                f"train.select: {self.training.select!r} is not measured on the validation split; "
+                f"there are {', '.join(metrics)}"
+            )
+        self._record({f"validation/{name}": value for name, value in metrics.items()})
+        self.watcher.validation(step, metrics)
+        if step and metrics:
+            # Of the first process on all: what is best gets a checkpoint, which processes write together.
+            [value] = broadcast_object_list([metrics[self.training.select]])
+            if value > self.progress.best_value:
+                self.progress = replace(self.progress, best_step=step, best_value=value)
+
+    def _record(self, values: Mapping[str, Any]) -> None:
+        if self.log is not None:
+            self.log.write(self.progress.step, values)
+            self.accelerator.log(dict(values), step=self.progress.step)
+
+
+def _step_seed(seed: int, step: int, process: int) -> int:
+    """Seed of one step's dropout on one process."""
+    return (seed * 1_000_003 + step) * 4096 + process
+
+
+def _check_finite(step: int, values: Mapping[str, float], what: str) -> None:
+    for name, value in values.items():
+        if value != value or value in (float("inf"), float("-inf")):
+            raise NonFiniteLossError(
+                f"step {step}: {what} {name!r} is {value}; "
+                "lower --train.lr, raise the temperature, or train with --train.precision no"
+            )

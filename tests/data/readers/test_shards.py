@@ -1,0 +1,125 @@
+"""Shards hold the cases they were written from, and are read one image at a time."""
+
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from closegap.cli import main
+from closegap.data import Case, Shards, load_cases, load_image, write_shards
+from closegap.data.loader import GlobalBatches
+from closegap.errors import DataError
+from closegap.phantom import Phantoms
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    names = [folder / f"{i}.{'jpg' if i % 2 else 'png'}" for i in range(6)]
+    for name in names:
+        Image.fromarray(random.integers(0, 255, (40, 30, 3), dtype=np.uint8)).save(name)
+    return names
+
+
+@pytest.fixture
+def cases(files: Sequence[Path]) -> list[Case]:
+    return [
+        Case(
+            f"c{i}",
+            "train",
+            f"g{i // 2}",
+            {"image": tuple(files[: 1 + i % 2]) if i < 2 else (files[i],), "report": ("a", "b"), "codes": (("X", "Y"),)}
+            | ({"record": ({"age": 3.5, "sex": None},)} if i else {}),
+            {"organ": "lung"},
+            ("C1",) if i else (),
+        )
+        for i in range(6)
+    ]
+
+
+def test_cases_come_back_as_they_were(cases: list[Case], tmp_path: Path) -> None:
+    number = write_shards(cases, ["image", "report", "codes", "record"], tmp_path / "shards", shard_bytes=6000)
+    assert number == len(list((tmp_path / "shards").glob("*.tar"))) > 1
+    found = load_cases(Shards(tmp_path / "shards")).split("train")
+    assert Shards(tmp_path / "shards").modalities == ("image", "report", "codes", "record")
+    for before, after in zip(cases, found, strict=True):
+        assert (after.id, after.group, after.labels, after.concepts) == (
+            before.id,
+            before.group,
+            before.labels,
+            before.concepts,
+        )
+        rest = {name: items for name, items in before.views.items() if name != "image"}
+        assert {name: items for name, items in after.views.items() if name != "image"} == rest
+        for file, image in zip(before.views["image"], after.views["image"], strict=True):
+            assert image.content() == file.read_bytes()
+            for at_least in (None, 4):
+                assert np.array_equal(np.asarray(load_image(image, at_least)), np.asarray(load_image(file, at_least)))
+    fingerprints = [image.fingerprint() for case in found for image in case.views["image"]]
+    assert len(set(fingerprints)) == 6
+
+
+def test_archives_are_plain_tar(cases: list[Case], tmp_path: Path) -> None:
+    write_shards(cases, ["image"], tmp_path / "shards")
+    with tarfile.open(tmp_path / "shards" / "000000.tar") as archive:
+        members = archive.getmembers()
+        assert [member.name for member in members][:3] == [
+            "000000000.image.0.png",
+            "000000001.image.0.png",
+            "000000001.image.1.jpg",
+        ]
+    (image, *_), *_ = (case.views["image"] for case in load_cases(Shards(tmp_path / "shards")).split("train"))
+    assert (image.offset, image.size) == (members[0].offset_data, members[0].size)
+
+
+def test_rendered_images_become_files(tmp_path: Path) -> None:
+    source = Phantoms(cases=4, size=32)
+    cases = [case for split in load_cases(source).splits.values() for case in split]
+    write_shards(cases, source.modalities, tmp_path / "shards")
+    splits = load_cases(Shards(tmp_path / "shards")).splits
+    found = {case.id: case for split in splits.values() for case in split}
+    for case in cases:
+        before, after = (np.asarray(load_image(one.views["image"][0])) for one in (case, found[case.id]))
+        assert np.array_equal(before, after)
+
+
+def test_damage_is_said(cases: list[Case], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no index of shards"):
+        list(Shards(tmp_path).rows())
+    write_shards(cases, ["image"], tmp_path / "shards")
+    image = load_cases(Shards(tmp_path / "shards")).split("train")[-1].views["image"][0]
+    with (tmp_path / "shards" / "000000.tar").open("r+b") as archive:
+        archive.truncate(image.offset + 1)
+    with pytest.raises(DataError, match="ends before byte"):
+        image.content()
+
+
+def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
+    words = ["shard", "--data", "closegap.phantom.Phantoms", "--data.cases", "6", "--data.size", "32"]
+    assert main([*words, "--out", str(tmp_path / "shards")]) == 0
+    assert "6 cases in 1 archives" in capsys.readouterr().out
+    assert main([*words, "--out", str(tmp_path / "shards")]) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("window", [1, 40, 64, 97, 1000])
+def test_a_window_reads_neighbours_together(window: int) -> None:
+    batches = GlobalBatches(500, 10, 100, 0, window=window)
+    drawn = list(batches)
+    for epoch in (0, 1):
+        assert sorted(case for batch in drawn[50 * epoch : 50 * epoch + 50] for _, case in batch) == list(range(500))
+    assert drawn[:50] != drawn[50:]
+    assert list(GlobalBatches(500, 10, 100, 0, start=37, window=window)) == drawn[37:]
+    halves = [list(GlobalBatches(500, 10, 100, 0, rank=rank, world_size=2, window=window)) for rank in (0, 1)]
+    assert [a + b for a, b in zip(*halves, strict=True)] == drawn
+    if window == 64:
+        places = torch.tensor([case for batch in drawn[:50] for _, case in batch])
+        blocks = [len((places[start : start + 64] // 2).unique()) for start in range(0, 448, 64)]  # type: ignore[no-untyped-call]
+        assert blocks == [32] * 7
+        assert not torch.equal(places.sort().values, places)

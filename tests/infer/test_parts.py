@@ -1,0 +1,141 @@
+"""A large split is embedded in parts: the rows of one pass, whatever stops it and wherever it is done."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from tests.infer.test_embed import CPU
+from tests.training.config import finish, start, write_config
+
+from closegap.data import load_cases
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.errors import MissingExtraError, UsageError
+from closegap.infer.embed import embed
+from closegap.infer.parts import Parts, embed_in_parts, here
+from closegap.infer.prepared import prepare
+from closegap.infer.ray import on_ray
+from closegap.runs.open import OpenedRun, open_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run; its data have absent records and second reports."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = write_config(folder, steps=4)
+    finish(start("-m", "closegap", "train", "--config", config, "--out", folder / "run"))
+    return folder / "run"
+
+
+def _at_once(run: Path, split: str = "train") -> EmbeddingSet:
+    built = open_run(run).run
+    cases = load_cases(built.data, built.checks, built.model.modalities).split(split)
+    return embed(built.model, prepare(cases, built.model, None, CPU), CPU)
+
+
+def _assert_same(found: EmbeddingSet, expected: EmbeddingSet) -> None:
+    assert found.modalities == expected.modalities
+    assert (found.ids, found.groups, found.labels, found.concepts) == (
+        expected.ids,
+        expected.groups,
+        expected.labels,
+        expected.concepts,
+    )
+    for name in expected.modalities:
+        assert torch.equal(found.mask(name), expected.mask(name))
+        torch.testing.assert_close(found.embeddings[name], expected.embeddings[name], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("part", [1, 7, 48, 1024])
+def test_rows_of_one_pass(run: Path, tmp_path: Path, part: int) -> None:
+    out = tmp_path / "train.safetensors"
+    found = embed_in_parts(open_run(run), "train", out, part=part)
+    _assert_same(found, _at_once(run))
+    assert found.meta["split"] == "train"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["train.parquet", "train.safetensors"]
+
+
+def test_what_is_there_is_not_embedded_again(run: Path, tmp_path: Path) -> None:
+    out, asked = tmp_path / "train.safetensors", []
+
+    def failing(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
+        asked.append(list(parts))
+        for number, content in here(opened, parts):
+            if number == 3 and len(asked) == 1:
+                raise KeyboardInterrupt
+            yield number, content
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_in_parts(open_run(run), "train", out, workers=failing, part=10)
+    assert not out.exists()
+    found = embed_in_parts(open_run(run), "train", out, workers=failing, part=10)
+    assert asked == [[0, 1, 2, 3, 4], [3, 4]]
+    _assert_same(found, _at_once(run))
+
+
+def test_parts_of_other_work_are_refused(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.safetensors"
+
+    def nothing(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_in_parts(open_run(run), "train", out, workers=nothing)
+    with pytest.raises(UsageError, match="holds parts of another run"):
+        embed_in_parts(open_run(run), "validation", out)
+
+
+def test_a_kill_loses_and_repeats_nothing(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "train.safetensors"
+    script = (
+        "import sys, time; from pathlib import Path; from closegap.infer import parts as e\n"
+        "from closegap.runs import open as opened\n"
+        "whole = e.PartEmbedder.__call__\n"
+        "e.PartEmbedder.__call__ = lambda self, cases: (time.sleep(0.05), whole(self, cases))[1]\n"
+        "e.embed_in_parts(opened.open_run(Path(sys.argv[1])), 'train', Path(sys.argv[2]), part=2)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(run), str(out)], env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    folder = out.with_name(out.name + ".parts")
+    while len(list(folder.glob("[0-9]*"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    kept = {file: file.stat().st_mtime_ns for file in folder.glob("[0-9]*")}
+    assert 3 <= len(kept) < 24
+    seen: list[int] = []
+
+    def counting(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
+        seen.extend(parts)
+        yield from here(opened, parts)
+
+    found = embed_in_parts(open_run(run), "train", out, workers=counting, part=2)
+    assert len(seen) == 24 - len(kept)
+    _assert_same(found, _at_once(run))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+def test_two_workers_of_a_ray_cluster(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    for name, value in {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "OMP_NUM_THREADS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    try:
+        found = embed_in_parts(open_run(run), "train", tmp_path / "ray.safetensors", workers=on_ray("local"), part=12)
+    finally:
+        ray.shutdown()
+    _assert_same(found, _at_once(run))
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'closegap\[ray\]'"):
+        on_ray("local")

@@ -1,0 +1,184 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tests.training.tiny import Scaled, fixed, tiny_run
+from torch import Tensor, nn
+
+from closegap.errors import ClosegapError
+from closegap.losses import GapClosing
+from closegap.models import LearnableTemperature
+from closegap.runs import checkpoint
+from closegap.runs.checkpoint import Progress
+from closegap.runs.run import Run, chosen_checkpoint
+from closegap.training import optim
+
+
+class Trained:
+    """A run's model, loss and optimiser after a few steps on noise."""
+
+    def __init__(self, steps: int = 2, seed: int = 0, **options: Any) -> None:
+        run: Run = tiny_run(seed=seed, **options)
+        self.model, self.loss = run.model, run.loss
+        self.optimizer = optim.optimizer(optim.alignment_parts(run.model, run.loss, run.train), run.train)
+        self.towers = checkpoint.frozen_towers(self.model)
+        for _ in range(steps):
+            for parameter in (*self.model.parameters(), *self.loss.parameters()):
+                parameter.grad = torch.randn_like(parameter) if parameter.requires_grad else None
+            self.optimizer.step()
+
+    def save(self, folder: Path, step: int = 3, **progress: Any) -> Path:
+        given = Progress(step, **progress)
+        return checkpoint.save_checkpoint(folder, self.model, {"loss": self.loss}, self.optimizer, given, self.towers)
+
+    def load(self, path: Path) -> None:
+        checkpoint.load_model(path, self.model)
+        checkpoint.load_training(path, {"loss": self.loss}, self.optimizer)
+
+    def tensors(self) -> dict[str, Tensor]:
+        state = self.optimizer.state_dict()["state"]
+        found = {f"optimizer/{i}/{key}": value for i, entry in state.items() for key, value in entry.items()}
+        found |= {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        return found | {f"loss/{name}": value for name, value in self.loss.state_dict().items()}
+
+
+@pytest.mark.parametrize("frozen", [(), ("report",)])
+def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path, frozen: tuple[str, ...]) -> None:
+    options: dict[str, Any] = {"frozen": frozen, "loss": Scaled(), "temperature": LearnableTemperature()}
+    saved = Trained(**options)
+    path = saved.save(tmp_path, best_step=1, best_value=0.25)
+    other = Trained(steps=0, **(options | {"loss": Scaled(), "temperature": LearnableTemperature()}))
+    assert not torch.equal(other.tensors()["model/heads.report.weight"], saved.tensors()["model/heads.report.weight"])
+    other.load(path)
+    expected, found = saved.tensors(), other.tensors()
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    assert any(name.endswith("exp_avg_sq") for name in found)
+    assert found["loss/scale"] != 1
+    assert checkpoint.read_progress(path) == Progress(3, 1, 0.25)
+
+
+def test_a_run_before_its_first_validation_has_no_best(tmp_path: Path) -> None:
+    assert checkpoint.read_progress(Trained().save(tmp_path)) == Progress(3, 0, float("-inf"))
+
+
+def test_frozen_towers_are_left_to_the_config(tmp_path: Path) -> None:
+    path = Trained(frozen=("report",)).save(tmp_path)
+    names = load_file(path / "model.safetensors").keys()
+    assert not [name for name in names if name.startswith("encoders.report.")]
+    assert {"heads.report.weight", "encoders.record.mean", "temperature.log_scale"} <= names
+    whole = load_file(Trained().save(tmp_path / "whole") / "model.safetensors").keys()
+    assert [name for name in whole if name.startswith("encoders.report.")]
+
+
+def test_a_checkpoint_is_plain_files(tmp_path: Path) -> None:
+    path = Trained().save(tmp_path)
+    assert sorted(file.name for file in path.iterdir()) == [
+        "loss.safetensors",
+        "model.safetensors",
+        "optimizer.safetensors",
+        "state.json",
+    ]
+    assert path == tmp_path / "step-00000003"
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_save_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    calls = []
+
+    def failing(tensors: Any, file: Path) -> None:
+        calls.append(file)
+        if len(calls) == at:
+            file.write_bytes(b"half a fi")
+            raise OSError("No space left on device")
+        save_file(tensors, file)
+
+    monkeypatch.setattr("closegap.runs.checkpoint.save_file", failing)
+    with pytest.raises(OSError, match="No space left"):
+        Trained().save(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_newest_two_and_the_best_are_kept(tmp_path: Path) -> None:
+    trained = Trained()
+    kept = []
+    for step, best in ((1, 0), (2, 2), (3, 2), (4, 2), (5, 2), (6, 6), (7, 6)):
+        trained.save(tmp_path, step, best_step=best)
+        kept.append([int(path.name.removeprefix("step-")) for path in checkpoint.checkpoints(tmp_path)])
+    assert kept == [[1], [1, 2], [2, 3], [2, 3, 4], [2, 4, 5], [5, 6], [6, 7]]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_kill_left_is_swept(tmp_path: Path) -> None:
+    for name in (".step-00000002.abc123", ".step-00000001.deleted"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(b"half a fi")
+    assert checkpoint.checkpoints(tmp_path) == []
+    Trained().save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000003"]
+
+
+def test_a_step_that_is_saved_is_not_saved_again(tmp_path: Path) -> None:
+    first = Trained().save(tmp_path)
+    before = (first / "model.safetensors").stat().st_mtime_ns
+    assert Trained(steps=1).save(tmp_path) == first
+    assert (first / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    path = Trained().save(tmp_path)
+    for options, message in (
+        ({"modalities": ("report", "concepts")}, "checkpoint of another model .*is in one and not in the other"),
+        ({"temperature": fixed()}, "checkpoint of another model .temperature.* is in one"),
+        ({"frozen": ("record",)}, "checkpoint of another model .encoders.record.* is in one"),
+    ):
+        with pytest.raises(ClosegapError, match=message) as caught:
+            Trained(**options).load(path)
+        assert str(path) in str(caught.value)
+    other = Trained()
+    other.model.heads["report"] = nn.Linear(16, 9, bias=False)
+    with pytest.raises(ClosegapError, match=r"heads\.report\.weight is \(8, 16\), the config's is \(9, 16\)"):
+        other.load(path)
+    with pytest.raises(ClosegapError, match=r"checkpoint of another loss \(scale is in one"):
+        checkpoint.load_training(path, {"loss": Scaled()}, other.optimizer)
+
+
+def test_a_frozen_tower_with_other_weights_is_refused(tmp_path: Path) -> None:
+    saved = Trained(frozen=("report",))
+    path = saved.save(tmp_path)
+    Trained(frozen=("report",)).load(path)
+    with pytest.raises(ClosegapError, match="trained on a frozen report tower with other weights or preparation than"):
+        Trained(frozen=("report",), seed=1).load(path)
+    with pytest.raises(ClosegapError, match="frozen report tower"):
+        checkpoint.load_model(path, saved.model, towers={"report": "another fingerprint"})
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "loss.safetensors", "optimizer.safetensors", "state.json"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "noise"])
+def test_damaged_files_are_one_line(tmp_path: Path, name: str, damage: str) -> None:
+    path = Trained().save(tmp_path)
+    content = (path / name).read_bytes()
+    (path / name).unlink()
+    if damage != "gone":
+        (path / name).write_bytes({"empty": b"", "cut": content[: len(content) // 2], "noise": b"[1, 2]"}[damage])
+    with pytest.raises(ClosegapError, match="no readable checkpoint") as caught:
+        Trained().load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_best_or_the_last_is_chosen(tmp_path: Path) -> None:
+    with pytest.raises(ClosegapError, match="no checkpoint yet; train on with `closegap train --resume"):
+        chosen_checkpoint(tmp_path, "best")
+    trained = Trained(loss=GapClosing())
+    for step in (2, 4, 6, 8):
+        trained.save(tmp_path / "checkpoints", step, best_step=4 if step >= 4 else 0)
+    assert chosen_checkpoint(tmp_path, "best").name == "step-00000004"
+    assert chosen_checkpoint(tmp_path, "last").name == "step-00000008"
+
+
+def test_without_validation_the_last_is_the_best(tmp_path: Path) -> None:
+    Trained().save(tmp_path / "checkpoints", 2)
+    assert chosen_checkpoint(tmp_path, "best").name == "step-00000002"

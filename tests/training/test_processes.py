@@ -1,0 +1,86 @@
+"""Two processes that train together are one process, up to the rounding of sums."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.training.config import finish, start, write_config
+from torch import Tensor
+
+from closegap.runs.checkpoint import checkpoints
+from closegap.runs.log import read_metrics
+
+
+def _weights(folder: Path) -> Mapping[str, Tensor]:
+    last = checkpoints(folder / "checkpoints")[-1]
+    found = [load_file(path) for path in sorted(last.glob("*.safetensors")) if path.stem in ("model", "decoder")]
+    return {name: tensor for tensors in found for name, tensor in tensors.items()}
+
+
+_TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
+_DECODER: Mapping[str, Any] = {
+    "decoder": {
+        "class_path": "closegap.caption.PrefixDecoder",
+        "init_args": {"prefix": 2, "layers": 1, "width": 16, "heads": 2, "dropout": 0.0},
+    },
+    "image": "record",
+    "text": "report",
+    "vocabulary": 300,
+}
+
+
+@pytest.mark.parametrize(
+    ("captioning", "shard"),
+    [(None, False), (_DECODER, False), (None, True)],
+    ids=["alignment", "captions too", "the model in parts"],
+)
+def test_two_processes_train_the_same_model_as_one(
+    tmp_path: Path, captioning: Mapping[str, Any] | None, shard: bool
+) -> None:
+    # Batches of four: some hold no record at all on one process or on both, and captions differ in length.
+    options: dict[str, Any] = {"steps": 24, "batch_size": 4, "validate_every": 12, "lr": 1e-3, "clip_norm": 0.5}
+    options["trackers"] = ["tensorboard"]  # which end with the steps, and the processes with the report
+    config = write_config(tmp_path, 0.0, captioning, shard=shard, **options)
+    one, two = tmp_path / "one", tmp_path / "two"
+    processes = [
+        start("-m", "closegap", "train", "--config", config, "--out", one),
+        start(*_TWO, "-m", "closegap", "train", "--config", config, "--out", two),
+    ]
+    for process in processes:
+        finish(process)
+    counts = [json.loads((folder / "environment.json").read_text())["processes"] for folder in (one, two)]
+    assert counts == [1, 2]
+    _assert_close(_weights(two), _weights(one))
+    rows = [read_metrics(folder / "metrics.jsonl") for folder in (one, two)]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+    for first, second in zip(*rows, strict=True):
+        for name in ("loss", "caption", "gradient_norm", "validation/gap", "validation/log_likelihood"):
+            if name in first:
+                torch.testing.assert_close(second[name], first[name], atol=1e-3, rtol=1e-3)
+    assert (two / "report.html").stat().st_size > 1000
+    if shard:  # what two processes began with their parts, one ends
+        shutil.rmtree(checkpoints(two / "checkpoints")[-1])
+        finish(start("-m", "closegap", "train", "--resume", two))
+        _assert_close(_weights(two), _weights(one))
+
+
+def _assert_close(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, atol=2e-4, rtol=2e-3)
+
+
+def test_two_processes_train_the_same_decoder_on_a_frozen_model(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("aligned", "one", "two")}
+    config = write_config(tmp_path, 0.0, steps=4, batch_size=4)
+    finish(start("-m", "closegap", "train", "--config", config, "--out", folders["aligned"]))
+    on_it = {**_DECODER, "model_from": str(folders["aligned"])}
+    config = write_config(tmp_path, 0.0, on_it, steps=12, batch_size=4, lr=1e-3, select="log_likelihood")
+    for launcher, name in (((), "one"), (_TWO, "two")):
+        finish(start(*launcher, "-m", "closegap", "train", "--config", config, "--out", folders[name]))
+    _assert_close(_weights(folders["two"]), _weights(folders["one"]))
