@@ -8,11 +8,17 @@ from hypothesis import settings
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data and reference numbers beside the repository; tests that need it skip without it."""
+    """The folder of real data beside the repository; tests that need it skip without it."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
-        pytest.skip("no shared/ folder beside the repository: real data and reference numbers are not checked")
+        pytest.skip("no shared/ folder beside the repository: nothing is checked on real data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden_folder() -> Path:
+    """The folder of frozen outputs of other people's code."""
+    return Path(__file__).parent / "golden"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -206,7 +206,12 @@ TRAIN = ("--train", "image-train.npy", "text-train.npy")
         (_nothing, ("image.npy", "image.npy"), 2, "two modalities are called 'image'"),
         (_nothing, (*TWO, "--names", "image"), 2, "1 names .* for 2 arrays"),
         (_nothing, (*TWO, "--posthoc", "all"), 2, "none were given; give them with --train, or .* --in-sample"),
-        (_nothing, (*TWO, "--posthoc", "magic", *TRAIN), 2, "--posthoc magic: expected all, or some of shift"),
+        (
+            _nothing,
+            (*TWO, "--posthoc", "magic", *TRAIN),
+            2,
+            "--posthoc magic: no post-hoc method; expected one of shift",
+        ),
         (_nothing, (*TWO, *TRAIN), 2, "--train is what post-hoc methods are fitted on"),
         (_nothing, (*TWO, "--posthoc", "all", "--train", *TWO), 2, r"30 of 30 rows were fitted on"),
         (_nothing, (*TWO, "--posthoc", "all", "--train", "image-train.npy"), 2, "1 arrays, expected 2"),

@@ -1,9 +1,12 @@
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from closegap.cli.main import main
@@ -85,6 +88,39 @@ def test_what_was_applied_can_be_audited() -> None:
     assert found["gap"]["value"] == pytest.approx(gap("moved.safetensors"), abs=1e-6)
 
 
+def help_of(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["posthoc", *arguments, "--help"])
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_help_lists_methods_and_a_method_its_own_options(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ((), ("fit",)):
+        told = help_of(*arguments, capsys=capsys)
+        assert "shift Shifting the modalities towards their common mean." in told
+        assert "--shrinkage" not in told
+    told = help_of("fit", "--method", "whiten", capsys=capsys)
+    assert "--shrinkage SHRINKAGE how far each covariance is drawn towards a multiple of the identity" in told
+    assert "default: 0.1" in told
+    assert "--fraction" not in told
+    assert "Centre each modality" in told
+    assert "Raises:" not in told
+    assert "--anchor ANCHOR" in help_of("fit", "--method=closegap.posthoc.Shift", capsys=capsys)
+
+
+@dataclass(eq=False)
+class Greedy(PostHoc):
+    """A method whose setting is called as an option of the command."""
+
+    train: int = 0
+
+    def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
+        return {}
+
+    def move(self, rows: Tensor, modality: str, state: Mapping[str, Tensor]) -> Tensor:
+        return rows
+
+
 FIT = ("fit", "--train", "train.safetensors", "--out", "m.safetensors")
 OUT = ("--out", "moved.safetensors")
 
@@ -95,15 +131,29 @@ OUT = ("--out", "moved.safetensors")
         ((), 2, "posthoc '': expected fit or apply"),
         (("fill",), 2, "posthoc 'fill': expected fit or apply"),
         (FIT, 2, "method.*closegap posthoc fit --help"),
-        ((*FIT, "--method", "magic"), 2, "--method magic: expected one of shift, center"),
+        ((*FIT, "--method"), 2, "method.*closegap posthoc fit"),
+        ((*FIT, "--method", "magic"), 2, "--method magic: no post-hoc method; expected one of shift, center"),
+        ((*FIT, "--method", "my.Magic"), 2, r"--method my\.Magic: cannot be imported \(No module named 'my'\)"),
+        ((*FIT, "--method", f"{Greedy.__module__}.Greedy"), 2, "settings cannot be options .*'train'.*rename them"),
+        ((*FIT, "--method", "shift", "--fraction", "half"), 2, "fraction: 'half' given, expected a number"),
         ((*FIT, "--method", "shift", "--fraction", "2"), 2, "fraction 2.0; expected a share of the gap"),
-        ((*FIT, "--method", "center", "--fraction", "1"), 2, "--fraction is none of the settings of center"),
+        ((*FIT, "--method", "center", "--fraction", "1"), 2, "--fraction: no such option.* fit --method center --help"),
         ((*FIT, "--method", "procrustes", "--anchor", "sound"), 2, "anchor 'sound'; expected one of image, text"),
         (("fit", "--method", "shift", "--train", "absent.safetensors", *OUT), 1, r"absent\.safetensors: no such file"),
         (("fit", "--method", "shift", "--train", "noise.safetensors", *OUT), 1, r"noise\.safetensors: damaged"),
         (("fit", "--method", "shift", "--train", "train.safetensors", "--out", "m.npy"), 2, r"ends in \.safetensors"),
         (("fit", "--method", "shift", "--train", "train.safetensors", "--out", "train.safetensors"), 2, "also what"),
         (("apply", "absent.safetensors", "test.safetensors", *OUT), 1, r"absent\.safetensors: no such file"),
+        (
+            ("apply", "fitted.safetensors", "test.safetensors", "--method", "center", *OUT),
+            2,
+            r"holds .*Shift, expected",
+        ),
+        (
+            ("apply", "fitted.safetensors", "test.safetensors", "--method", "mine", *OUT),
+            2,
+            "--method mine: no post-hoc",
+        ),
         (("apply", "test.safetensors", "test.safetensors", *OUT), 1, "not a post-hoc method"),
         (("apply", "fitted.safetensors", "fitted.safetensors", *OUT), 1, r"fitted\.parquet: no such file"),
         (("apply", "fitted.safetensors", "train.safetensors", *OUT), 2, "30 of 30 rows were fitted on.*--in-sample"),

@@ -153,7 +153,7 @@ def test_compare_puts_posthoc_arms_beside_the_trained_ones(cli: Cli, runs: Path,
     assert not (tmp_path / "train").exists()
     found = cli("evaluate", runs / "a", "--out", tmp_path / "a.json", "--posthoc", "shfit")
     assert (found.code, found.err.count("\n")) == (2, 1)
-    assert "--posthoc shfit: expected all, or some of" in found.err
+    assert "--posthoc shfit: no post-hoc method; expected one of" in found.err
 
 
 def test_compare_refuses(cli: Cli, runs: Path, tmp_path: Path) -> None:

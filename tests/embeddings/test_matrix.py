@@ -75,7 +75,7 @@ def test_bfloat16_is_read(tmp_path: Path) -> None:
     save_file({"image": rows}, tmp_path / "image.safetensors")
     source = ArrayFile(tmp_path / "image.safetensors")
     assert torch.equal(load_array(source), rows)
-    result, _ = unit_rows(load_array(source), source)
+    result, _ = unit_rows(load_array(source), source.path)
     torch.testing.assert_close(result, torch.nn.functional.normalize(rows.float(), dim=1))
 
 
@@ -83,7 +83,7 @@ def test_unit_float32_rows_are_mapped_and_never_copied(tmp_path: Path) -> None:
     unit = (ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)).astype("f4")
     source = write_npy(tmp_path, unit)
     rows = load_array(source)
-    result, note = unit_rows(rows, source)
+    result, note = unit_rows(rows, source.path)
     assert note is None
     assert result.data_ptr() == rows.data_ptr()
     rows.zero_()
@@ -94,7 +94,7 @@ def test_unit_float32_rows_are_mapped_and_never_copied(tmp_path: Path) -> None:
 def test_other_rows_are_normalised_with_a_note(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("closegap.embeddings.matrix._BLOCK", 2)
     rows = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 0.5]], dtype=dtype)
-    result, note = unit_rows(rows, ArrayFile(Path("image.npy")))
+    result, note = unit_rows(rows, "image.npy")
     assert result.dtype == torch.float32
     torch.testing.assert_close(result, torch.tensor([[0.6, 0.8], [1.0, 0.0], [0.0, 1.0]]))
     assert note == "image.npy: 2 of 3 rows were not unit-norm (norms 0.5 to 5) and were normalised"
@@ -102,7 +102,7 @@ def test_other_rows_are_normalised_with_a_note(dtype: torch.dtype, monkeypatch: 
 
 def test_half_precision_rounding_is_mended_without_a_note() -> None:
     unit = torch.nn.functional.normalize(torch.randn(50, 512, generator=torch.manual_seed(0)), dim=1)
-    result, note = unit_rows(unit.half(), ArrayFile(Path("image.npy")))
+    result, note = unit_rows(unit.half(), "image.npy")
     assert note is None
     torch.testing.assert_close(result.norm(dim=1), torch.ones(50), atol=1e-6, rtol=0)
 
@@ -120,14 +120,14 @@ def test_rows_without_a_direction_are_refused(value: float, message: str, monkey
     rows = torch.ones(6, 4)
     rows[3], rows[5] = value, value
     with pytest.raises(DataError, match=rf"^image\.npy: {message}; leave it out of every array"):
-        unit_rows(rows, ArrayFile(Path("image.npy")))
+        unit_rows(rows, "image.npy")
 
 
 def test_one_bad_row_is_named_alone() -> None:
     rows = torch.ones(6, 4)
     rows[5, 1] = torch.nan
     with pytest.raises(DataError, match=r"row 5 holds NaN; leave it out"):
-        unit_rows(rows, ArrayFile(Path("image.npy")))
+        unit_rows(rows, "image.npy")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_parquet_lists_of_other_lengths_name_the_row(tmp_path: Path) -> None:
         load_array(source)
     pq.write_table(pa.table({"image": [[1.0, None], [1.0, 2.0]]}), source.path)
     with pytest.raises(DataError, match="row 0 holds NaN"):
-        unit_rows(load_array(source), source)
+        unit_rows(load_array(source), source.path)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,9 @@ precisions = pytest.mark.parametrize(("dtype", "tolerance"), DTYPES.values(), id
 
 
 @pytest.fixture(scope="module")
-def frozen(shared: Path) -> tuple[Mapping[str, Mapping[str, float]], Mapping[str, Tensor]]:
-    folder = shared / "golden"
-    values = json.loads((folder / "modgap_936161c.json").read_text())
-    arrays = np.load(folder / "modgap_936161c.npz")
+def frozen(golden_folder: Path) -> tuple[Mapping[str, Mapping[str, float]], Mapping[str, Tensor]]:
+    values = json.loads((golden_folder / "modgap_936161c.json").read_text())
+    arrays = np.load(golden_folder / "modgap_936161c.npz")
     return values, {key: torch.from_numpy(arrays[key]) for key in arrays}
 
 

@@ -26,9 +26,9 @@ Draw = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 
 
 @pytest.mark.parametrize("name", ["small", "gap", "tight"])
-def test_published_numbers(shared: Path, name: str) -> None:
-    golden = json.loads((shared / "golden/modgap_936161c.json").read_text())[name]
-    with np.load(shared / "golden/modgap_936161c.npz") as arrays:
+def test_published_numbers(golden_folder: Path, name: str) -> None:
+    golden = json.loads((golden_folder / "modgap_936161c.json").read_text())[name]
+    with np.load(golden_folder / "modgap_936161c.npz") as arrays:
         x, y = torch.from_numpy(arrays[f"{name}_x"]), torch.from_numpy(arrays[f"{name}_y"])
     assert float(modality_gap(x, y)) == pytest.approx(golden["gap"], abs=1e-9)
     assert float(cosine_true_pairs(x, y)) == pytest.approx(golden["cos_true_pairs"], abs=1e-9)

@@ -25,9 +25,9 @@ Draw = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 
 
 @pytest.mark.parametrize("name", ["small", "gap", "tight"])
-def test_published_numbers(shared: Path, name: str) -> None:
-    golden = json.loads((shared / "golden/modgap_936161c.json").read_text())[name]
-    with np.load(shared / "golden/modgap_936161c.npz") as arrays:
+def test_published_numbers(golden_folder: Path, name: str) -> None:
+    golden = json.loads((golden_folder / "modgap_936161c.json").read_text())[name]
+    with np.load(golden_folder / "modgap_936161c.npz") as arrays:
         x, y = torch.from_numpy(arrays[f"{name}_x"]), torch.from_numpy(arrays[f"{name}_y"])
     assert float(uniformity(x)) == pytest.approx(golden["lunif_x"], abs=1e-9)
     assert float(centroid_uniformity(x, y)) == pytest.approx(golden["lunif_centroids_normalised"], abs=1e-9)

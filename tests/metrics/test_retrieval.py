@@ -30,9 +30,9 @@ Draw = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 
 
 @pytest.mark.parametrize("name", ["small", "gap", "tight"])
-def test_published_recall(shared: Path, name: str) -> None:
-    golden = json.loads((shared / "golden/modgap_936161c.json").read_text())[name]
-    with np.load(shared / "golden/modgap_936161c.npz") as arrays:
+def test_published_recall(golden_folder: Path, name: str) -> None:
+    golden = json.loads((golden_folder / "modgap_936161c.json").read_text())[name]
+    with np.load(golden_folder / "modgap_936161c.npz") as arrays:
         x, y = torch.from_numpy(arrays[f"{name}_x"]), torch.from_numpy(arrays[f"{name}_y"])
     for k in (1, 5, 10):
         assert float(recall_at_k(retrieval_ranks(y, x), k)) * 100 == pytest.approx(golden[f"forward_r{k}"])

@@ -1,6 +1,7 @@
 """What all post-hoc methods share: fitting, applying, refusing, keeping."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor
 from closegap.embeddings.embedding_set import ROW_NUMBERED, EmbeddingSet
 from closegap.errors import ClosegapWarning, DataError, UsageError
 from closegap.posthoc import Center, PostHoc, ProjectOut, Shift, standard_arms
-from closegap.posthoc.moments import covariance, mean
+from closegap.posthoc.base.moments import covariance, mean
 
 from .conftest import MakeSet
 
@@ -179,6 +180,34 @@ def test_some_of_the_fitted_modalities_are_enough(make_set: MakeSet) -> None:
     assert torch.equal(alone.embeddings["caption"], method.apply(test).embeddings["caption"])
 
 
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_rows_are_transformed_without_a_set(arm: str, dtype: torch.dtype, make_set: MakeSet) -> None:
+    method = standard_arms()[arm].fit(make_set())
+    test = make_set(n=20, seed=1, prefix="test", dtype=dtype)
+    rows = test.embeddings["caption"]
+    found = method.transform(rows, "caption")
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, method.apply(test).embeddings["caption"], rtol=0, atol=0)
+    leaf = rows.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(method.transform(leaf, "caption").sum(), leaf)
+    assert gradient.isfinite().all()
+
+
+def test_rows_that_cannot_be_transformed(make_set: MakeSet) -> None:
+    rows = make_set(n=4).embeddings["image"]
+    with pytest.raises(UsageError, match="Center is not fitted"):
+        Center().transform(rows, "image")
+    method = Center().fit(make_set())
+    with pytest.raises(DataError, match="modality 'record', but Center was fitted on image, caption"):
+        method.transform(rows, "record")
+    with pytest.raises(DataError, match=r"image has shape \(8,\), but Center was fitted on 8"):
+        method.transform(rows[0], "image")
+    with pytest.raises(DataError, match=r"image is torch\.int64; expected unit-norm rows of a floating dtype"):
+        method.transform(rows.long(), "image")
+    assert method.transform(rows[:0], "image").shape == (0, 8)
+
+
 def test_a_row_on_the_origin_keeps_its_direction_and_warns(make_set: MakeSet) -> None:
     one = make_set(n=1)
     image = replace(one, embeddings={"image": one.embeddings["image"]})
@@ -216,9 +245,11 @@ def test_only_trusted_classes_are_loaded(make_set: MakeSet, tmp_path: Path) -> N
     path = tmp_path / "mirror.safetensors"
     Mirror(axis=2).fit(make_set()).save(path)
 
-    with pytest.raises(UsageError, match=rf"holds {MIRROR}, which is not trusted; load it with trusted=\['{MIRROR}'\]"):
+    with pytest.raises(UsageError, match=rf"holds {MIRROR}, which is not trusted; .* --method {MIRROR}"):
         PostHoc.load(path)
     assert Mirror.load(path).axis == 2
+    trusted: PostHoc = PostHoc.load(str(path), trusted=[MIRROR])
+    assert trusted.settings == {"axis": 2}
     with pytest.raises(UsageError, match=rf"holds {MIRROR}, which is not trusted"):
         Center.load(path)
     Shift().fit(make_set()).save(path)
@@ -226,13 +257,39 @@ def test_only_trusted_classes_are_loaded(make_set: MakeSet, tmp_path: Path) -> N
         Center.load(path)
 
 
-def test_a_file_may_name_a_module_without_its_being_imported(make_set: MakeSet, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "evil.Evil",
+        "closegap.posthoc.evil.Evil",
+        "closegap.posthoc.base.named.is_own",
+        "closegap.posthoc.evil.shift.Shift",
+        "evil.closegap.posthoc.shift.Shift",
+        "Evil",
+        "",
+    ],
+)
+def test_a_file_may_name_a_module_without_its_being_imported(
+    name: str, make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "evil.safetensors"
     Shift().fit(make_set()).save(path)
     (tmp_path / "evil.py").write_text("raise SystemExit('executed')")
-    _rewrite(path, **{"class": "evil.Evil"})
+    monkeypatch.syspath_prepend(tmp_path)
+    _rewrite(path, **{"class": name})
 
-    with pytest.raises(UsageError, match=r"holds evil\.Evil, which is not trusted"):
+    with pytest.raises(UsageError, match=f"holds {re.escape(name)}, which is not trusted"):
+        PostHoc.load(path)
+
+
+def test_our_modules_hold_more_than_methods(make_set: MakeSet, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    Shift().fit(make_set()).save(path)
+    _rewrite(path, **{"class": "closegap.posthoc.shift.UsageError"})
+    with pytest.raises(UsageError, match=r"holds closegap\.posthoc\.shift\.UsageError, expected .*PostHoc"):
+        PostHoc.load(path)
+    _rewrite(path, **{"class": "closegap.posthoc.shift.PostHoc"})
+    with pytest.raises(DataError, match="its header cannot be used"):
         PostHoc.load(path)
 
 
@@ -283,8 +340,8 @@ def test_moments_equal_their_definitions(n: int, width: int, seed: int) -> None:
 def test_blocks_change_nothing(make_set: MakeSet, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = make_set(n=30, absent=0.3), make_set(n=30, seed=1, prefix="test", absent=0.3)
     whole = {arm: method.fit(train).apply(test) for arm, method in standard_arms().items()}
-    monkeypatch.setattr("closegap.posthoc.moments._BLOCK", 7)
-    monkeypatch.setattr("closegap.posthoc.base._BLOCK", 7)
+    monkeypatch.setattr("closegap.posthoc.base.moments._BLOCK", 7)
+    monkeypatch.setattr("closegap.posthoc.base.method._BLOCK", 7)
     for arm, method in standard_arms().items():
         result = method.fit(train).apply(test)
         for name, rows in whole[arm].embeddings.items():

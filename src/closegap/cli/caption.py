@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
         type=str,
         nargs="+",
         default=[],
-        help="also with these post-hoc methods: shift, realign, procrustes",
+        help="also with these post-hoc methods, of those with an anchor: shift, realign, ..., or package.module.Class",
     )
     parser.add_class_arguments(Generation, None)
     parser.add_class_arguments(Scoring, None)

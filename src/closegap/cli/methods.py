@@ -1,23 +1,32 @@
 """Which post-hoc methods a command line names."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from closegap.errors import UsageError
-from closegap.posthoc import PostHoc, standard_arms
+from closegap.posthoc import method_names
 
-METHODS_HELP = f"post-hoc arms: all, or some of {', '.join(standard_arms())}"
+if TYPE_CHECKING:
+    from closegap.posthoc import PostHoc
+
+METHODS_HELP = f"post-hoc arms: all, or some of {', '.join(method_names())}, or classes as package.module.Class"
 
 
-def chosen_methods(names: Sequence[str]) -> dict[str, PostHoc]:
+def chosen_methods(names: Sequence[str]) -> dict[str, "PostHoc"]:
     """Arm name to method, unfitted.
 
+    Args:
+        names: as given to --posthoc: all, names of ours, import paths.
+
     Raises:
-        UsageError: a name that no method has.
+        UsageError: a name that no method has, or a path that leads to none.
     """
-    everything = standard_arms()
-    if "all" in names:
-        return everything
-    unknown = [name for name in names if name not in everything]
-    if unknown:
-        raise UsageError(f"--posthoc {unknown[0]}: expected all, or some of {', '.join(everything)}")
-    return {name: method for name, method in everything.items() if name in names}
+    if not names:
+        return {}
+    from closegap.posthoc import chosen_arms
+
+    foreign = [name for name in names if name != "all"]
+    try:
+        return chosen_arms([*method_names(), *foreign] if "all" in names else foreign)
+    except UsageError as error:
+        raise UsageError(f"--posthoc {error}") from error

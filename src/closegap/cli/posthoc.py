@@ -1,24 +1,31 @@
 """closegap posthoc: fit a method on train embeddings, apply it to others."""
 
+from argparse import ArgumentParser as PlainParser
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser
 
 from closegap.cli.arguments import parse, verb_parser
 from closegap.cli.console import console
-from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import UsageError
-from closegap.posthoc import PostHoc, standard_arms
+from closegap.posthoc import method_summaries
+
+if TYPE_CHECKING:
+    from closegap.embeddings import EmbeddingSet
+    from closegap.posthoc import PostHoc
 
 _DESCRIPTION = """Close the gap after training. A method is fitted on train embeddings, kept in one file and applied to
 other embeddings; applying it to rows that it was fitted on is refused unless --in-sample allows it.
 
   closegap posthoc fit --method shift --train train.safetensors --out shift.safetensors
-  closegap posthoc apply shift.safetensors test.safetensors --out test-shifted.safetensors"""
+  closegap posthoc apply shift.safetensors test.safetensors --out test-shifted.safetensors
+  closegap posthoc fit --method my_package.Mine --train train.safetensors --out mine.safetensors
+  closegap posthoc apply mine.safetensors test.safetensors --method my_package.Mine --out test-mine.safetensors"""
 
-_SETTINGS = ("fraction", "anchor", "shrinkage", "seed")
+_OPTIONS_OF = "`closegap posthoc fit --method NAME --help` lists a method's own options."
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -26,44 +33,47 @@ def main(arguments: Sequence[str]) -> None:
     actions = {"fit": _fit, "apply": _apply}
     action = arguments[0] if arguments else ""
     if action in ("-h", "--help"):
-        parse(verb_parser("posthoc fit|apply", _DESCRIPTION), ["--help"])
+        parse(verb_parser("posthoc fit|apply", _described()), ["--help"])
     if action not in actions:
         raise UsageError(f"posthoc '{action}': expected fit or apply; see `closegap posthoc --help`")
     actions[action](arguments[1:])
 
 
+def _described() -> str:
+    methods = "\n".join(f"  {name:<12} {summary}" for name, summary in method_summaries().items())
+    return f"{_DESCRIPTION}\n\n{methods}\n\n{_OPTIONS_OF}"
+
+
 def _fit(arguments: Sequence[str]) -> None:
-    methods = standard_arms()
-    parser = verb_parser("posthoc fit", _DESCRIPTION)
-    parser.add_argument("--method", type=str, required=True, help=f"one of {', '.join(methods)}")
-    parser.add_argument("--train", type=Path, required=True, help="the set of embeddings to fit on")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    parser.add_argument("--fraction", type=float | None, default=None, help="shift: how much of the gap, 0 to 1")
-    parser.add_argument(
-        "--anchor", type=str | None, default=None, help="shift, realign, procrustes: the modality that stays"
-    )
-    parser.add_argument("--shrinkage", type=float | None, default=None, help="whiten: towards the identity, 0 to 1")
-    parser.add_argument("--seed", type=int | None, default=None, help="placebo: of its direction")
+    name = _named(arguments)
+    if name is None:
+        parse(_fit_parser("posthoc fit", _described()), arguments)
+        raise UsageError("--method: not given; see `closegap posthoc fit --help`")
+    method = _method(name)
+    explained = cleandoc(method.__doc__ or "").partition("\n\nArgs:")[0]  # they are the options' help
+    parser = _fit_parser(f"posthoc fit --method {name}", explained)
+    settings = _add_settings(parser, method, name)
     given = parse(parser, arguments)
     _check_out(given.out, given.train)
-    if given.method not in methods:
-        raise UsageError(f"--method {given.method}: expected one of {', '.join(methods)}")
-    method = _with_settings(methods[given.method], given)
-    train, notes = unit_norm(EmbeddingSet.load(given.train))
-    method.fit(train).save(given.out)
-    _tell(notes, f"{given.out}: {given.method} of {', '.join(train.modalities)}, fitted on {len(train.ids)} rows")
+    unfitted = method(**{setting: given[setting] for setting in settings})
+    train, notes = _read(given.train)
+    unfitted.fit(train).save(given.out)
+    _tell(notes, f"{given.out}: {name} of {', '.join(train.modalities)}, fitted on {len(train.ids)} rows")
 
 
 def _apply(arguments: Sequence[str]) -> None:
     parser = verb_parser("posthoc apply", _DESCRIPTION)
-    parser.add_argument("method", type=Path, help="a method that `closegap posthoc fit` wrote")
+    parser.add_argument("file", type=Path, help="a method that `closegap posthoc fit` wrote")
     parser.add_argument("set", type=Path, help="the set of embeddings to apply it to")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
+    parser.add_argument(
+        "--method", type=str | None, default=None, help="the class that the file holds, which must be trusted by name"
+    )
     parser.add_argument("--in-sample", action="store_true", help="allow rows that the method was fitted on")
     given = parse(parser, arguments)
-    _check_out(given.out, given.method, given.set)
-    method: PostHoc = PostHoc.load(given.method)
-    embeddings, notes = unit_norm(EmbeddingSet.load(given.set))
+    _check_out(given.out, given.file, given.set)
+    method = _loaded(given.file, given.method)
+    embeddings, notes = _read(given.set)
     moved = method.apply(embeddings, in_sample=given.in_sample)
     moved.save(given.out)
     _tell(notes, f"{given.out}: {len(moved.ids)} rows of {', '.join(moved.modalities)}")
@@ -71,13 +81,51 @@ def _apply(arguments: Sequence[str]) -> None:
         console().print("in-sample: the method was fitted on rows of this set, which its meta says", markup=False)
 
 
-def _with_settings(method: PostHoc, given: Namespace) -> PostHoc:
-    settings = {name: given[name] for name in _SETTINGS if given[name] is not None}
-    foreign = [name for name in settings if name not in method.settings]
-    if foreign:
-        known = ", ".join(f"--{name}" for name in method.settings) or "no settings"
-        raise UsageError(f"--{foreign[0]} is none of the settings of {given.method}; it has {known}")
-    return type(method)(**settings)
+def _named(arguments: Sequence[str]) -> str | None:
+    """What --method is given, before the options that depend on it can be parsed."""
+    parser = PlainParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--method", nargs="?")
+    name: str | None = parser.parse_known_args(list(arguments))[0].method
+    return name
+
+
+def _method(name: str) -> type["PostHoc"]:
+    from closegap.posthoc import method_class
+
+    try:
+        return method_class(name)
+    except UsageError as error:
+        raise UsageError(f"--method {error}") from error
+
+
+def _fit_parser(verb: str, description: str) -> ArgumentParser:
+    parser = verb_parser(verb, description)
+    parser.add_argument("--method", type=str, required=True, help="a name, or a class as package.module.Class")
+    parser.add_argument("--train", type=Path, required=True, help="the set of embeddings to fit on")
+    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
+    return parser
+
+
+def _add_settings(parser: ArgumentParser, method: type["PostHoc"], name: str) -> list[str]:
+    """The names of the method's settings, now options of the parser."""
+    try:
+        added: list[str] = parser.add_class_arguments(method, None)
+    except ValueError as error:
+        raise UsageError(f"--method {name}: its settings cannot be options ({error}); rename them") from error
+    return added
+
+
+def _loaded(file: Path, name: str | None) -> "PostHoc":
+    from closegap.posthoc import PostHoc
+
+    return PostHoc.load(file) if name is None else _method(name).load(file)
+
+
+def _read(path: Path) -> tuple["EmbeddingSet", list[str]]:
+    from closegap.embeddings import EmbeddingSet
+    from closegap.embeddings.unit_norm import unit_norm
+
+    return unit_norm(EmbeddingSet.load(path))
 
 
 def _check_out(out: Path, *inputs: Path) -> None:

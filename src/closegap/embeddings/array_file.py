@@ -36,6 +36,11 @@ class ArrayFile:
             return cls(Path(text))
         return cls(Path(path), key)
 
+    @classmethod
+    def of(cls, source: "ArrayFile | str | Path") -> "ArrayFile":
+        """The source itself, or the one written as FILE or FILE:KEY."""
+        return source if isinstance(source, ArrayFile) else cls.parse(str(source))
+
     @property
     def name(self) -> str:
         """What to call it where nobody gave a name: the key, or the file's name without its suffix."""

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from closegap.errors import DataError, UsageError
 _SUFFIXES = (".txt", ".csv", ".npy", ".parquet")
 
 
-def read_column(source: ArrayFile) -> list[str]:
+def read_column(source: ArrayFile | str | Path) -> list[str]:
     """One text per row.
 
     Args:
@@ -25,10 +26,11 @@ def read_column(source: ArrayFile) -> list[str]:
             integers.
         UsageError: an unknown suffix or column, or several columns and no choice.
     """
+    source = ArrayFile.of(source)
     return [_text(value, row, source) for row, value in enumerate(_values(source))]
 
 
-def read_concepts(source: ArrayFile) -> list[tuple[str, ...]]:
+def read_concepts(source: ArrayFile | str | Path) -> list[tuple[str, ...]]:
     """The concepts of each row, in the order written.
 
     Args:
@@ -38,6 +40,7 @@ def read_concepts(source: ArrayFile) -> list[tuple[str, ...]]:
     Raises:
         DataError, UsageError: as `read_column`.
     """
+    source = ArrayFile.of(source)
     return [
         tuple(_text(concept, row, source) for concept in value)
         if isinstance(value, list)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -14,17 +15,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from closegap.embeddings.matrix import checked_array, unit_rows
 from closegap.errors import DataError
 from closegap.files import whole_file
 
 ROW_NUMBERED = "ids_are_row_numbers"
 """Key of `meta`: true where no ids were given, so that equal ids of two sets do not mean equal cases."""
 
+NOTES = "notes"
+"""Key of `meta`: what a reader must know of how the embeddings came to be, one line each."""
+
 _FORMAT = "1"
 _LABEL = "label:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EmbeddingSet:
     """Embeddings of n rows in M modalities.
 
@@ -67,6 +72,48 @@ class EmbeddingSet:
         if len(set(widths.values())) > 1:
             raise DataError(f"embeddings differ in width ({widths}); project them to one space first")
 
+    def __repr__(self) -> str:
+        widths = ", ".join(f"{name} {rows.shape[1]}" for name, rows in self.embeddings.items())
+        return f"{type(self).__name__}({len(self.ids):,} rows: {widths})"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        ids: Sequence[Any] | None = None,
+        groups: Sequence[Any] | None = None,
+        labels: Mapping[str, Sequence[Any]] | None = None,
+        **arrays: np.ndarray | Tensor,
+    ) -> "EmbeddingSet":
+        """The set of arrays in memory, in float32; rows that are not unit-norm are normalised, which its notes say.
+
+        Args:
+            ids: the case of each row; row numbers if None, which `meta` then says.
+            groups: the article or patient of each row.
+            labels: label name to one label per row.
+            arrays: modality name to (n, d) array or tensor of half, single or double precision, on any device.
+
+        Raises:
+            DataError: another dtype or shape, lengths or widths that differ, or a row that is not finite or zero.
+
+        Example:
+            >>> EmbeddingSet.from_arrays(image=np.eye(3), text=np.eye(3))
+            EmbeddingSet(3 rows: image 3, text 3)
+        """
+        embeddings, notes = {}, []
+        for name, array in arrays.items():
+            rows = checked_array(array.detach().cpu() if isinstance(array, Tensor) else np.asarray(array), name)
+            embeddings[name], note = unit_rows(rows, name)
+            notes += [note] if note else []
+        n = len(next(iter(embeddings.values()), ()))
+        return cls(
+            embeddings,
+            ids=[str(case) for case in (range(n) if ids is None else ids)],
+            groups=None if groups is None else [str(group) for group in groups],
+            labels={name: [str(label) for label in column] for name, column in (labels or {}).items()},
+            meta=({ROW_NUMBERED: True} if ids is None else {}) | ({NOTES: notes} if notes else {}),
+        )
+
     @property
     def modalities(self) -> tuple[str, ...]:
         """Modality names, in the order given."""
@@ -91,12 +138,12 @@ class EmbeddingSet:
             concepts=None if self.concepts is None else [self.concepts[i] for i in picks],
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write `path` (.safetensors) and, beside it, the table of rows (.parquet)."""
         tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in self.embeddings.items()}
         tensors |= {f"present/{name}": rows.contiguous() for name, rows in self.present.items()}
         self.save_table(path)
-        with whole_file(path) as temporary:
+        with whole_file(Path(path)) as temporary:
             save_file(tensors, temporary, metadata=self.metadata(self.modalities, self.meta))
 
     @staticmethod
@@ -104,7 +151,7 @@ class EmbeddingSet:
         """What the .safetensors file says of itself."""
         return {"closegap": _FORMAT, "modalities": json.dumps(list(modalities)), "meta": json.dumps(dict(meta))}
 
-    def save_table(self, path: Path) -> None:
+    def save_table(self, path: str | Path) -> None:
         """Write the table of rows (.parquet) that lies beside `path`."""
         columns: dict[str, Any] = {"id": list(self.ids)}
         if self.groups is not None:
@@ -112,16 +159,17 @@ class EmbeddingSet:
         columns |= {_LABEL + name: list(values) for name, values in self.labels.items()}
         if self.concepts is not None:
             columns["concepts"] = pa.array([list(row) for row in self.concepts], type=pa.list_(pa.string()))
-        with whole_file(path.with_suffix(".parquet")) as temporary:
+        with whole_file(Path(path).with_suffix(".parquet")) as temporary:
             pq.write_table(pa.table(columns), temporary)
 
     @classmethod
-    def load(cls, path: Path) -> "EmbeddingSet":
+    def load(cls, path: str | Path) -> "EmbeddingSet":
         """Read what `save` wrote; tensors are memory-mapped.
 
         Raises:
             DataError: a missing or damaged file, or one that another program wrote.
         """
+        path = Path(path)
         table_path = path.with_suffix(".parquet")
         for file in (path, table_path):
             if not file.is_file():

@@ -18,13 +18,13 @@ from closegap.files import digest
 
 
 def embedding_set_from_arrays(
-    sources: Sequence[ArrayFile],
+    arrays: Sequence[ArrayFile | str | Path],
     names: Sequence[str] | None = None,
     *,
-    ids: ArrayFile | None = None,
-    groups: ArrayFile | None = None,
-    labels: Sequence[ArrayFile] = (),
-    relevance: ArrayFile | None = None,
+    ids: ArrayFile | str | Path | None = None,
+    groups: ArrayFile | str | Path | None = None,
+    labels: Sequence[ArrayFile | str | Path] = (),
+    relevance: ArrayFile | str | Path | None = None,
 ) -> tuple[EmbeddingSet, list[str]]:
     """The set that these files describe, and what a report should say about how it came to be.
 
@@ -32,11 +32,11 @@ def embedding_set_from_arrays(
     repeated within it (the image of five captions) counts once, and is absent in the further rows.
 
     Args:
-        sources: one array per modality, two or more, row i the same case in each.
-        names: modality names; the sources' own names if None.
+        arrays: one file per modality, two or more, row i the same case in each; text is read as FILE or FILE:KEY.
+        names: modality names; the files' own names if None.
         ids: the case of each row; row numbers if None, which the set's meta then says.
         groups: the article or patient of each row, for the bootstrap; the ids if None.
-        labels: columns of labels, each under its source's name ("" where unknown).
+        labels: columns of labels, each under its file's name ("" where unknown).
         relevance: the concepts of each row, whose overlap grades relevance.
 
     Returns:
@@ -46,13 +46,14 @@ def embedding_set_from_arrays(
         DataError: a file or a row that is not what it should be.
         UsageError: one modality, names that do not fit, unknown suffixes or keys.
     """
+    sources = [ArrayFile.of(array) for array in arrays]
     names = _names(sources, names)
     notes: list[str] = []
     embeddings: dict[str, Float[Tensor, "n d"]] = {}
     for name, source in zip(names, sources, strict=True):
         rows = load_array(source)
         _check_shape(rows, embeddings, sources[0].path, source.path)
-        embeddings[name], note = unit_rows(rows, source)
+        embeddings[name], note = unit_rows(rows, source.path)
         notes += [note] if note else []
     n = len(embeddings[names[0]])
     cases = [str(row) for row in range(n)] if ids is None else _named(ids, n, sources[0].path)
@@ -64,7 +65,7 @@ def embedding_set_from_arrays(
         cases,
         present=present,
         groups=None if groups is None else _named(groups, n, sources[0].path),
-        labels=_labels(labels, n, sources[0].path),
+        labels=_labels([ArrayFile.of(column) for column in labels], n, sources[0].path),
         concepts=None if relevance is None else _concepts(relevance, n, sources[0].path),
         meta=meta | ({ROW_NUMBERED: True} if ids is None else {}),
     )
@@ -102,7 +103,8 @@ def _check_length(given: int, n: int, path: Path, first: Path) -> None:
         raise DataError(f"{path}: {given} rows, expected {n}, one per row of {first}")
 
 
-def _named(source: ArrayFile, n: int, first: Path) -> list[str]:
+def _named(column: ArrayFile | str | Path, n: int, first: Path) -> list[str]:
+    source = ArrayFile.of(column)
     values = read_column(source)
     _check_length(len(values), n, source.path, first)
     if "" in values:
@@ -110,7 +112,8 @@ def _named(source: ArrayFile, n: int, first: Path) -> list[str]:
     return values
 
 
-def _concepts(source: ArrayFile, n: int, first: Path) -> list[tuple[str, ...]]:
+def _concepts(column: ArrayFile | str | Path, n: int, first: Path) -> list[tuple[str, ...]]:
+    source = ArrayFile.of(column)
     concepts = read_concepts(source)
     _check_length(len(concepts), n, source.path, first)
     return concepts

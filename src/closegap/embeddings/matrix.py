@@ -1,5 +1,6 @@
 """The embeddings of one modality, from the formats people keep them in."""
 
+from pathlib import Path
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
@@ -20,43 +21,44 @@ _ROUNDED = 1e-3  # norms this close to 1 were stored in half precision; normalis
 _SUFFIXES = (".npy", ".npz", ".safetensors", ".parquet")
 
 
-def load_array(source: ArrayFile) -> Float[Tensor, "n d"]:
+def load_array(source: ArrayFile | str | Path) -> Float[Tensor, "n d"]:
     """The array as stored, float16, bfloat16, float32 or float64; memory-mapped from .npy and .safetensors.
 
     Args:
         source: .npy; .npz or .safetensors (key: the array); .parquet (key: a column of lists of one length). The key
-            may be left out where there is one candidate. Nothing is unpickled.
+            may be left out where there is one candidate; text is read as FILE or FILE:KEY. Nothing is unpickled.
 
     Raises:
         DataError: a missing, damaged or empty file, another dtype, or a shape other than (rows, width).
         UsageError: an unknown suffix or key, or several candidates and no key.
     """
+    source = ArrayFile.of(source)
     suffix = source.path.suffix
     if suffix not in _SUFFIXES:
         raise UsageError(f"{source.path}: unknown kind of file '{suffix}'; expected {', '.join(_SUFFIXES)}")
     with reading(source.path):
         if suffix == ".npy":
             source.refuse_key()
-            return _checked(np.lib.format.open_memmap(source.path, mode="c"), source)
+            return checked_array(np.lib.format.open_memmap(source.path, mode="c"), source.path)
         if suffix == ".npz":
             if not is_zipfile(source.path):
                 raise BadZipFile("no archive of arrays")
             with np.load(source.path, allow_pickle=False) as archive:
-                return _checked(archive[source.chosen(archive.files, "array")], source)
+                return checked_array(archive[source.chosen(archive.files, "array")], source.path)
         if suffix == ".safetensors":
             with safe_open(source.path, framework="pt") as opened:
-                return _checked(opened.get_tensor(source.chosen(sorted(opened.keys()), "array")), source)
-        return _checked(_lists(source), source)
+                return checked_array(opened.get_tensor(source.chosen(sorted(opened.keys()), "array")), source.path)
+        return checked_array(_lists(source), source.path)
 
 
-def unit_rows(rows: Float[Tensor, "n d"], source: ArrayFile) -> tuple[Float[Tensor, "n d"], str | None]:
+def unit_rows(rows: Float[Tensor, "n d"], name: str | Path) -> tuple[Float[Tensor, "n d"], str | None]:
     """The rows in float32 and unit-norm, and a note where norms were changed.
 
     Float32 rows that are unit-norm already are returned as they are, without a copy.
 
     Args:
         rows: what `load_array` gave.
-        source: where they come from, for messages.
+        name: of the file or the modality, for messages.
 
     Raises:
         DataError: a row that holds NaN, has an infinite norm or is zero.
@@ -67,7 +69,7 @@ def unit_rows(rows: Float[Tensor, "n d"], source: ArrayFile) -> tuple[Float[Tens
         first = rows[bad[0]]
         what = "holds NaN" if first.isnan().any() else "is zero" if norms[bad[0]] == 0 else "has an infinite norm"
         more = f" (and {len(bad) - 1} more like it)" if len(bad) > 1 else ""
-        raise DataError(f"{source.path}: row {bad[0]} {what}{more}; leave it out of every array (rows count from 0)")
+        raise DataError(f"{name}: row {bad[0]} {what}{more}; leave it out of every array (rows count from 0)")
     off = (norms - 1).abs()
     if rows.dtype == torch.float32 and off.max() <= _EXACT:
         return rows, None
@@ -79,22 +81,31 @@ def unit_rows(rows: Float[Tensor, "n d"], source: ArrayFile) -> tuple[Float[Tens
     if not changed:
         return result, None
     return result, (
-        f"{source.path}: {changed} of {len(rows)} rows were not unit-norm (norms {norms.min():.4g} to "
+        f"{name}: {changed} of {len(rows)} rows were not unit-norm (norms {norms.min():.4g} to "
         f"{norms.max():.4g}) and were normalised"
     )
 
 
-def _checked(array: np.ndarray | Tensor, source: ArrayFile) -> Float[Tensor, "n d"]:
+def checked_array(array: np.ndarray | Tensor, name: str | Path) -> Float[Tensor, "n d"]:
+    """The array as a tensor, not copied where it need not be.
+
+    Args:
+        array: what was given.
+        name: of the file or the modality, for messages.
+
+    Raises:
+        DataError: a dtype other than half, single or double precision, or a shape other than (rows, width).
+    """
     shape = tuple(array.shape)
     floating = (
         array.is_floating_point() if isinstance(array, Tensor) else array.dtype.kind == "f" and array.itemsize <= 8
     )
     if not floating:
-        raise DataError(f"{source.path}: dtype {array.dtype}; expected float16, float32 or float64")
+        raise DataError(f"{name}: dtype {array.dtype}; expected float16, float32 or float64")
     if len(shape) != 2:
-        raise DataError(f"{source.path}: shape {shape}; expected two dimensions, (rows, width)")
+        raise DataError(f"{name}: shape {shape}; expected two dimensions, (rows, width)")
     if 0 in shape:
-        raise DataError(f"{source.path}: empty, shape {shape}; expected at least one row and one column")
+        raise DataError(f"{name}: empty, shape {shape}; expected at least one row and one column")
     if isinstance(array, Tensor):
         return array
     return torch.from_numpy(np.require(array, dtype=array.dtype.newbyteorder("="), requirements="W"))  # else no copy

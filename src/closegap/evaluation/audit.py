@@ -3,23 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.embeddings.embedding_set import NOTES, EmbeddingSet
 from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import DataError, UsageError
 from closegap.evaluation.card import group_count, measure
 from closegap.evaluation.compare import Comparison, Result, compare
 from closegap.evaluation.measures import TASKS
 from closegap.evaluation.metric import describe
-from closegap.evaluation.posthoc_arms import posthoc_arms
+from closegap.evaluation.posthoc_arms import posthoc_arms, sweep_of, swept
 from closegap.evaluation.report import Arm, Report, Skipped
 from closegap.evaluation.series import Series
 from closegap.metrics.bootstrap import resample_counts
-from closegap.posthoc import PostHoc, Shift
+from closegap.posthoc import PostHoc, Sweep
 
 ORIGINAL = "original"
 """Name of the arm that nothing was done to."""
-
-_FRACTIONS = (0.25, 0.5, 0.75)  # between the original and the whole shift
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,19 @@ class Audit:
     comparison: Comparison
     frontier: Sequence[Series]
     notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method between the original and its whole effect.
+
+    Args:
+        sweep: the setting that is varied.
+        between: its values that are neither, to what was measured there.
+    """
+
+    sweep: Sweep
+    between: Mapping[float, Arm]
 
 
 def audit(embeddings: EmbeddingSet, resamples: int = 1000, *, in_full: bool = False) -> Report:
@@ -77,7 +88,7 @@ def audit_arms(
 
     Args:
         embeddings: what is judged.
-        methods: arm name to method, unfitted; a whole shift called "shift" is also swept over its fraction.
+        methods: arm name to method, unfitted; a whole method that declares a sweep, as `Shift` does, is also swept.
         train: what the methods are fitted on.
         in_sample: allow fitting on rows that are judged; without `train`, on all of them. The audit's notes say so.
         notes: on how the embeddings came to be; carried into the audit's.
@@ -90,7 +101,7 @@ def audit_arms(
         DataError: as `audit`.
     """
     embeddings, normalised = unit_norm(embeddings)
-    notes = [*notes, *normalised]
+    notes = [*notes, *embeddings.meta.get(NOTES, ()), *normalised]
     if methods and train is None and not in_sample:
         raise UsageError(
             "post-hoc methods are fitted on train embeddings and none were given; give them with --train, or fit on "
@@ -98,8 +109,8 @@ def audit_arms(
         )
     fitted_on = embeddings if train is None else unit_norm(train)[0]
     arms, skipped = posthoc_arms(embeddings, methods, fitted_on, in_sample=in_sample)
-    swept_over = _FRACTIONS if "shift" in arms and methods["shift"].settings == Shift().settings else ()
-    total = 1 + len(arms) + len(swept_over)
+    sweeps = {name: sweep for name in arms if (sweep := sweep_of(methods[name])) is not None}
+    total = 1 + len(arms) + sum(len(sweep.between) for sweep in sweeps.values())
     done = 0
 
     def advance(*_: int) -> None:
@@ -113,11 +124,14 @@ def audit_arms(
     if not any(describe(name).base == "gap" for name in comparison.report.arms[0].metrics):
         raise DataError(f"no gap could be measured: {comparison.report.skipped[0].reason}")
     counts = resample_counts(group_count(embeddings), resamples)
-    swept: dict[float, Arm] = {}
-    for fraction in swept_over:
-        moved = Shift(fraction).fit(fitted_on).apply(embeddings, in_sample=in_sample)
-        swept[fraction] = measure(moved, counts, TASKS, in_full=in_full).arm("shift")
-        advance()
+    lines: dict[str, Line] = {}
+    for name, sweep in sweeps.items():
+        between: dict[float, Arm] = {}
+        for value, method in swept(methods[name], sweep, fitted_on):
+            moved = method.apply(embeddings, in_sample=in_sample)
+            between[value] = measure(moved, counts, TASKS, in_full=in_full).arm(name)
+            advance()
+        lines[name] = Line(sweep, between)
     if "sample" in comparison.report.data:
         notes = [*notes, comparison.report.data["sample"]["note"]]
     if any(moved.meta.get("in_sample") for moved in arms.values()):
@@ -126,14 +140,14 @@ def audit_arms(
             "be their other numbers.",
             *notes,
         ]
-    return Audit(_described(comparison, arms, fitted_on, swept, skipped, notes), _series(comparison, swept), notes)
+    return Audit(_described(comparison, arms, fitted_on, lines, skipped, notes), _series(comparison, lines), notes)
 
 
 def _described(
     comparison: Comparison,
     arms: Mapping[str, EmbeddingSet],
     train: EmbeddingSet,
-    swept: Mapping[float, Arm],
+    lines: Mapping[str, Line],
     skipped: Sequence[Skipped],
     notes: Sequence[str],
 ) -> Comparison:
@@ -145,18 +159,23 @@ def _described(
             "fitted_on": len(train.ids),
             "in_sample": any(bool(moved.meta.get("in_sample")) for moved in arms.values()),
         }
-    if swept:
-        facts["shift_sweep"] = {
-            f"{fraction:g}": {name: vars(value) for name, value in arm.metrics.items()}
-            for fraction, arm in swept.items()
+    for name, line in lines.items():
+        facts[f"{name}_sweep"] = {
+            f"{value:g}": {metric: vars(estimate) for metric, estimate in arm.metrics.items()}
+            for value, arm in line.between.items()
         }
     facts["notes"] = list(notes)
     return replace(comparison, report=replace(report, skipped=[*report.skipped, *skipped], data=facts))
 
 
-def _series(comparison: Comparison, swept: Mapping[float, Arm]) -> list[Series]:
+def _series(comparison: Comparison, lines: Mapping[str, Line]) -> list[Series]:
     arms = {arm.name: arm for arm in comparison.report.arms}
-    if not swept:
-        return [Series(name, [arm]) for name, arm in arms.items()]
-    line = Series("shift, by fraction", [arms[ORIGINAL], *swept.values(), arms["shift"]], [0.0, *swept, 1.0])
-    return [line, *(Series(name, [arm]) for name, arm in arms.items() if name != "shift")]
+    drawn = [
+        Series(
+            f"{name}, by {line.sweep.setting}",
+            [arms[ORIGINAL], *line.between.values(), arms[name]],
+            list(line.sweep.values),
+        )
+        for name, line in lines.items()
+    ]
+    return [*drawn, *(Series(name, [arm]) for name, arm in arms.items() if name not in lines)]

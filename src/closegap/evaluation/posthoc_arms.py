@@ -1,12 +1,13 @@
 """Post-hoc methods as arms: each fitted on a train set and applied to what is judged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
 from closegap.evaluation.compare import Result
 from closegap.evaluation.report import Skipped
-from closegap.posthoc import PostHoc
+from closegap.posthoc import PostHoc, Sweep
 
 
 def posthoc_arms(
@@ -33,6 +34,18 @@ def posthoc_arms(
             continue
         arms[name] = method.apply(embeddings, in_sample=in_sample)
     return arms, skipped
+
+
+def sweep_of(method: PostHoc) -> Sweep | None:
+    """How the method is swept between the original and itself; None where it is not the whole of a method."""
+    sweep = method.sweep
+    return sweep if sweep and getattr(method, sweep.setting) == sweep.values[-1] else None
+
+
+def swept(method: PostHoc, sweep: Sweep, train: EmbeddingSet) -> Iterator[tuple[Any, PostHoc]]:
+    """Each value between the sweep's ends, and the method with it, fitted on `train`."""
+    for value in sweep.between:
+        yield value, type(method)(**{**method.settings, sweep.setting: value}).fit(train)
 
 
 def posthoc_results(result: Result, train: EmbeddingSet, methods: Mapping[str, PostHoc]) -> list[Result]:

@@ -1,23 +1,49 @@
-"""Closing the gap after training: methods fitted on a train split and applied to another."""
+"""Closing the gap after training: methods fitted on a train split and applied to another.
 
-from closegap.posthoc.arms import standard_arms
-from closegap.posthoc.base import PostHoc
-from closegap.posthoc.center import Center
-from closegap.posthoc.placebo import Placebo
-from closegap.posthoc.procrustes import Procrustes
-from closegap.posthoc.project_out import ProjectOut
-from closegap.posthoc.realign import ReAlign
-from closegap.posthoc.shift import Shift
-from closegap.posthoc.whiten import Whiten
+Each module here defines one method, which commands call by the module's name; what methods share is in `base`.
+"""
 
-__all__ = [
-    "Center",
-    "Placebo",
-    "PostHoc",
-    "Procrustes",
-    "ProjectOut",
-    "ReAlign",
-    "Shift",
-    "Whiten",
-    "standard_arms",
-]
+from typing import TYPE_CHECKING
+
+from closegap.lazy import face
+
+if TYPE_CHECKING:
+    from closegap.posthoc.base.anchor import anchor_of as anchor_of
+    from closegap.posthoc.base.method import PostHoc as PostHoc
+    from closegap.posthoc.base.named import anchored as anchored
+    from closegap.posthoc.base.named import chosen_arms as chosen_arms
+    from closegap.posthoc.base.named import method_class as method_class
+    from closegap.posthoc.base.named import method_names as method_names
+    from closegap.posthoc.base.named import method_summaries as method_summaries
+    from closegap.posthoc.base.named import standard_arms as standard_arms
+    from closegap.posthoc.base.sweep import Sweep as Sweep
+    from closegap.posthoc.center import Center as Center
+    from closegap.posthoc.placebo import Placebo as Placebo
+    from closegap.posthoc.procrustes import Procrustes as Procrustes
+    from closegap.posthoc.project_out import ProjectOut as ProjectOut
+    from closegap.posthoc.realign import ReAlign as ReAlign
+    from closegap.posthoc.shift import Shift as Shift
+    from closegap.posthoc.whiten import Whiten as Whiten
+
+_HOMES = {
+    "Center": "closegap.posthoc.center",
+    "Placebo": "closegap.posthoc.placebo",
+    "PostHoc": "closegap.posthoc.base.method",
+    "Procrustes": "closegap.posthoc.procrustes",
+    "ProjectOut": "closegap.posthoc.project_out",
+    "ReAlign": "closegap.posthoc.realign",
+    "Shift": "closegap.posthoc.shift",
+    "Sweep": "closegap.posthoc.base.sweep",
+    "Whiten": "closegap.posthoc.whiten",
+    "anchor_of": "closegap.posthoc.base.anchor",
+    "anchored": "closegap.posthoc.base.named",
+    "chosen_arms": "closegap.posthoc.base.named",
+    "method_class": "closegap.posthoc.base.named",
+    "method_names": "closegap.posthoc.base.named",
+    "method_summaries": "closegap.posthoc.base.named",
+    "standard_arms": "closegap.posthoc.base.named",
+}
+
+__all__ = list(_HOMES)
+
+__getattr__, __dir__ = face(__name__, _HOMES)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.posthoc.base import PostHoc
-from closegap.posthoc.moments import mean
+from closegap.posthoc.base.method import PostHoc
+from closegap.posthoc.base.moments import mean
 
 
 @dataclass(eq=False)
@@ -20,6 +21,8 @@ class Center(PostHoc):
     Reference:
         GR-CLIP, arXiv:2507.19054; I0T-post, arXiv:2412.14384. Both as published; they name images and texts.
     """
+
+    order: ClassVar[int] = 2
 
     def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
         """Each modality's train mean."""

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.posthoc.base import PostHoc
-from closegap.posthoc.moments import offsets
+from closegap.posthoc.base.method import PostHoc
+from closegap.posthoc.base.moments import offsets
 
 
 @dataclass(eq=False)
@@ -23,6 +24,8 @@ class Placebo(PostHoc):
     Args:
         seed: of the random directions.
     """
+
+    control: ClassVar[bool] = True
 
     seed: int = 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -9,9 +10,9 @@ from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
-from closegap.posthoc.anchor import anchor_of
-from closegap.posthoc.base import PostHoc
-from closegap.posthoc.moments import blocks, count
+from closegap.posthoc.base.anchor import anchor_of
+from closegap.posthoc.base.method import PostHoc
+from closegap.posthoc.base.moments import blocks, count
 
 _TIE = 1e-9  # far above float64 noise, far below any singular value that pairs determine
 
@@ -35,6 +36,8 @@ class Procrustes(PostHoc):
         Schonemann, A generalized solution of the orthogonal Procrustes problem, Psychometrika 31, 1966. More than two
         modalities each go to the anchor; there is no iteration towards a common mean.
     """
+
+    order: ClassVar[int] = 4
 
     anchor: str | None = None
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.posthoc.base import PostHoc
-from closegap.posthoc.moments import offsets
+from closegap.posthoc.base.method import PostHoc
+from closegap.posthoc.base.moments import offsets
 
 _NO_GAP = 1e-7  # a mean difference below float32's resolution has a length but no direction
 
@@ -26,6 +27,8 @@ class ProjectOut(PostHoc):
         The mean-difference case of linear concept erasure: Bolukbasi et al. 2016, arXiv:1607.06520 (one direction);
         Ravfogel et al. 2020, arXiv:2004.07667 (several, there found by classifiers).
     """
+
+    order: ClassVar[int] = 5
 
     def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
         """The basis, as rows."""

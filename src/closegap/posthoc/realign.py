@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -10,9 +11,9 @@ from torch.nn.functional import normalize
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
-from closegap.posthoc.anchor import anchor_of
-from closegap.posthoc.base import PostHoc
-from closegap.posthoc.moments import blocks, count, mean
+from closegap.posthoc.base.anchor import anchor_of
+from closegap.posthoc.base.method import PostHoc
+from closegap.posthoc.base.moments import blocks, count, mean
 
 
 @dataclass(eq=False)
@@ -33,6 +34,8 @@ class ReAlign(PostHoc):
         arXiv:2602.07026 (ReAlign), there from texts (m) to images (a). The last normalisation is ours: our rows are
         unit-norm, theirs feed a network.
     """
+
+    order: ClassVar[int] = 3
 
     anchor: str | None = None
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
-from closegap.posthoc.anchor import anchor_of
-from closegap.posthoc.base import PostHoc
-from closegap.posthoc.moments import offsets
+from closegap.posthoc.base.anchor import anchor_of
+from closegap.posthoc.base.method import PostHoc
+from closegap.posthoc.base.moments import offsets
+from closegap.posthoc.base.sweep import Sweep
 
 
 @dataclass(eq=False)
@@ -21,8 +23,8 @@ class Shift(PostHoc):
     train means coincide before normalising; at 0 nothing moves.
 
     Args:
-        fraction: the lambda of METHODS' shift, in [0, 1]. For two modalities the authors' lambda is half of it: they
-            add and subtract lambda times the whole mean difference.
+        fraction: how much of the gap, in [0, 1]. For two modalities the authors' lambda is half of it: they add and
+            subtract lambda times the whole mean difference.
         anchor: the modality that stays, to whose mean the others go; None: all go to the common mean.
 
     Raises:
@@ -31,6 +33,9 @@ class Shift(PostHoc):
     Reference:
         Liang et al., Mind the gap, NeurIPS 2022, arXiv:2203.02053, section 4.3. More than two modalities are ours.
     """
+
+    order: ClassVar[int] = 1
+    sweep: ClassVar[Sweep | None] = Sweep("fraction", (0.0, 0.25, 0.5, 0.75, 1.0))
 
     fraction: float = 1.0
     anchor: str | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -9,8 +10,8 @@ from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, UsageError
-from closegap.posthoc.base import PostHoc
-from closegap.posthoc.moments import covariance, mean
+from closegap.posthoc.base.method import PostHoc
+from closegap.posthoc.base.moments import covariance, mean
 
 
 @dataclass(eq=False)
@@ -34,6 +35,8 @@ class Whiten(PostHoc):
         S_m^-1/2 C^1/2. We take the optimal transport map between Gaussians instead (Olkin and Pukelsheim 1982), which
         adds no rotation, and the mean covariance as target, so that no modality is the reference.
     """
+
+    order: ClassVar[int] = 6
 
     shrinkage: float = 0.1
 

@@ -16,8 +16,7 @@ from closegap.errors import ClosegapError, UsageError
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import Prepared, prepare
-from closegap.posthoc.arms import standard_arms
-from closegap.posthoc.base import PostHoc
+from closegap.posthoc import PostHoc, anchored
 from closegap.runs.checkpoint import load_beside
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.open import best_device, open_run
@@ -127,15 +126,12 @@ class CaptionWriter:
         return Captions(cases, generated, images)
 
     def fit(self, name: str, train: Sequence[Case]) -> PostHoc:
-        """A correction by its name, fitted on the training cases, that leaves the texts where they are.
+        """A correction by its name or import path, fitted on the training cases, that leaves the texts where they are.
 
         Raises:
-            UsageError: no correction of that name that can hold a modality.
+            UsageError: no method of that name, or one that can hold no modality.
         """
-        known = {key: method for key, method in standard_arms().items() if "anchor" in method.settings}
-        if name not in known:
-            raise UsageError(f"correction {name!r}: expected one of {', '.join(known)}")
-        method = type(known[name])(**(known[name].settings | {"anchor": self.captioning.text}))
+        method = anchored(name, self.captioning.text)
         embeddings = embed(self.run.model, self.prepare(train), self.device)
         names = (self.captioning.image, self.captioning.text)
         pair = EmbeddingSet(

@@ -1,61 +1,35 @@
 """What every post-hoc method looks like: fitted on a train split, applied to another, kept in one file."""
 
-import json
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
-from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapWarning, DataError, UsageError
-from closegap.files import whole_file
-from closegap.posthoc.moments import mean
-from closegap.posthoc.seen import Seen
+from closegap.posthoc.base.fitted import Fitted, Kept, read_fitted, unusable, write_fitted
+from closegap.posthoc.base.moments import mean
+from closegap.posthoc.base.named import is_own
+from closegap.posthoc.base.seen import Seen
+from closegap.posthoc.base.sweep import Sweep
 
-_FORMAT = 1
-_HEADER = "closegap_posthoc"
-_STATE = "state/"
 _BLOCK = 8192
-_OWN = tuple(
-    f"closegap.posthoc.{name}"
-    for name in (
-        "center.Center",
-        "placebo.Placebo",
-        "procrustes.Procrustes",
-        "project_out.ProjectOut",
-        "realign.ReAlign",
-        "shift.Shift",
-        "whiten.Whiten",
-    )
-)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a fit leaves behind: the estimates, what they are for, and which rows they come from."""
-
-    state: Mapping[str, Tensor]
-    modalities: tuple[str, ...]
-    width: int
-    seen: Seen
 
 
 @dataclass(eq=False)
 class PostHoc(ABC):
     """A map of embeddings, estimated on a train split, that closes the gap after training.
 
-    A method is a dataclass whose fields are its settings (JSON values), with two pure functions: `estimate` reads the
-    train split, `move` maps rows with what was estimated. Fitting, normalising, the refusal to be judged on the rows it
-    was fitted on, saving and loading are done here.
+    A method is a dataclass whose fields are its settings (JSON values; the command line makes options of them), with
+    two pure functions: `estimate` reads the train split, `move` maps rows with what was estimated. Fitting,
+    normalising, the refusal to be judged on the rows it was fitted on, saving and loading are done here.
 
     Example:
         >>> from closegap.posthoc import Center
@@ -65,6 +39,15 @@ class PostHoc(ABC):
         >>> Center().fit(train).apply(test).modalities
         ('image', 'text')
     """
+
+    order: ClassVar[int] = 100
+    """Where its arm stands in reports, lowest first; those of one order stand as they were named."""
+
+    control: ClassVar[bool] = False
+    """Whether it closes nothing, and shows what the others' gains are worth; its arm stands last."""
+
+    sweep: ClassVar[Sweep | None] = None
+    """The setting that an audit varies between the original and the whole method, if it has one."""
 
     fitted: Fitted | None = field(init=False, default=None, repr=False)
 
@@ -114,7 +97,8 @@ class PostHoc(ABC):
             DataError: a modality or a width that was not fitted.
         """
         fitted = self._fitted()
-        self._check(embeddings, fitted)
+        for modality, rows in embeddings.embeddings.items():
+            self._check(rows, modality)
         seen = fitted.seen.rows(embeddings)
         if seen and not in_sample:
             raise UsageError(
@@ -124,27 +108,33 @@ class PostHoc(ABC):
             )
         chain = [*embeddings.meta.get("posthoc", []), {"class": _class_path(type(self)), "settings": self.settings}]
         meta = {**embeddings.meta, "posthoc": chain} | ({"in_sample": True} if seen else {})
-        moved = {name: self._moved(embeddings, name, fitted.state) for name in embeddings.modalities}
+        moved = {name: self._moved(embeddings, name) for name in embeddings.modalities}
         return replace(embeddings, embeddings=moved, meta=meta)
 
-    def save(self, path: Path) -> None:
+    def transform(self, rows: Float[Tensor, "n d"], modality: str) -> Float[Tensor, "n d"]:
+        """Rows moved and unit-norm, in their dtype and on their device: what `apply` does to a set, for a model's use.
+
+        Whether rows were fitted on is not asked. A row that lands on the origin stays as it was, with a warning.
+
+        Args:
+            rows: unit-norm embeddings, all present.
+            modality: whose they are; one that was fitted.
+
+        Raises:
+            UsageError: not fitted.
+            DataError: a modality, a width or a dtype that was not fitted.
+        """
+        self._check(rows, modality)
+        moved, kept = self._directions(rows, modality)
+        self._warn(int((~kept).sum()), len(rows), modality)
+        return moved
+
+    def save(self, path: str | Path) -> None:
         """Write `path` (.safetensors, settings as JSON in its header), whole or not at all."""
-        fitted = self._fitted()
-        header = {
-            "format": _FORMAT,
-            "class": _class_path(type(self)),
-            "settings": self.settings,
-            "modalities": fitted.modalities,
-            "width": fitted.width,
-            "row_numbered": fitted.seen.row_numbered,
-        }
-        tensors = {_STATE + name: value.contiguous() for name, value in fitted.state.items()}
-        tensors |= {"seen/ids": fitted.seen.ids, "seen/contents": fitted.seen.contents}
-        with whole_file(path) as temporary:
-            save_file(tensors, temporary, metadata={_HEADER: json.dumps(header)})
+        write_fitted(Path(path), Kept(_class_path(type(self)), self.settings, self._fitted()))
 
     @classmethod
-    def load(cls, path: Path, trusted: Sequence[str] = ()) -> Self:
+    def load(cls, path: str | Path, trusted: Sequence[str] = ()) -> Self:
         """The method that `save` wrote. Nothing the file names is imported unless it is listed here.
 
         Args:
@@ -156,35 +146,24 @@ class PostHoc(ABC):
             DataError: a missing or damaged file, or one that is not a post-hoc method of this version.
             UsageError: a method that is not trusted, or not the one asked for.
         """
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; expected a method saved with `closegap posthoc fit`")
+        path = Path(path)
+        kept = read_fitted(path)
         try:
-            with safe_open(path, framework="pt") as opened:
-                metadata = opened.metadata() or {}
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
-        except SafetensorError as error:
-            raise DataError(f"{path}: damaged ({error}); fit the method again") from error
-        try:
-            header = json.loads(metadata.get(_HEADER, "{}"))
-            if header.get("format") != _FORMAT:
-                raise DataError(f"{path}: not a post-hoc method of this version; write it with `closegap posthoc fit`")
-            method = cls._trusted_class(path, header["class"], trusted)(**header["settings"])
-            method.fitted = Fitted(
-                state={name.removeprefix(_STATE): value for name, value in tensors.items() if name.startswith(_STATE)},
-                modalities=tuple(header["modalities"]),
-                width=header["width"],
-                seen=Seen(tensors["seen/ids"], tensors["seen/contents"], header["row_numbered"]),
-            )
-        except (AttributeError, ImportError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise DataError(f"{path}: its header cannot be used ({error}); fit the method again") from error
+            method = cls._trusted_class(path, kept.class_path, trusted)(**kept.settings)
+        except (AttributeError, ImportError, TypeError) as error:
+            raise unusable(path, error) from error
+        method.fitted = kept.fitted
         return method
 
     @classmethod
     def _trusted_class(cls, path: Path, class_path: str, trusted: Sequence[str]) -> type[Self]:
         if class_path == _class_path(cls):
             return cls
-        if class_path not in (*_OWN, *trusted):
-            raise UsageError(f"{path}: holds {class_path}, which is not trusted; load it with trusted=['{class_path}']")
+        if not is_own(class_path) and class_path not in trusted:
+            raise UsageError(
+                f"{path}: holds {class_path}, which is not trusted; if you trust it, name it with "
+                f"--method {class_path} (trusted=['{class_path}'])"
+            )
         module, _, name = class_path.rpartition(".")
         found = getattr(import_module(module), name)
         if not (isinstance(found, type) and issubclass(found, cls)):
@@ -196,32 +175,44 @@ class PostHoc(ABC):
             raise UsageError(f"{type(self).__name__} is not fitted; call fit(train) first")
         return self.fitted
 
-    def _check(self, embeddings: EmbeddingSet, fitted: Fitted) -> None:
-        name = type(self).__name__
-        for modality in embeddings.modalities:
-            if modality not in fitted.modalities:
-                raise DataError(f"modality '{modality}', but {name} was fitted on {', '.join(fitted.modalities)}")
-            width = embeddings.embeddings[modality].shape[1]
-            if width != fitted.width:
-                raise DataError(f"{modality} has {width} dimensions, but {name} was fitted on {fitted.width}")
+    def _check(self, rows: Float[Tensor, "n d"], modality: str) -> None:
+        fitted, name = self._fitted(), type(self).__name__
+        if modality not in fitted.modalities:
+            raise DataError(f"modality '{modality}', but {name} was fitted on {', '.join(fitted.modalities)}")
+        if rows.ndim != 2 or rows.shape[1] != fitted.width:
+            width = f"{rows.shape[1]} dimensions" if rows.ndim == 2 else f"shape {tuple(rows.shape)}"
+            raise DataError(f"{modality} has {width}, but {name} was fitted on {fitted.width}")
+        if not rows.is_floating_point():
+            raise DataError(f"{modality} is {rows.dtype}; expected unit-norm rows of a floating dtype")
 
-    def _moved(self, embeddings: EmbeddingSet, modality: str, state: Mapping[str, Tensor]) -> Float[Tensor, "n d"]:
+    def _moved(self, embeddings: EmbeddingSet, modality: str) -> Float[Tensor, "n d"]:
         result = embeddings.embeddings[modality].clone()
         lost = 0
         for rows in torch.split(embeddings.mask(modality).nonzero()[:, 0], _BLOCK):
-            moved = self.move(result[rows].double(), modality, state)
-            norms = moved.norm(dim=1, keepdim=True)
-            kept = norms[:, 0] > torch.finfo(result.dtype).eps  # shorter than a rounding error of its origin
-            result[rows[kept]] = (moved[kept] / norms[kept]).to(result.dtype)
+            result[rows], kept = self._directions(result[rows], modality)
             lost += int((~kept).sum())
+        self._warn(lost, len(result), modality)
+        return result
+
+    def _directions(self, rows: Float[Tensor, "n d"], modality: str) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n"]]:
+        """The rows moved and unit-norm, and which of them moved: not those that land on the origin."""
+        where = torch.device("cpu") if rows.device.type == "mps" else rows.device  # Apple's has no float64
+        state = {name: value.to(where) for name, value in self._fitted().state.items()}
+        moved = self.move(rows.to(where, torch.float64), modality, state)
+        norms = moved.norm(dim=1, keepdim=True)
+        kept = norms > torch.finfo(rows.dtype).eps  # shorter than a rounding error of its origin
+        unit = (moved / torch.where(kept, norms, 1.0)).to(rows.device, rows.dtype)
+        kept = kept.to(rows.device)
+        return torch.where(kept, unit, rows), kept[:, 0]
+
+    def _warn(self, lost: int, rows: int, modality: str) -> None:
         if lost:
             warnings.warn(
-                f"{lost} of {len(result)} rows of {modality} land on the origin under {type(self).__name__} and stay "
+                f"{lost} of {rows} rows of {modality} land on the origin under {type(self).__name__} and stay "
                 "as they were",
                 ClosegapWarning,
                 stacklevel=3,
             )
-        return result
 
 
 def _class_path(method: type[PostHoc]) -> str:
