@@ -13,7 +13,7 @@ from closegap import separated
 from closegap.errors import DataError
 from closegap.separated import SeparatedRow, separated_header, separated_rows
 
-HOSTILE = st.sampled_from(list('a,"\n\r\t \x00é\u2028\ufeff') + ['""', "\r\n", "\n\n", ",,", '","', "\\", "'"])
+HOSTILE = st.sampled_from([*list('a,"\n\r\t \x00é\u2028\ufeff'), '""', "\r\n", "\n\n", ",,", '","', "\\", "'"])
 
 
 def rows(path: Path, content: str | bytes, delimiter: str = ",") -> list[SeparatedRow]:

@@ -120,14 +120,10 @@ def _batches(
     yield from pa_csv.open_csv(
         file,
         pa_csv.ReadOptions(use_threads=False, block_size=_LONGEST_ROW, column_names=names, encoding=encoding),
-        _dialect(delimiter, on_wrong_width),
+        pa_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=on_wrong_width
+        ),
         pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
-    )
-
-
-def _dialect(delimiter: str, on_wrong_width: Callable[[pa_csv.InvalidRow], str] | None = None) -> pa_csv.ParseOptions:
-    return pa_csv.ParseOptions(
-        delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=on_wrong_width
     )
 
 
