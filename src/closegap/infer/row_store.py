@@ -5,7 +5,6 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,12 +25,6 @@ _AT_ONCE = 900  # variables of a statement that every SQLite takes
 
 _Found = TypeVar("_Found")
 _Connection = sqlite3.Connection
-
-
-@dataclass(frozen=True)
-class _Place:
-    shard: str
-    row: int
 
 
 class RowStore:
@@ -58,7 +51,7 @@ class RowStore:
         wanted = list(dict.fromkeys(keys))
         places = self._with_index(lambda index: _find(index, self._held(), wanted))
         rows: dict[str, Tensor] = {}
-        for shard, held in _by_shard(places).items():
+        for shard, held in places.items():
             try:
                 rows |= self._rows_of(shard, held)
             except (SafetensorError, KeyError, IndexError, FileNotFoundError):  # damaged, or of another version
@@ -116,22 +109,21 @@ def _run(file: Path | str, action: Callable[[_Connection], _Found]) -> _Found:
         return action(index)
 
 
-def _find(index: _Connection, held: Mapping[str, Path], keys: Sequence[str]) -> dict[str, _Place]:
-    """Where the keys are. The index is brought up to the shards that are there if they differ."""
+def _find(index: _Connection, held: Mapping[str, Path], keys: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Where the keys are: shard to key to row. The index is brought up to the shards that are there if they differ."""
     known = {name for (name,) in index.execute("SELECT name FROM shards")}
     if known - held.keys():
         _forget(index, known - held.keys())
     if held.keys() - known:
         _enter(index, _keys_of([held[name] for name in held if name not in known]))
-    places = {}
+    names: dict[int, str] = dict(index.execute("SELECT number, name FROM shards"))
+    places: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for first in range(0, len(keys), _AT_ONCE):
         chunk = [bytes.fromhex(key) for key in keys[first : first + _AT_ONCE]]
-        marks = ",".join("?" * len(chunk))
-        found = index.execute(
-            f"SELECT key, name, row FROM rows JOIN shards ON shard = number WHERE key IN ({marks})", chunk
-        )
-        places.update({key.hex(): _Place(name, row) for key, name, row in found})
-    return {key: places[key] for key in keys if key in places}
+        found = index.execute(f"SELECT key, shard, row FROM rows WHERE key IN ({','.join('?' * len(chunk))})", chunk)
+        for key, shard, row in found:
+            places[names[shard]][key.hex()] = row
+    return places
 
 
 def _enter(index: _Connection, shards: Mapping[str, Sequence[bytes]]) -> None:
@@ -162,10 +154,3 @@ def _keys_of(paths: Sequence[Path]) -> dict[str, list[bytes]]:
         except (SafetensorError, KeyError):
             path.unlink(missing_ok=True)
     return found
-
-
-def _by_shard(places: Mapping[str, _Place]) -> dict[str, dict[str, int]]:
-    shards: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for key, place in places.items():
-        shards[place.shard][key] = place.row
-    return shards
