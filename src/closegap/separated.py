@@ -191,7 +191,7 @@ def _open_at_the_end(path: Path, delimiter: str, last: SeparatedRow) -> bool:
 
     probe = BytesIO(f"{rest}\n\n".encode("utf-8", "surrogateescape"))
     whole = sum(batch.num_rows for batch in _batches(probe, delimiter, 1, keep, _BYTES))
-    return whole + len(split) == 1  # the blank line is inside it
+    return bool(whole + len(split) == 1)  # the blank line is inside it
 
 
 def _ends_a_line(path: Path) -> bool:
