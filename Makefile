@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
-BENCHMARKS := losses agreement retrieval step inputs embed archive
+BENCHMARKS := losses agreement retrieval step inputs features embed archive
 # One thread for each of two workers: small tensors gain nothing from more, and two workers would fight over cores.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2
 

@@ -57,6 +57,12 @@ def digest(*parts: bytes) -> str:
     return state.hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """128-bit BLAKE2 digest of the file's bytes, in hexadecimal; a large file is never held as a whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
 def _sync(file: Path) -> None:
     descriptor = os.open(file, os.O_RDONLY)
     try:

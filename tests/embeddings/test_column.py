@@ -45,11 +45,11 @@ def test_csv_columns_are_chosen_or_alone(tmp_path: Path) -> None:
 def test_csv_lines_that_do_not_fit_are_named(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     cases: list[tuple[str | bytes, str]] = [
-        ("id,organ\n1,lung\n2\n", r"labels\.csv: line 3 has 1 fields, expected 2"),
-        ("id,organ\n1,lung\n\n", "line 3 has 1 fields, expected 2"),
-        ('organ\n"lung\n', "line 2 is no CSV"),
+        ("id,organ\n1,lung\n2\n", r"labels\.csv, line 3: 1 fields, expected 2 as in the header"),
+        ("id,organ\n1,lung\n\n", r"labels\.csv, line 3: blank, expected 2 fields as in the header"),
+        ('organ\nskin\n"lung\n', r"labels\.csv, line 3: a quote that is never closed"),
         ("", "holds no column"),
-        (b"organ\n\xff\n", r"labels\.csv: cannot be read"),
+        (b"organ\n\xff\n", r"labels\.csv, line 2: a byte that is not UTF-8; save the file as UTF-8"),
     ]
     for content, message in cases:
         with pytest.raises(DataError, match=message):

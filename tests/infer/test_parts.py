@@ -7,17 +7,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from tests.infer.test_embed import CPU
 from tests.training.config import finish, start, write_config
 
-from closegap.data import load_cases
+from closegap.data import Case, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import MissingExtraError, UsageError
 from closegap.infer.embed import embed
-from closegap.infer.parts import Parts, embed_in_parts, here
+from closegap.infer.parts import Parts, _digest, embed_in_parts, here
 from closegap.infer.prepared import prepare
 from closegap.infer.ray import on_ray
 from closegap.runs.open import OpenedRun, open_run
@@ -88,6 +90,37 @@ def test_parts_of_other_work_are_refused(run: Path, tmp_path: Path) -> None:
         embed_in_parts(open_run(run), "train", out, workers=nothing)
     with pytest.raises(UsageError, match="holds parts of another run"):
         embed_in_parts(open_run(run), "validation", out)
+
+
+class Addressed:
+    """An image whose repr is an address, another one in each process."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def open(self) -> Image.Image:
+        return Image.new("L", (8, 8), self.level)
+
+    def fingerprint(self) -> bytes:
+        return bytes([self.level])
+
+
+def test_work_is_told_apart_by_weights_and_items(tmp_path: Path) -> None:
+    file = tmp_path / "image.png"
+    file.write_bytes(b"one")
+    for name in ("model.safetensors", "state.json"):
+        (tmp_path / name).write_bytes(b"")
+
+    def work(**views: tuple[Any, ...]) -> str:
+        return _digest(tmp_path, [Case("a", "test", "a", views)])
+
+    assert work(image=(Addressed(1),)) == work(image=(Addressed(1),)) != work(image=(Addressed(2),))
+    digests = [work(image=(file,)), work(image=("a", "b")), work(image=("a",), report=("b",)), work(image=("ab",))]
+    file.write_bytes(b"another")
+    digests += [work(image=(file,)), work(record=({"age": 3.0},)), work()]
+    (tmp_path / "state.json").write_bytes(b"other frozen towers")
+    digests += [work()]
+    assert len(set(digests)) == len(digests)
 
 
 def test_a_kill_loses_and_repeats_nothing(run: Path, tmp_path: Path) -> None:

@@ -154,6 +154,14 @@ def test_mangled_exif_does_not_cost_the_image(tmp_path: Path) -> None:
     assert load_image(tmp_path / "mangled.jpg").size == (40, 20)
 
 
+def test_an_orientation_among_mangled_tags_still_counts(tmp_path: Path) -> None:
+    """A fraction where the place of a block should be, which Pillow cannot write anew when it drops the orientation."""
+    orientation, broken = b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0", b"\xa0\x05\0\x05\0\0\0\x01\0\0\0\x08"
+    exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x02" + orientation + broken + b"\0\0\0\0"
+    Image.fromarray(RAMP).save(tmp_path / "turned.jpg", exif=exif)
+    assert load_image(tmp_path / "turned.jpg").size == (20, 40)
+
+
 @pytest.mark.parametrize("suffix", ["gif", "png", "tif", "webp"])
 def test_first_frame_of_several(tmp_path: Path, suffix: str) -> None:
     frames = [Image.new("RGB", (8, 8), (level,) * 3) for level in (60, 200)]

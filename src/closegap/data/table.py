@@ -1,6 +1,5 @@
 """Rows of a CSV, TSV, JSONL or Parquet table, with the place of each."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ import pyarrow.parquet as pq
 
 from closegap.data.case import BrokenRow
 from closegap.errors import DataError
+from closegap.separated import separated_header, separated_rows
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_LONGEST_CELL = 2**31 - 1  # the csv module's own limit, 128 KiB, is shorter than some reports
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ def table_columns(path: Path) -> list[str]:
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected a table (.csv, .tsv, .jsonl, .parquet)")
     if path.suffix in _DELIMITERS:
-        with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-            return next(csv.reader(file, delimiter=_DELIMITERS[path.suffix]), [])
+        return separated_header(path, _DELIMITERS[path.suffix])
     if path.suffix == ".jsonl":
         return list(dict.fromkeys(key for row in _jsonl(path) if isinstance(row, TableRow) for key in row.cells))
     if path.suffix == ".parquet":
@@ -63,29 +61,13 @@ def table_rows(path: Path) -> Iterator[TableRow | BrokenRow]:
 
 
 def _delimited(path: Path, delimiter: str) -> Iterator[TableRow | BrokenRow]:
-    limit = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-            reader = csv.reader(file, delimiter=delimiter)
-            header = next(reader, [])
-            line = reader.line_num + 1
-            for values in reader:
-                where, line = f"{path}, line {line}", reader.line_num + 1
-                if not values:
-                    continue
-                if len(values) != len(header):
-                    message = (
-                        f"{len(values)} fields, expected {len(header)} as in the header; quote what holds '{delimiter}'"
-                    )
-                    yield BrokenRow("wrong number of fields", where, message)
-                elif any("\ufffd" in value for value in values):
-                    yield BrokenRow("not UTF-8", where, "a byte that is not UTF-8; save the file as UTF-8")
-                else:
-                    yield TableRow(where, dict(zip(header, values, strict=True)))
-    except csv.Error as error:
-        raise DataError(f"{path}: not a table of separated values ({error})") from error
-    finally:
-        csv.field_size_limit(limit)
+    header = separated_header(path, delimiter) or [""]
+    for row in separated_rows(path, delimiter):
+        where = f"{path}, line {row.line}"
+        if row.reason:
+            yield BrokenRow(row.reason, where, row.message)
+        elif row.cells:
+            yield TableRow(where, dict(zip(header, row.cells, strict=True)))
 
 
 def _jsonl(path: Path) -> Iterator[TableRow | BrokenRow]:

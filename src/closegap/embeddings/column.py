@@ -1,6 +1,5 @@
 """One value per row (ids, groups, labels, concepts) from a text file, a table or an array."""
 
-import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq
 
 from closegap.embeddings.array_file import ArrayFile, reading
 from closegap.errors import DataError, UsageError
+from closegap.separated import separated_header, separated_rows
 
 _SUFFIXES = (".txt", ".csv", ".npy", ".parquet")
 
@@ -70,22 +70,16 @@ def _values(source: ArrayFile) -> list[Any]:
 
 
 def _csv_column(source: ArrayFile) -> list[Any]:
-    with source.path.open(newline="", encoding="utf-8-sig") as file:
-        lines = csv.reader(file, strict=True)
-        try:
-            header = next(lines, [])
-            index = header.index(source.chosen(header, "column"))
-            values = []
-            for fields in lines:
-                row = fields or [""]  # an empty line is an empty value where there is one column
-                if len(row) != len(header):
-                    raise DataError(
-                        f"{source.path}: line {lines.line_num} has {len(row)} fields, expected {len(header)} as in "
-                        "the header"
-                    )
-                values.append(row[index])
-        except csv.Error as error:
-            raise DataError(f"{source.path}: line {lines.line_num} is no CSV ({error})") from error
+    header = separated_header(source.path)
+    index = header.index(source.chosen(header, "column"))
+    values = []
+    for row in separated_rows(source.path):
+        if row.reason:
+            raise DataError(f"{source.path}, line {row.line}: {row.message}")
+        cells = row.cells or ("",)  # a blank line is a blank value where there is one column
+        if len(cells) != len(header):
+            raise DataError(f"{source.path}, line {row.line}: blank, expected {len(header)} fields as in the header")
+        values.append(cells[index])
     return values
 
 

@@ -8,14 +8,14 @@ from typing import Any, Self
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from closegap.batch import move
 from closegap.data import ImageSource, cache_folder, content_digests
-from closegap.files import digest, whole_file
+from closegap.files import digest
+from closegap.infer.row_store import RowStore
 from closegap.models.base import Encoder
+from closegap.models.fingerprint import tower_fingerprint
 from closegap.runs.training import Training
 
 _SHARD = 2048
@@ -62,7 +62,7 @@ class FeatureCache:
         """
         if batch_size is None:
             batch_size = 8 if device.type == "cpu" else 64  # activations of more would not stay in a CPU's cache
-        name = encoder.fingerprint() + ("-bf16" if self.bf16 else "")
+        name = tower_fingerprint(encoder) + ("-bf16" if self.bf16 else "")
         compute = partial(_compute, encoder, device=device, bf16=self.bf16)
         found = self._rows(name, items, compute, batch_size, progress, encoder.lengths)
         return found if items else torch.empty(0, encoder.dim)
@@ -88,9 +88,9 @@ class FeatureCache:
         progress: Progress | None,
         lengths: Callable[[Sequence[Any]], Sequence[int]] | None = None,
     ) -> Tensor:
-        folder = self.folder / name
+        store = RowStore(self.folder / name)
         keys = item_digests(items)
-        known = dict(_shards(folder))
+        known = store.read(keys)
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
         done = 0
         order = list(missing)
@@ -105,7 +105,7 @@ class FeatureCache:
                 if progress is not None:
                     progress(done, len(missing))
             rows = torch.cat(values)
-            _write_shard(folder, chunk, rows)
+            store.add(chunk, rows)
             known.update(zip(chunk, rows, strict=True))
         return torch.stack([known[key] for key in keys]) if keys else torch.empty(0)
 
@@ -133,24 +133,6 @@ def _compute(encoder: Encoder, items: Sequence[Any], *, device: torch.device, bf
         features: Tensor = encoder(inputs).cpu()
     encoder.train(training)
     return features if features.dtype == torch.float16 else features.float()
-
-
-def _shards(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    for path in sorted(folder.glob("[0-9a-f]*.safetensors")):
-        try:
-            shard = load_file(path)
-            keys, rows = shard["keys"].numpy(), shard["rows"]
-        except (SafetensorError, KeyError):
-            path.unlink(missing_ok=True)  # damaged from outside, or of another version: computed again
-            continue
-        for key, row in zip(keys, rows, strict=True):
-            yield key.tobytes().hex(), row
-
-
-def _write_shard(folder: Path, keys: Sequence[str], rows: Tensor) -> None:
-    packed = torch.frombuffer(bytearray(b"".join(map(bytes.fromhex, keys))), dtype=torch.uint8).view(len(keys), -1)
-    with whole_file(folder / f"{digest(*map(str.encode, keys))}.safetensors") as temporary:
-        save_file({"keys": packed, "rows": rows.contiguous()}, temporary)
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -13,9 +13,9 @@ from closegap.data import Case, Source, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.embeddings.join import joined
 from closegap.errors import UsageError
-from closegap.files import digest, whole_file, write_text
+from closegap.files import digest, file_digest, whole_file, write_text
 from closegap.infer.embed import described, embed, rows_of_cases
-from closegap.infer.features import FeatureCache
+from closegap.infer.features import FeatureCache, item_digests
 from closegap.infer.prepared import prepare
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.open import OpenedRun, best_device
@@ -107,9 +107,22 @@ def embed_in_parts(
 
 
 def _digest(checkpoint: Path, cases: Sequence[Case]) -> str:
-    """Of what decides the parts: the weights, and which items each case has."""
-    weights = [file.read_bytes() for file in sorted(checkpoint.glob("model.safetensors"))]
-    return digest(*weights, *(repr((case.id, case.views)).encode() for case in cases))
+    """Of what decides the parts: the weights, frozen ones by their fingerprints, and which items each case has."""
+    weights = [file_digest(checkpoint / name) for name in ("model.safetensors", "state.json")]
+    items = [item for case in cases for views in case.views.values() for item in views]
+    held = [[case.id, *([name, len(views)] for name, views in case.views.items())] for case in cases]
+    return digest(*map(str.encode, weights), json.dumps(held).encode(), *_identities(items))
+
+
+def _identities(items: Sequence[Any]) -> Iterator[bytes]:
+    """What tells the items apart: of files, which may be millions, their place and time of change; else the content."""
+    contents = iter(item_digests([item for item in items if not isinstance(item, Path)]))
+    for item in items:
+        if isinstance(item, Path):
+            status = item.stat()
+            yield f"{item.absolute()} {status.st_size} {status.st_mtime_ns}".encode()
+        else:
+            yield next(contents).encode()
 
 
 def _parts_folder(out: Path, work: Mapping[str, Any]) -> Path:

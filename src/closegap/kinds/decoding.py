@@ -1,11 +1,12 @@
 """Images of any mode, depth and orientation as upright RGB."""
 
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Num, UInt8
-from PIL import Image
+from PIL import Image, ImageOps
 
 from closegap.errors import DataError
 from closegap.kinds.image_source import EncodedImage, ImageSource
@@ -14,16 +15,7 @@ _WINDOW = (0.5, 99.5)  # percentiles; a few hot pixels or a burned-in marker mus
 _DEEP_MODES = ("I", "F")  # and I;16, I;16B, ...: more than 8 bits in one channel
 _ALPHA_MODES = {"La": "LA", "RGBa": "RGBA"}  # premultiplied alpha converts to its plain sibling only
 _BACKGROUND = (0, 0, 0, 255)
-_ORIENTATION, _PHOTOMETRIC, _WHITE_IS_ZERO = 0x0112, 262, 0
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
 def load_image(item: Path | ImageSource, at_least: int | None = None) -> Image.Image:
@@ -68,9 +60,9 @@ def pad_to_square(image: Image.Image, size: int, fill: int | tuple[int, int, int
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     scaled = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    square = Image.new("RGB", (size, size), (fill, fill, fill) if isinstance(fill, int) else fill)
-    square.paste(scaled, ((size - width) // 2, (size - height) // 2))
-    return square
+    left, top = (size - width) // 2, (size - height) // 2
+    border = (left, top, size - width - left, size - height - top)
+    return ImageOps.expand(scaled, border, (fill, fill, fill) if isinstance(fill, int) else fill)
 
 
 def _finished(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
@@ -79,7 +71,8 @@ def _finished(image: Image.Image, name: str, at_least: int | None) -> Image.Imag
             scale = 2 * at_least / max(image.size)
             image.draft(None, (round(image.width * scale), round(image.height * scale)))
         image.load()
-        return _rgb(_upright(image))
+        _turn_upright(image)
+        return _rgb(image)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except Exception as error:  # as above
@@ -92,14 +85,12 @@ def _refusal(name: str, reason: str, error: Exception) -> DataError:
     return DataError(f"{name}: {reason}")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF says. TIFFs have been turned by Pillow on loading and no longer carry the tag."""
-    try:
-        orientation = image.getexif().get(_ORIENTATION)
-    except Exception:  # a mangled EXIF block says nothing; the pixels are sound
-        return image
-    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if method is None else image.transpose(method)
+def _turn_upright(image: Image.Image) -> None:
+    """Turn the image as its EXIF says. TIFFs have been turned by Pillow on loading and no longer carry the tag."""
+    with suppress(
+        Exception
+    ):  # a mangled EXIF block says nothing; the pixels are sound, and turned before it is rewritten
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

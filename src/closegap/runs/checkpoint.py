@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from closegap.distributed import rank
 from closegap.errors import ClosegapError
 from closegap.files import whole_folder
+from closegap.models.fingerprint import tower_fingerprint
 from closegap.models.model import Model
 from closegap.sharding import like, whole
 
@@ -44,7 +45,7 @@ def model_state(model: Model) -> dict[str, Tensor]:
 
 def frozen_towers(model: Model) -> dict[str, str]:
     """Modality name to the fingerprint of its tower, for the frozen ones."""
-    return {name: model.encoder(name).fingerprint() for name in model.modalities if model.encoder(name).frozen}
+    return {name: tower_fingerprint(model.encoder(name)) for name in model.modalities if model.encoder(name).frozen}
 
 
 def save_checkpoint(

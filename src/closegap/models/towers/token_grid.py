@@ -9,6 +9,7 @@ from torch import Tensor
 
 from closegap.files import digest
 from closegap.models.base import Encoder
+from closegap.models.fingerprint import tower_fingerprint
 
 
 class TokenGrid(Encoder):
@@ -36,4 +37,4 @@ class TokenGrid(Encoder):
 
     def fingerprint(self) -> str:
         """The tower's, and the grid."""
-        return digest(self.encoder.fingerprint().encode(), f"grid {self.side}".encode())
+        return digest(tower_fingerprint(self.encoder).encode(), f"grid {self.side}".encode())
