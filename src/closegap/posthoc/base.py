@@ -127,6 +127,20 @@ class PostHoc(ABC):
         moved = {name: self._moved(embeddings, name, fitted.state) for name in embeddings.modalities}
         return replace(embeddings, embeddings=moved, meta=meta)
 
+    def transform(self, rows: Float[Tensor, "n d"], modality: str) -> Float[Tensor, "n d"]:
+        """Rows moved and unit-norm, in their dtype and on their device: what `apply` does to a set, for a model's use.
+
+        A row that lands on the origin stays as it was.
+
+        Args:
+            rows: unit-norm embeddings, all present.
+            modality: whose they are; one that was fitted.
+        """
+        state = {name: value.to(rows.device) for name, value in self._fitted().state.items()}
+        moved = self.move(rows.double(), modality, state)
+        norms = moved.norm(dim=1, keepdim=True)
+        return torch.where(norms > torch.finfo(rows.dtype).eps, (moved / norms).to(rows.dtype), rows)
+
     def save(self, path: Path) -> None:
         """Write `path` (.safetensors, settings as JSON in its header), whole or not at all."""
         fitted = self._fitted()
