@@ -68,7 +68,7 @@ def _tower(run: Path, cases: int, size: int) -> Callable[[], None]:
     @torch.no_grad()
     def work() -> None:
         for some in torch.split(images, 256):
-            model.embed("image", some)
+            model.encode("image", some)
 
     return work
 

@@ -3,6 +3,7 @@
 import re
 import runpy
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -14,8 +15,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
-from closegap.cli.main import VERBS
+from closegap.cli.main import VERBS, main
 from closegap.runs.run import parse_run
 
 ROOT = Path(__file__).parents[1]
@@ -83,8 +85,28 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what pages speak of as there already: a finished run at runs/a, and an image."""
+    folder = tmp_path_factory.mktemp("finished")
+    Image.radial_gradient("L").save(folder / "chest.png")
+    small = [
+        "data.init_args.cases=60",
+        "model.encoders.report.init_args.dim=16",
+        "train.steps=2",
+        "train.batch_size=16",
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOSEGAP_CACHE", str(folder / "cache"))
+        given = ["--config", str(ROOT / "configs/demo.yaml"), "--out", str(folder / "runs" / "a")]
+        assert main(["train", *given, *(f"--{option}" for option in small)]) == 0
+    return folder
+
+
 @every_block("python")
-def test_python_runs(block: Block, elsewhere: Path) -> None:
+def test_python_runs(block: Block, elsewhere: Path, request: pytest.FixtureRequest) -> None:
+    if '"runs/a"' in block.text:
+        shutil.copytree(request.getfixturevalue("finished"), elsewhere, dirs_exist_ok=True)
     run_python(block, elsewhere)
 
 

@@ -1,23 +1,32 @@
 """Measure the modality gap of multimodal embeddings, close it, and prove on real tasks that closing it helped."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from closegap.lazy import face
+
 if TYPE_CHECKING:
-    from closegap.embeddings.embedding_set import EmbeddingSet
-    from closegap.evaluation.audit import audit
+    from closegap.embeddings.embedding_set import EmbeddingSet as EmbeddingSet
+    from closegap.evaluation.audit import audit as audit
+    from closegap.models.model import Model as Model
+    from closegap.runs.load import load as load
 
     __version__: str
 
-__all__ = ["EmbeddingSet", "__version__", "audit"]
+_HOMES = {
+    "EmbeddingSet": "closegap.embeddings.embedding_set",
+    "Model": "closegap.models.model",
+    "audit": "closegap.evaluation.audit",
+    "load": "closegap.runs.load",
+}
 
-_WHERE = {"EmbeddingSet": "closegap.embeddings.embedding_set", "audit": "closegap.evaluation.audit"}
+__all__ = [*_HOMES, "__version__"]
+
+_lookup, __dir__ = face(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when first asked for, so that `import closegap.losses` stays light."""
     if name == "__version__":
-        return import_module("importlib.metadata").version("closegap")
-    if name in _WHERE:
-        return getattr(import_module(_WHERE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import version
+
+        return version("closegap")
+    return _lookup(name)

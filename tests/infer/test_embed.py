@@ -36,7 +36,7 @@ def _model() -> Model:
 
 def _direct(model: Model, name: str, item: object) -> torch.Tensor:
     with torch.no_grad():
-        found: torch.Tensor = model.eval().embed(name, model.encoder(name).preparer()([item]))[0]
+        found: torch.Tensor = model.eval().encode(name, model.encoder(name).preparer()([item]))[0]
     return found
 
 
@@ -64,11 +64,11 @@ def _embedded() -> tuple[dict[str, torch.Tensor], int]:
 
     def counted(name: str, inputs: Any) -> torch.Tensor:
         nonlocal seen
-        found = Model.embed(model, name, inputs)
+        found = Model.encode(model, name, inputs)
         seen += len(found)
         return found
 
-    with patch.object(model, "embed", counted):
+    with patch.object(model, "encode", counted):
         return dict(embed(model, prepare(CASES, model, None, CPU), CPU, batch_size=2).embeddings), seen
 
 

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from closegap.batch import Batch, Features
 from closegap.errors import UsageError
 from closegap.models import (
-    Batch,
     CodeSetEncoder,
-    Features,
     FixedTemperature,
     LearnableTemperature,
     LinearHead,
@@ -121,7 +120,7 @@ def test_given_features_take_the_place_of_the_tower() -> None:
         assert torch.equal(passed_present[name], present[name])
 
 
-def test_forward_is_embed_and_embed_is_project() -> None:
+def test_forward_is_encode_and_encode_is_project() -> None:
     model = _model()
     batch = _batch(model, ALL)
     embeddings, _, _ = model(batch)
@@ -129,7 +128,7 @@ def test_forward_is_embed_and_embed_is_project() -> None:
         features = model.encoder(name)(batch.inputs[name])
         expected = model.heads[name](features)
         expected = expected / expected.norm(dim=1, keepdim=True)
-        torch.testing.assert_close(model.embed(name, batch.inputs[name]), expected)
+        torch.testing.assert_close(model.encode(name, batch.inputs[name]), expected)
         torch.testing.assert_close(embeddings[name], expected)
 
 

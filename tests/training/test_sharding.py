@@ -112,7 +112,7 @@ class Trained:
         if world > 1 and self.way == "plain":
             parallel = DistributedDataParallel(model)
         elif world > 1:
-            shard(model, methods=["embed"])
+            shard(model, methods=["encode"])
             model.stand_ins["caption"] = model.preparers()["caption"]([WORDS[0]])
         optimizer = optim.optimizer(optim.alignment_parts(model, loss, training), training)
         beside = {"loss": loss}
@@ -137,7 +137,7 @@ class Trained:
         batch = _batch(model, 0, 0, 1)
         model.eval()
         with torch.no_grad():
-            embedded = model.embed("image", batch.inputs["image"])
+            embedded = model.encode("image", batch.inputs["image"])
         states = [entry["exp_avg"] for entry in optimizer.state_dict()["state"].values()]
         tensors: Mapping[str, Tensor] = {**model.state_dict(), **loss.state_dict(prefix="loss.")}
         return {

@@ -1,9 +1,6 @@
 """Embeddings of a whole split: every view of every case."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,10 +13,8 @@ from closegap.data.loader import Views, take
 from closegap.distributed import gather_rows, rank, world_size
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.infer.prepared import Prepared
+from closegap.models.ahead import ahead
 from closegap.models.model import Model
-from closegap.models.towers.image_preparer import ImagePreparer
-
-_THREADS = 8
 
 
 @torch.no_grad()
@@ -57,7 +52,7 @@ def rows_of_cases(cases: Sequence[Case]) -> list[tuple[int, int]]:
 def embed_views(
     model: Model, name: str, views: Views, device: torch.device, batch_size: int = 256
 ) -> Float[Tensor, "k d"]:
-    """Embeddings of every item of one modality, on the CPU.
+    """Embeddings of every item of one modality, on the CPU, moved by the model's post-hoc map where it has one.
 
     Processes that train together all call this, each embeds its share of the items, and all get the whole.
 
@@ -73,13 +68,11 @@ def embed_views(
     preparer = model.encoder(name).preparer()
     items = _share(len(views.items))
     batches = [items[first : first + batch_size] for first in range(0, len(items), batch_size)]
-    # Decoding leaves Python to the others; tokenisers are not to be shared by threads.
-    threads = min(_THREADS, os.cpu_count() or 1) if isinstance(preparer, ImagePreparer) else 1
     parts = [torch.empty(0, model.dim, device=device)]
-    for inputs in _ahead(lambda batch: take(views, batch, preparer), batches, threads):
-        parts.append(model.embed(name, move(inputs, device)))
+    for inputs in ahead(lambda batch: take(views, batch, preparer), batches):
+        parts.append(model.encode(name, move(inputs, device)))
     model.train(training)
-    return gather_rows(torch.cat(parts))[: len(views.items)].cpu()
+    return model.corrected(name, gather_rows(torch.cat(parts))[: len(views.items)].cpu())
 
 
 def _share(count: int) -> list[int]:
@@ -89,18 +82,6 @@ def _share(count: int) -> list[int]:
     """
     share = -(-count // world_size())
     return [min(item, count - 1) for item in range(rank() * share, (rank() + 1) * share)]
-
-
-def _ahead(prepare: Callable[[Sequence[int]], Any], batches: Sequence[Sequence[int]], threads: int) -> Iterator[Any]:
-    """What `prepare` makes of each batch, in order, prepared by threads while the batches before are used."""
-    with ThreadPoolExecutor(threads) as pool:
-        pending: deque[Future[Any]] = deque()
-        for batch in batches:
-            pending.append(pool.submit(prepare, batch))
-            if len(pending) > threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
 
 
 def described(cases: Sequence[Case]) -> dict[str, Any]:

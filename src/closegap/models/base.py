@@ -1,7 +1,8 @@
 """What every encoder looks like."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 
 from closegap.errors import UsageError
 from closegap.files import digest
+from closegap.models.recipe import Recorded
 
 
-class Encoder(nn.Module, ABC):
+class Encoder(Recorded, nn.Module, ABC):
     """One modality's tower: from raw items (paths, strings, records) to features before projection.
 
     Attributes:
@@ -25,8 +27,8 @@ class Encoder(nn.Module, ABC):
     def preparer(self) -> Callable[[Sequence[Any]], Any]:
         """What turns raw items into the batch that `forward` takes: tensors, in any nesting, of one row per item.
 
-        It is light and picklable, since it runs in worker processes, and its `repr` names all that its output depends
-        on, since cached features are found by it.
+        It is light and picklable, since it runs in worker processes; several threads may call it at once; and its
+        `repr` names all that its output depends on, since cached features are found by it.
         """
 
     @abstractmethod
@@ -48,6 +50,35 @@ class Encoder(nn.Module, ABC):
     def fit(self, items: Iterable[Any]) -> None:
         """Learn statistics of the training items (means, spreads) into buffers, once, before the first step."""
         del items
+
+    def pack(self, folder: Path) -> Mapping[str, Any]:
+        """Arguments that `unpack` rebuilds this tower from where there is no network; weights are stored without it.
+
+        A tower whose constructor downloads, or reads files, writes what it needs of them here. By default nothing is
+        written, and the arguments are those that the constructor was given.
+
+        Args:
+            folder: the tower's own, empty.
+
+        Returns:
+            By name, as JSON has them.
+
+        Raises:
+            ClosegapError: the constructor was given what JSON has no form for.
+        """
+        del folder
+        return self.recipe.written()
+
+    @classmethod
+    def unpack(cls, folder: Path, arguments: Mapping[str, Any]) -> Self:
+        """The tower that `pack` described, its weights not yet loaded.
+
+        Args:
+            folder: where `pack` wrote; absent where it wrote nothing.
+            arguments: what `pack` returned.
+        """
+        del folder
+        return cls(**arguments)
 
     @property
     def frozen(self) -> bool:

@@ -1,11 +1,28 @@
 """Projection heads: from a tower's features to the shared space."""
 
+import math
+from abc import ABC, abstractmethod
+
+import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from closegap.models.recipe import Recorded
 
-class LinearHead(nn.Linear):
+
+class Head(Recorded, nn.Module, ABC):
+    """From a tower's features to the shared space.
+
+    Its constructor takes the number of features and the width of the space, and options after them.
+    """
+
+    @abstractmethod
+    def forward(self, x: Float[Tensor, "n features"]) -> Float[Tensor, "n dim"]:
+        """Projected features, not normalised."""
+
+
+class LinearHead(Head):
     """One linear map without bias, as in CLIP.
 
     Args:
@@ -14,10 +31,16 @@ class LinearHead(nn.Linear):
     """
 
     def __init__(self, features: int, dim: int) -> None:
-        super().__init__(features, dim, bias=False)
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(dim, features))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # as nn.Linear starts
+
+    def forward(self, x: Float[Tensor, "n features"]) -> Float[Tensor, "n dim"]:
+        """Projected features, not normalised."""
+        return F.linear(x, self.weight)
 
 
-class MLPHead(nn.Module):
+class MLPHead(Head):
     """Two layers beside a linear shortcut.
 
     Args:

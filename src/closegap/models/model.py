@@ -1,18 +1,24 @@
 """Towers, heads and temperature together."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from closegap.batch import Batch, Features
+from closegap.batch import Batch, Features, move
 from closegap.errors import UsageError
+from closegap.models.ahead import ahead
 from closegap.models.base import Encoder
-from closegap.models.heads import LinearHead
+from closegap.models.heads import Head, LinearHead
 from closegap.models.temperature import LearnableTemperature, Temperature
+
+if TYPE_CHECKING:
+    from closegap.posthoc import PostHoc
 
 
 class Model(nn.Module):
@@ -27,26 +33,68 @@ class Model(nn.Module):
     Attributes:
         stand_ins: modality name to prepared items that its tower is run on where a batch has none, for processes that
             have to run the same towers; their embeddings are dropped, and the gradient is zero.
+        posthoc: a fitted map that finished embeddings go through; training and losses do not see it.
 
     Raises:
-        UsageError: fewer than two modalities.
+        UsageError: fewer than two modalities, or a name that is empty or has a dot.
     """
 
     def __init__(
         self,
         encoders: dict[str, Encoder],
         dim: int = 512,
-        head: Callable[[int, int], nn.Module] = LinearHead,
+        head: Callable[[int, int], Head] = LinearHead,
         temperature: Temperature | None = None,
     ) -> None:
         super().__init__()
         if len(encoders) < 2:
             raise UsageError(f"model.encoders: {sorted(encoders)} given; at least two modalities are needed")
+        for name in encoders:
+            if not name or "." in name:
+                raise UsageError(f"model.encoders: {name!r} given; a modality's name is not empty and has no dot")
         self.dim = dim
         self.encoders = nn.ModuleDict(encoders)
         self.heads = nn.ModuleDict({name: head(encoder.dim, dim) for name, encoder in encoders.items()})
         self.temperature = LearnableTemperature() if temperature is None else temperature
         self.stand_ins: dict[str, Any] = {}
+        self.posthoc: PostHoc | None = None
+
+    @staticmethod
+    def from_pretrained(folder: Path | str, trusted: Sequence[str] = ()) -> "Model":
+        """The model that `save_pretrained` wrote, in evaluation mode, on the CPU.
+
+        Nothing is unpickled, and nothing is imported that the folder names, but closegap's own parts and what is
+        trusted here.
+
+        Args:
+            folder: the model's.
+            trusted: class paths of further encoders, heads, temperatures, post-hoc methods (`my_package.MyEncoder`).
+
+        Raises:
+            UsageError: a part that is not trusted.
+            ClosegapError: no model, a damaged one, or a named tower that is no longer what it was.
+        """
+        from closegap.models.folder import read_model
+
+        return read_model(Path(folder), trusted)
+
+    def save_pretrained(self, folder: Path | str, towers: Literal["inside", "named"] = "inside") -> None:
+        """Write all that is needed to embed into a new folder, whole or not at all.
+
+        What was written is read back before the folder gets its name: a folder that is there can be loaded.
+
+        Args:
+            folder: must not exist.
+            towers: "inside" stores every tower; "named" leaves out the weights of frozen ones, which are then rebuilt
+                from what their constructor was given (a name on a hub, a path), and compared by fingerprint on loading.
+
+        Raises:
+            UsageError: the folder exists.
+            ClosegapError: a part that cannot be rebuilt from a file.
+        """
+        from closegap.models.folder import write_model
+
+        write_model(self, Path(folder), towers)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -75,9 +123,71 @@ class Model(nn.Module):
         values = self.heads[modality](features)
         return F.normalize(values if values.dtype == torch.float64 else values.float(), dim=-1)
 
-    def embed(self, modality: str, inputs: Any) -> Float[Tensor, "k d"]:
-        """Unit vectors of prepared items."""
-        return self._embedded(modality, inputs)
+    def encode(self, modality: str, inputs: Any) -> Float[Tensor, "k d"]:
+        """Unit vectors of prepared items, as they are trained."""
+        return self._encoded(modality, inputs)
+
+    @torch.no_grad()
+    def embed(
+        self,
+        /,
+        *,
+        batch_size: int = 64,
+        progress: Callable[[int, int], None] | None = None,
+        **items: Iterable[Any],
+    ) -> dict[str, Float[Tensor, "n d"]]:
+        """Unit vectors of raw items, in their order, where the model is: `embed(image=["a.png"], report=["normal"])`.
+
+        The model is evaluated, and left in its mode. Embeddings go through `posthoc` where there is one.
+
+        Args:
+            batch_size: items at once.
+            progress: called with (items done, items to do).
+            items: modality name to a list of its items, in whatever numbers.
+
+        Raises:
+            UsageError: a modality that the model has not, or something else than a list.
+            DataError: an item that cannot be read.
+        """
+        given = {name: _listed(name, values, self.modalities) for name, values in items.items()}
+        device = next(self.parameters()).device
+        training, done, total = self.training, 0, sum(map(len, given.values()))
+        embedded = {}
+        if training:
+            self.eval()
+        try:
+            for name, values in given.items():
+                batches = [values[first : first + batch_size] for first in range(0, len(values), batch_size)]
+                parts = [torch.empty(0, self.dim, device=device)]
+                for inputs in ahead(self.encoder(name).preparer(), batches):
+                    parts.append(self.encode(name, move(inputs, device)))
+                    done += len(parts[-1])
+                    if progress is not None:
+                        progress(done, total)
+                embedded[name] = self.corrected(name, torch.cat(parts))
+        finally:
+            if training:
+                self.train()
+        return embedded
+
+    def corrected(self, modality: str, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Embeddings moved by the post-hoc map; as they are without one."""
+        return rows if self.posthoc is None else self.posthoc.transform(rows, modality)
+
+    def with_posthoc(self, fitted: "PostHoc | None") -> Self:
+        """A model of the same towers whose embeddings go through this map.
+
+        Args:
+            fitted: a method fitted on embeddings of this model; None for none.
+
+        Raises:
+            UsageError: not fitted, or for other modalities or another width.
+        """
+        if fitted is not None:
+            _expect_fit(fitted, self.modalities, self.dim)
+        moved = copy.copy(self)
+        moved.posthoc = fitted
+        return moved
 
     def forward(
         self, batch: Batch, progress: float = 1.0
@@ -88,13 +198,13 @@ class Model(nn.Module):
         for name in self.modalities:
             rows = batch.rows[name]
             inputs = batch.inputs[name] if len(rows) else self.stand_ins.get(name)
-            values = self._untouched(name) if inputs is None else self._embedded(name, inputs)[: len(rows)]
+            values = self._untouched(name) if inputs is None else self._encoded(name, inputs)[: len(rows)]
             embeddings[name] = values.new_zeros(n, self.dim).index_copy(0, rows, values)
             present[name] = torch.zeros(n, dtype=torch.bool, device=rows.device).index_fill(0, rows, True)
         return embeddings, present, self.temperature(progress)
 
-    def _embedded(self, modality: str, inputs: Any) -> Float[Tensor, "k d"]:
-        """What `forward` calls: sharding gathers parameters around `embed` and `forward`, which must not be nested."""
+    def _encoded(self, modality: str, inputs: Any) -> Float[Tensor, "k d"]:
+        """What `forward` calls: sharding gathers parameters around `encode` and `forward`, which must not be nested."""
         return self.project(modality, self.features(modality, inputs))
 
     def _untouched(self, modality: str) -> Float[Tensor, "0 d"]:
@@ -110,3 +220,25 @@ class Model(nn.Module):
         """Let each tower learn the statistics of its training items."""
         for name in self.modalities:
             self.encoder(name).fit(items.get(name, ()))
+
+
+def _listed(modality: str, items: Iterable[Any], known: Sequence[str]) -> list[Any]:
+    if modality not in known:
+        raise UsageError(f"embed: no modality '{modality}'; the model has {', '.join(known)}")
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise UsageError(f"embed: {modality} is a {type(items).__name__}, expected a list of items; put it into [ ]")
+    return list(items)
+
+
+def _expect_fit(fitted: "PostHoc", modalities: Sequence[str], dim: int) -> None:
+    name = type(fitted).__name__
+    if fitted.fitted is None:
+        raise UsageError(f"{name} is not fitted; call fit(train) first")
+    lacking = [modality for modality in modalities if modality not in fitted.fitted.modalities]
+    if lacking:
+        raise UsageError(
+            f"{name} was fitted on {', '.join(fitted.fitted.modalities)}, not on {lacking[0]}; fit it on embeddings of "
+            "all the model's modalities"
+        )
+    if fitted.fitted.width != dim:
+        raise UsageError(f"{name} was fitted on {fitted.fitted.width} dimensions, the model has {dim}")

@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from closegap.errors import UsageError
+from closegap.models.recipe import Recorded
 from closegap.schedule import Schedule
 
 
-class Temperature(nn.Module, ABC):
+class Temperature(Recorded, nn.Module, ABC):
     """tau as a function of training progress."""
 
     @abstractmethod

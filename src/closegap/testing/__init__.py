@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 from closegap.lazy import face
 
 if TYPE_CHECKING:
+    from closegap.testing.encoder import check_encoder as check_encoder
+    from closegap.testing.loss import check_loss as check_loss
     from closegap.testing.posthoc import check_posthoc as check_posthoc
 
 _HOMES = {
+    "check_encoder": "closegap.testing.encoder",
+    "check_loss": "closegap.testing.loss",
     "check_posthoc": "closegap.testing.posthoc",
 }
 

@@ -154,6 +154,6 @@ class CaptionWriter:
         model, name = self.run.model.eval(), self.captioning.text
         preparer = model.encoder(name).preparer()
         parts = [
-            model.embed(name, move(preparer(texts[i : i + 64]), self.device)).cpu() for i in range(0, len(texts), 64)
+            model.encode(name, move(preparer(texts[i : i + 64]), self.device)).cpu() for i in range(0, len(texts), 64)
         ]
         return torch.cat(parts) if parts else torch.empty(0, model.dim)

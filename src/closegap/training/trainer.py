@@ -145,7 +145,7 @@ class Trainer:
 
     def _shard(self) -> None:
         """Keep a part of the model, and for each tower that steps run an item to run it on when a batch has none."""
-        shard(self.objective.module, methods=["embed"])
+        shard(self.objective.module, methods=["encode"])
         for name, views in self.train_split.views.items():
             if views.features is None and views.items:
                 item = take(views, [0], self.objective.preparers[name])

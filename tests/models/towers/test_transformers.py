@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertModel
+from transformers import AutoTokenizer, BertModel
 
 from closegap.errors import ClosegapError
 from closegap.models import TransformersTextEncoder
+from closegap.models.towers.transformers import TokenPreparer
 
 TEXTS = ["Chest CT of the left lung", "normal", "No masses and no effusion in the lung"]
 
@@ -185,3 +186,38 @@ def test_a_name_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch, t
     for name in ("nobody/nothing", str(tmp_path / "nothing")):
         with pytest.raises(ClosegapError, match="neither a local folder nor on a reachable hub"):
             TransformersTextEncoder(name)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_tokens_are_those_of_transformers(bert: Path, tmp_path: Path, side: str) -> None:
+    folder = tmp_path / "bert"
+    shutil.copytree(bert, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side=side, truncation_side=side)
+    tokenizer.save_pretrained(folder)
+    texts = [*TEXTS, "", "lung " * 30, "[CLS] mass [MASK]", "Ünknown wörds"]
+    expected = tokenizer(texts, padding=True, truncation=True, max_length=9, return_tensors="pt")
+    prepared = _encoder(folder, max_length=9).preparer()(texts)
+    assert prepared.keys() == {"input_ids", "attention_mask"}
+    for name, tensor in prepared.items():
+        assert torch.equal(tensor, expected[name])
+        assert tensor.dtype == expected[name].dtype
+
+
+def test_a_tokenizer_without_padding_is_refused(bert: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(bert)
+    tokenizer.pad_token = None
+    with pytest.raises(ClosegapError, match="no padding token; give a model that has one"):
+        TokenPreparer(tokenizer, 8)
+
+
+def test_a_config_that_names_code_is_not_unpacked(bert: Path, tmp_path: Path) -> None:
+    encoder = _encoder(bert)
+    arguments = encoder.pack(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"attn_implementation": "someone/kernel"}))
+    with pytest.raises(ClosegapError, match=r"config\.json: names code to run"):
+        TransformersTextEncoder.unpack(tmp_path, arguments)
+    # A class beside the config is never imported: transformers' own is taken.
+    (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
+    (tmp_path / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "evil.Evil"}}))
+    assert type(TransformersTextEncoder.unpack(tmp_path, arguments).tower) is BertModel

@@ -67,6 +67,10 @@ class TimmImageEncoder(Encoder):
         """Decoding, padding, resizing."""
         return ImagePreparer(self.size)
 
+    def pack(self, folder: Path) -> Mapping[str, Any]:
+        """The architecture, without a place to get weights from."""
+        return {**super().pack(folder), "weights": "random"}
+
     def forward(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n dim"]:
         """Pooled features."""
         features: Tensor = self.tower(self._normalised(inputs))

@@ -1,13 +1,15 @@
 """Text through any transformers encoder."""
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -17,30 +19,50 @@ from closegap.models.base import Encoder
 from closegap.models.towers.freezing import train_last_blocks
 from closegap.models.weights import locate
 
+_HERE = "."  # the folder of the saved model, wherever that is
 _UNUSED = "pooler."  # a head of some architectures; pooling is done here
 _BLOCK = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)\.(\d+)\.")
 
 
 class TokenPreparer:
-    """Strings to padded token ids and their attention mask."""
+    """Strings to padded token ids and their attention mask.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers; it is copied, since using it changes what padding and truncation it
+            carries, also under the hands of another thread.
+        max_length: tokens beyond it are cut.
+
+    Raises:
+        ClosegapError: a tokenizer without a padding token.
+    """
 
     def __init__(self, tokenizer: Any, max_length: int) -> None:
-        self.tokenizer = tokenizer
+        vocabulary = tokenizer.backend_tokenizer.to_str()
         self.max_length = max_length
-        # Of the tokenizer as it was loaded: using it changes the padding and truncation it carries.
-        self._vocabulary = digest(tokenizer.backend_tokenizer.to_str().encode())
+        self._vocabulary = digest(vocabulary.encode())
+        if tokenizer.pad_token_id is None:
+            raise ClosegapError(f"tokenizer {tokenizer.name_or_path!r}: no padding token; give a model that has one")
+        self._tokenizer = Tokenizer.from_str(vocabulary)
+        self._tokenizer.encode_special_tokens = tokenizer.split_special_tokens
+        self._tokenizer.enable_truncation(max_length, direction=tokenizer.truncation_side)
+        self._tokenizer.enable_padding(
+            direction=tokenizer.padding_side,
+            pad_id=tokenizer.pad_token_id,
+            pad_type_id=tokenizer.pad_token_type_id,
+            pad_token=tokenizer.pad_token,
+        )
 
     def __call__(self, items: Sequence[str]) -> dict[str, Int[Tensor, "n tokens"]]:
         """The batch."""
-        encoded = self.tokenizer(
-            list(items), padding=True, truncation=True, max_length=self.max_length, return_tensors="pt", verbose=False
-        )
-        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+        encoded = self._tokenizer.encode_batch(list(items))
+        return {
+            "input_ids": torch.tensor([text.ids for text in encoded], dtype=torch.long),
+            "attention_mask": torch.tensor([text.attention_mask for text in encoded], dtype=torch.long),
+        }
 
     def lengths(self, items: Sequence[str]) -> list[int]:
         """Tokens of each text."""
-        encoded = self.tokenizer(list(items), truncation=True, max_length=self.max_length, verbose=False)
-        return [len(ids) for ids in encoded["input_ids"]]
+        return [sum(text.attention_mask) for text in self._tokenizer.encode_batch(list(items))]
 
     def __repr__(self) -> str:
         return f"TokenPreparer({self._vocabulary}, {self.max_length})"
@@ -71,11 +93,11 @@ class TransformersTextEncoder(Encoder):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.tower, tokenizer = _load(locate(name), pretrained)
+        self.tower, self._tokenizer = _load(locate(name), pretrained)
         self.dim = int(self.tower.config.hidden_size)
         self._pool = _POOLING[pooling]
         longest = int(getattr(self.tower.config, "max_position_embeddings", max_length))
-        self._preparer = TokenPreparer(tokenizer, min(max_length, longest))
+        self._preparer = TokenPreparer(self._tokenizer, min(max_length, longest))
         if checkpointing:
             self.tower.gradient_checkpointing_enable()
         train_last_blocks(self.tower, _depth(self.tower), trained_blocks)
@@ -86,6 +108,18 @@ class TransformersTextEncoder(Encoder):
     def preparer(self) -> Callable[[Sequence[str]], dict[str, Tensor]]:
         """Tokenisation."""
         return self._preparer
+
+    def pack(self, folder: Path) -> Mapping[str, Any]:
+        """Config and tokenizer as transformers writes them, and the arguments beside the name."""
+        self.tower.config.save_pretrained(folder)
+        self._tokenizer.save_pretrained(folder)
+        return {**super().pack(folder), "name": _HERE, "pretrained": False}
+
+    @classmethod
+    def unpack(cls, folder: Path, arguments: Mapping[str, Any]) -> Self:
+        """The tower of that config, with random weights."""
+        _expect_plain(folder)
+        return cls(**{**arguments, "name": str(folder)})
 
     def forward(self, inputs: dict[str, Int[Tensor, "n tokens"]]) -> Float[Tensor, "n dim"]:
         """Pooled states of the last layer."""
@@ -114,12 +148,32 @@ def _mean_token(states: Float[Tensor, "n tokens dim"], mask: Int[Tensor, "n toke
 _POOLING = {"cls": _first_token, "mean": _mean_token}
 
 
-def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
+def _expect_plain(folder: Path) -> None:
+    """Refuse a config that names code, on a hub, to compute attention with; transformers would fetch and run it."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ClosegapError(f"{folder}: no readable config.json ({error}); save the model again") from error
+    if "implementation" in " ".join(_keys(config)):
+        raise ClosegapError(f"{folder / 'config.json'}: names code to run; a saved model's config does not")
+
+
+def _keys(config: Any) -> Iterator[str]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield key
+            yield from _keys(value)
+
+
+def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
+    # Not asking for trust is not enough: transformers would ask whoever sits at the terminal.
+    plain = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, **plain)
         if not pretrained:
-            return AutoModel.from_config(AutoConfig.from_pretrained(name)), tokenizer  # type: ignore[no-untyped-call]
-        tower, loaded = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+            config = AutoConfig.from_pretrained(name, **plain)
+            return AutoModel.from_config(config), tokenizer  # type: ignore[no-untyped-call]
+        tower, loaded = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True, **plain)
     except (OSError, ValueError, SafetensorError) as error:
         what = (
             "the folder is no transformers model"

@@ -1,0 +1,97 @@
+"""What a model's folder says of its parts, in JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from closegap.errors import ClosegapError
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class PartDescription:
+    """A head or a temperature.
+
+    Args:
+        class_path: its class.
+        init_args: what its constructor is given.
+    """
+
+    class_path: str
+    init_args: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TowerDescription:
+    """An encoder.
+
+    Args:
+        class_path: its class.
+        init_args: what its constructor was given; None where JSON has no form for it.
+        packed: what it is rebuilt from where its weights are inside the folder; None for one that is named.
+        frozen: whether no parameter of it is trained.
+        fingerprint: of its weights and preparation.
+    """
+
+    class_path: str
+    init_args: Mapping[str, Any] | None
+    packed: Mapping[str, Any] | None
+    frozen: bool
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """A model.
+
+    Args:
+        dim: width of the shared space.
+        encoders: by modality, in order.
+        heads: by modality.
+        temperature: what cosines are divided by.
+        posthoc: whether a fitted map is beside it.
+    """
+
+    dim: int
+    encoders: Mapping[str, TowerDescription]
+    heads: Mapping[str, PartDescription]
+    temperature: PartDescription
+    posthoc: bool
+
+    def write(self, path: Path) -> None:
+        """Write `path`."""
+        text = json.dumps({"format": _FORMAT, **asdict(self)}, indent=1, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "ModelDescription":
+        """What `write` wrote.
+
+        Raises:
+            ClosegapError: no such file, or one that says something else.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ClosegapError(f"{path}: no such file; expected a folder that save_pretrained wrote") from None
+        except (OSError, ValueError) as error:
+            raise ClosegapError(f"{path}: damaged ({error}); save the model again") from error
+        version = content.get("format") if isinstance(content, dict) else None
+        if version != _FORMAT:
+            raise ClosegapError(f"{path}: format {version}, expected {_FORMAT}; save the model with this version")
+        try:
+            found = cls(
+                dim=content["dim"],
+                encoders={name: TowerDescription(**entry) for name, entry in content["encoders"].items()},
+                heads={name: PartDescription(**entry) for name, entry in content["heads"].items()},
+                temperature=PartDescription(**content["temperature"]),
+                posthoc=content["posthoc"],
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ClosegapError(f"{path}: damaged ({type(error).__name__}: {error}); save the model again") from error
+        if found.heads.keys() != found.encoders.keys():
+            raise ClosegapError(f"{path}: damaged (heads and encoders of other modalities); save the model again")
+        return found
