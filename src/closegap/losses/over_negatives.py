@@ -177,7 +177,7 @@ def _prepared(
     """All inputs in full precision, how many are queries and gallery, and a group of every row."""
     rows = [raised(one) for one in (*queries, *gallery)]
     like = rows[0]
-    inputs = [*rows, *(torch.as_tensor(one).to(like.device, like.dtype) for one in numbers)]
+    inputs = [*rows, *(torch.as_tensor(one, dtype=like.dtype, device=like.device) for one in numbers)]
     counts = len(queries), len(gallery)
     with torch.autocast(like.device.type, enabled=False), torch.enable_grad():
         none = entries(*(part.detach() for part in _parts(inputs, (slice(0), slice(0)), counts)))
