@@ -25,7 +25,7 @@ from torch.nn.functional import normalize
 
 from closegap.batch import Batch
 from closegap.distributed import AllProcesses, gather_batch, rank, world_size
-from closegap.losses import GapClosing, dividing_work, info_nce, true_pair_distance, uniformity
+from closegap.losses import GapClosing, dividing_work, info_nce, tiling, true_pair_distance, uniformity
 from closegap.losses.tiled import tiled_info_nce, tiled_uniformity
 from closegap.training.cached_step import cached_step
 from closegap.training.step import contrastive_step
@@ -67,11 +67,8 @@ def plain(dtype: torch.dtype, like: torch.dtype | None = None) -> Result:
 
 
 def tiled(dtype: torch.dtype) -> Result:
-    forms = [
-        lambda *given, _form=form, **named: _form(*given, tile=TILE, **named)
-        for form in (tiled_info_nce, tiled_uniformity)
-    ]
-    return result((forms[0], forms[1]), dtype)
+    with tiling(side=TILE):
+        return result((tiled_info_nce, tiled_uniformity), dtype)
 
 
 def kernel(dtype: torch.dtype) -> Result:

@@ -34,6 +34,7 @@ from closegap.losses import (
     centroids,
     cross_uniformity,
     info_nce,
+    tiling,
     true_pair_distance,
     uniformity,
 )
@@ -87,7 +88,8 @@ def dense_uniformity_alignment(a: Tensor, b: Tensor) -> Tensor:
 
 
 def dense_gram(a: Tensor, b: Tensor) -> Tensor:
-    return volume_contrast(a, b[:, None], a.new_ones(len(a), 1, dtype=torch.bool), TAU)
+    with tiling(above=len(a)):
+        return volume_contrast(a, b[:, None], a.new_ones(len(a), 1, dtype=torch.bool), TAU)
 
 
 FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Embeddings: TypeAlias = Mapping[str, Float[Tensor, "n d"]]
-"""Modality name to unit-norm rows; row i is the same case in every modality. Rows of absent modalities are zero."""
+"""Modality name to unit-norm rows; row i is the same case in every modality. Absent rows are never read: they may hold
+anything, NaN included, and touch neither values nor gradients."""
 
 Present: TypeAlias = Mapping[str, Bool[Tensor, "n"]]
 """Modality name to the rows that have it; a modality without a key is present in every row."""

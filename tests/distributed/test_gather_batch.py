@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from closegap.distributed import AllProcesses, gather_batch, rank, world_size
 from closegap.losses import dividing_work
-from closegap.losses.tiled import TILED_ABOVE
+from closegap.losses.tiling import TILED_ABOVE
 
 NINTHS = {1: [9], 2: [6, 3], 4: [4, 0, 3, 2]}
 SMALL, LARGE = 9, 9 * (TILED_ABOVE // 9 + 1)  # the work of a large batch is divided

@@ -10,6 +10,7 @@ from closegap.losses import (
     AUTHORS_UNIFORMITY,
     AlignTruePairs,
     CentroidUniformity,
+    EmbeddedBatch,
     GapClosing,
     InfoNCE,
     Loss,
@@ -57,7 +58,7 @@ def test_a_sum_holds_the_parameters_of_its_losses() -> None:
             super().__init__()
             self.scale = torch.nn.Parameter(torch.ones(()))
 
-        def forward(self, *_: object, **__: object) -> dict[str, torch.Tensor]:
+        def terms(self, batch: EmbeddedBatch) -> dict[str, torch.Tensor]:
             return {"learned": self.scale}
 
     assert len(list(WeightedSum([Weighted(Learned())]).parameters())) == 1

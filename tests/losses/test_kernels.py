@@ -10,10 +10,11 @@ from multiprocessing import get_context
 import pytest
 import torch
 from tests.losses.arms import draw
+from tests.losses.test_tiled import both
 from torch import Tensor
 
-from closegap.losses import dividing_work, info_nce, uniformity
-from closegap.losses.kernels import kernels_apply
+from closegap.losses import dividing_work, info_nce, tiling, uniformity
+from closegap.losses.kernels import kernels_apply, kernels_available
 from closegap.losses.tiled import tiled_info_nce, tiled_uniformity
 
 pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
@@ -33,24 +34,25 @@ Case = tuple[str, float, float, int, torch.dtype]
 Results = tuple[dict[Case, dict[str, list[Tensor]]], dict[int, dict[str, list[Tensor]]]]
 
 
-def inputs(case: Case) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-    """Two modalities, the rows that have both, groups."""
+def inputs(case: Case) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The rows that two modalities share, as leaves, and their groups."""
     size, _, missing, groups, dtype = case
     n, d = SIZES[size]
     batch = draw(3, n=n, d=d, m=2, missing=missing, groups=groups, dtype=dtype)
-    a, b = (rows.detach().to(DEVICE).requires_grad_() for rows in batch.embeddings.values())
-    rows = batch.present["image"] & batch.present["report"] if missing else None
-    return a, b, None if rows is None else rows.to(DEVICE), None if batch.groups is None else batch.groups.to(DEVICE)
+    *sides, numbers = both(batch)
+    a, b = (rows.detach().to(DEVICE).requires_grad_() for rows in sides)
+    return a, b, None if numbers is None else numbers.to(DEVICE)
 
 
 def by_kernel(case: Case) -> dict[str, list[Tensor]]:
     """Values and gradients, by the kernels."""
-    a, b, rows, groups = inputs(case)
+    a, b, groups = inputs(case)
     tau = torch.tensor(case[1], device=DEVICE, requires_grad=True)
-    value = tiled_info_nce(a, b, tau, rows, groups, TILE)
-    contrastive = [value, *torch.autograd.grad(value, [a, b, tau])]
-    value = tiled_uniformity(a, rows, groups, TILE)
-    spread = [value, *torch.autograd.grad(value, [a])]
+    with tiling(side=TILE):
+        value = tiled_info_nce(a, b, tau, groups)
+        contrastive = [value, *torch.autograd.grad(value, [a, b, tau])]
+        value = tiled_uniformity(a, groups)
+        spread = [value, *torch.autograd.grad(value, [a])]
     return {"contrastive": [part.detach() for part in contrastive], "uniformity": [part.detach() for part in spread]}
 
 
@@ -99,11 +101,11 @@ def by_kernels() -> tuple[list[dict[str, list[Tensor]]], dict[int, dict[str, lis
 
 def plain(case: Case) -> dict[str, list[Tensor]]:
     """Values and gradients of the same rows, in float64."""
-    a, b, rows, groups = inputs(case)
+    a, b, groups = inputs(case)
     a, b = a.detach().double().requires_grad_(), b.detach().double().requires_grad_()
     tau = torch.tensor(case[1], device=DEVICE, dtype=torch.float64, requires_grad=True)
-    value = info_nce(a, b, tau, rows, groups)
-    spread = uniformity(a, rows, groups)
+    value = info_nce(a, b, tau, groups)
+    spread = uniformity(a, groups)
     return {
         "contrastive": [value.detach(), *torch.autograd.grad(value, [a, b, tau])],
         "uniformity": [spread.detach(), *torch.autograd.grad(spread, [a])],
@@ -138,7 +140,17 @@ def test_processes_divide_the_rows(results: Results, size: int) -> None:
     _check(results[1][size], DIVIDED)
 
 
-def test_kernels_are_for_bfloat16_on_a_gpu() -> None:
-    rows = torch.empty(2, 8, dtype=torch.bfloat16)
-    assert not kernels_apply(rows)
-    assert kernels_apply(rows.cuda()) if torch.cuda.is_available() else True
+@pytest.mark.parametrize(("capability", "available"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_kernels_are_for_gpus_that_multiply_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], available: bool
+) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: capability)
+    assert kernels_available(torch.device("cuda")) == available
+    assert not kernels_available(torch.device("cpu"))
+
+
+def test_kernels_are_for_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("closegap.losses.kernels.INTERPRETED", True)
+    assert kernels_apply(torch.empty(2, 8, dtype=torch.bfloat16))
+    assert not kernels_apply(torch.empty(2, 8, dtype=torch.float16))
+    assert not kernels_apply(torch.empty(2, 8))

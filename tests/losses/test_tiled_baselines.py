@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.losses.arms import ARMS, draw
-from tests.losses.test_tiled import TOLERANCES, agree, saved_numbers
+from tests.losses.test_tiled import TOLERANCES, agree, both, in_tiles, saved_numbers
 from torch import Tensor
 
 from closegap.losses import CyCLIP, GramVolume, Loss, SigLIP, UniformityAlignment, cross_uniformity
 from closegap.losses.sigmoid import pair_sigmoid
-from closegap.losses.tiled import TILED_ABOVE
 from closegap.losses.tiled_pairs import tiled_cross_uniformity, tiled_pair_sigmoid
+from closegap.losses.tiling import TILED_ABOVE
 from closegap.losses.volume import volume_contrast
 
 batches = given(
@@ -35,13 +35,12 @@ def test_pair_sigmoid(
     seed: int, n: int, tile: int, missing: float, groups: int, dtype: torch.dtype, tau: float, other: float
 ) -> None:
     batch = draw(seed, n=n, m=2, missing=missing, groups=groups, dtype=dtype)
-    a, b = batch.embeddings.values()
-    rows = batch.present["image"] & batch.present["report"] if missing else None
+    a, b, numbers = both(batch)
     temperature = torch.tensor(tau, dtype=dtype, requires_grad=True)
     bias = torch.tensor(-10 * other, dtype=dtype, requires_grad=True)
     agree(
-        lambda: pair_sigmoid(a, b, temperature, bias, rows, batch.groups),
-        lambda: tiled_pair_sigmoid(a, b, temperature, bias, rows, batch.groups, tile),
+        lambda: pair_sigmoid(a, b, temperature, bias, numbers),
+        lambda: in_tiles(tile, tiled_pair_sigmoid, a, b, temperature, bias, numbers),
         [a, b, temperature, bias],
         TOLERANCES[dtype],
     )
@@ -54,11 +53,10 @@ def test_cross_uniformity(
 ) -> None:
     del tau
     batch = draw(seed, n=n, m=2, missing=missing, groups=groups, dtype=dtype)
-    a, b = batch.embeddings.values()
-    rows = batch.present["image"] & batch.present["report"] if missing else None
+    a, b, numbers = both(batch)
     agree(
-        lambda: cross_uniformity(other * a, b, rows, batch.groups),
-        lambda: tiled_cross_uniformity(other * a, b, rows, batch.groups, tile),
+        lambda: cross_uniformity(other * a, b, numbers),
+        lambda: in_tiles(tile, tiled_cross_uniformity, other * a, b, numbers),
         [a, b],
         TOLERANCES[dtype],
     )
@@ -75,13 +73,13 @@ def test_volume_contrast(
     present = torch.rand(n, 2, generator=torch.Generator().manual_seed(seed)) < other
     temperature = torch.tensor(tau, dtype=dtype, requires_grad=True)
 
-    def value(side: int | None) -> Callable[[], Tensor]:
-        others = torch.stack([report, record], 1)
-        return lambda: volume_contrast(
-            anchor, others, present, temperature, batch.groups, tiled=side is not None, tile=side
-        )
-
-    agree(value(None), value(tile), [anchor, report, record, temperature], TOLERANCES[dtype])
+    given = anchor, torch.stack([report, record], 1), present, temperature, batch.groups
+    agree(
+        lambda: volume_contrast(*given),
+        lambda: in_tiles(tile, volume_contrast, *given),
+        [anchor, report, record, temperature],
+        TOLERANCES[dtype],
+    )
 
 
 @GROUPS
@@ -89,9 +87,9 @@ def test_gradients_are_derivatives(groups: Tensor | None) -> None:
     a, b = draw(0, d=3, m=2).embeddings.values()
     temperature, bias = (torch.tensor(number, dtype=torch.float64, requires_grad=True) for number in (0.3, -2.0))
     assert torch.autograd.gradcheck(
-        lambda x, y, tau, shift: tiled_pair_sigmoid(x, y, tau, shift, groups=groups, tile=3), (a, b, temperature, bias)
+        lambda x, y, tau, shift: in_tiles(3, tiled_pair_sigmoid, x, y, tau, shift, groups), (a, b, temperature, bias)
     )
-    assert torch.autograd.gradcheck(lambda x, y: tiled_cross_uniformity(x, y, groups=groups, tile=3), (a, b))
+    assert torch.autograd.gradcheck(lambda x, y: in_tiles(3, tiled_cross_uniformity, x, y, groups), (a, b))
 
 
 def test_settled_pairs_keep_their_digits() -> None:
@@ -99,7 +97,7 @@ def test_settled_pairs_keep_their_digits() -> None:
     rows = torch.eye(6).requires_grad_()
     agree(
         lambda: pair_sigmoid(rows, -rows, 0.01, -10.0),
-        lambda: tiled_pair_sigmoid(rows, -rows, 0.01, -10.0, tile=4),
+        lambda: in_tiles(4, tiled_pair_sigmoid, rows, -rows, 0.01, -10.0),
         [rows],
         1e-5,
     )
@@ -107,7 +105,7 @@ def test_settled_pairs_keep_their_digits() -> None:
 
 def test_values_without_gradients() -> None:
     a, b = (rows.detach() for rows in draw(1, m=2).embeddings.values())
-    found = tiled_pair_sigmoid(a, b, 0.1, -1.0, tile=3), tiled_cross_uniformity(a, b, tile=3)
+    found = in_tiles(3, tiled_pair_sigmoid, a, b, 0.1, -1.0), in_tiles(3, tiled_cross_uniformity, a, b)
     for value, expected in zip(found, (pair_sigmoid(a, b, 0.1, -1.0), cross_uniformity(a, b)), strict=True):
         torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
 

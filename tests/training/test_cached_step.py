@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from closegap.batch import Batch, Features, move
 from closegap.data.loader import Draws, GlobalBatches, group_numbers, views
 from closegap.errors import UsageError
-from closegap.losses import GapClosing, Loss
+from closegap.losses import EmbeddedBatch, GapClosing, Loss
 from closegap.models import Model
 from closegap.runs.checkpoint import checkpoints
 from closegap.runs.log import Nobody, read_metrics
@@ -31,11 +31,11 @@ class LearntWeight(Loss):
 
     def __init__(self) -> None:
         super().__init__()
-        self.terms = GapClosing()
+        self.parts = GapClosing()
         self.weight = nn.Parameter(torch.tensor(0.7, dtype=torch.float64))
 
-    def forward(self, *given: Any) -> dict[str, Tensor]:
-        return {name: self.weight * term for name, term in self.terms(*given).items()}
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Tensor]:
+        return {name: self.weight * term for name, term in self.parts.terms(batch).items()}
 
 
 def _model(dropout: float) -> Model:

@@ -12,13 +12,12 @@ from torch import Tensor
 from closegap.data import Case
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, MissingExtraError, UsageError
-from closegap.losses import InfoNCE, Loss
+from closegap.losses import EmbeddedBatch, InfoNCE, Loss
 from closegap.runs.checkpoint import checkpoints, read_progress
 from closegap.runs.log import Nobody, read_metrics
 from closegap.runs.run import Run
 from closegap.runs.training import Training
 from closegap.training.trainer import NonFiniteLossError, Trainer
-from closegap.types import Embeddings, Groups, Present
 
 
 class Seeing(Nobody):
@@ -173,16 +172,9 @@ class Broken(Loss):
         super().__init__()
         self.value, self.backward, self.calls = value, backward, 0
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: Tensor,
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Tensor]:
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Tensor]:
         self.calls += 1
-        mean = embeddings["report"].mean()
+        mean = batch.embeddings["report"].mean()
         if self.calls < 3:
             return {"sound": mean, "odd": mean}
         return {"sound": mean, "odd": (mean - mean).sqrt() if self.backward else mean * self.value}

@@ -9,7 +9,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from closegap.data import Case, Checks, Source
-from closegap.losses import GapClosing, Loss
+from closegap.losses import EmbeddedBatch, GapClosing, Loss
 from closegap.models import (
     CodeSetEncoder,
     Encoder,
@@ -21,7 +21,6 @@ from closegap.models import (
 from closegap.models.temperature import Temperature
 from closegap.runs.run import Run
 from closegap.runs.training import Training
-from closegap.types import Embeddings, Groups, Present
 
 TOPICS = ("mass", "effusion", "fracture", "nodule", "stone", "cyst", "stent", "haemorrhage")
 
@@ -102,12 +101,5 @@ class Scaled(Loss):
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(1.0))
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: Tensor,
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Tensor]:
-        return {"scaled": self.scale * sum(values.mean() for values in embeddings.values())}
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Tensor]:
+        return {"scaled": self.scale * sum(values.mean() for values in batch.embeddings.values())}

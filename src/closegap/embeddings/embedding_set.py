@@ -38,7 +38,7 @@ class EmbeddingSet:
     are each other's positives.
 
     Args:
-        embeddings: modality name to (n, d) unit-norm rows; rows of absent modalities are ignored.
+        embeddings: modality name to (n, d) unit-norm rows; absent rows are never read.
         ids: the case of each row.
         present: modality name to the rows that have it; a modality without a key is present everywhere.
         groups: the article or patient of each row; bootstrap resamples these. Defaults to the ids.

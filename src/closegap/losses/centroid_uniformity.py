@@ -9,9 +9,11 @@ from torch.nn.functional import normalize
 
 from closegap.losses.base import Loss
 from closegap.losses.centroids import centroids
+from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.losses.kernels import kernels_apply
-from closegap.losses.rows import check_batch, negative_pairs, rows_with_any
-from closegap.losses.tiled import TILED_ABOVE, tiled_uniformity
+from closegap.losses.rows import negative_pairs, rows_with_any
+from closegap.losses.tiled import tiled_uniformity
+from closegap.losses.tiling import takes_tiles
 from closegap.losses.uniformity import uniformity
 from closegap.types import Embeddings, Groups, Present
 
@@ -29,7 +31,7 @@ def centroid_uniformity(
 
     Args:
         embeddings: unit-norm rows by modality.
-        present: which rows have a modality.
+        present: which rows have a modality; absent rows are never read.
         groups: pairs of cases of one group are left out.
         paper: the paper's variant, log(1/N sum_i sum_{j != i} exp(-2 ||mu_i - mu_j||^2)) of centroids that keep
             their length, in place of the authors' code's. The normalisers differ by log(N - 1), the lengths also
@@ -54,7 +56,7 @@ def centroid_uniformity(
         mu, groups = mu[cases], None if groups is None else groups[cases]
     if not paper:
         mu = normalize(mu, dim=1, eps=_SHORTEST)
-    large = len(mu) > TILED_ABOVE
+    large = takes_tiles(len(mu))
     if large and kernels_apply(next(iter(embeddings.values()))):
         mu = mu.to(torch.bfloat16)  # what the kernels multiply
     value = (tiled_uniformity if large else uniformity)(mu, groups=groups)
@@ -73,15 +75,6 @@ class CentroidUniformity(Loss):
         super().__init__()
         self.paper = paper
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The term `uniformity`; see `Loss.forward`."""
-        del temperature, progress
-        check_batch(embeddings, present, groups)
-        return {"uniformity": centroid_uniformity(embeddings, present, groups, self.paper)}
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The term `uniformity`; see `Loss.terms`."""
+        return {"uniformity": centroid_uniformity(batch.embeddings, batch.present, batch.groups, self.paper)}

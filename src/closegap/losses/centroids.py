@@ -14,7 +14,7 @@ def centroids(embeddings: Embeddings, present: Present) -> Float[Tensor, "n d"]:
 
     Args:
         embeddings: rows by modality.
-        present: which rows have a modality; absent rows touch neither the value nor a gradient.
+        present: which rows have a modality; absent rows are never read.
 
     Returns:
         One row per case, of length at most 1 for unit-norm embeddings and 1 where they coincide.

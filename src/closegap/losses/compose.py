@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from closegap.losses.base import Loss
 from closegap.losses.centroid_uniformity import CentroidUniformity
 from closegap.losses.contrastive import InfoNCE
+from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.losses.true_pairs import AlignTruePairs
 from closegap.schedule import Schedule, constant
-from closegap.types import Embeddings, Groups, Present
 
 AUTHORS_ALIGN = Schedule([(0.5, 1.0), (1.0, 2.0)])
 """The authors' weight of Align True Pairs: 1 for the first half of training, then linearly to 2."""
@@ -57,19 +57,12 @@ class WeightedSum(Loss):
             for weighted in losses
         ]
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The terms of all losses, weighted; see `Loss.forward`."""
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The terms of all losses, weighted; see `Loss.terms`."""
         total: dict[str, Tensor] = {}
         for loss, weight in zip(self.losses, self.weights, strict=True):
-            for name, value in loss(embeddings, present, temperature, progress, groups).items():
-                weighted = weight(progress) * value
+            for name, value in loss.terms(batch).items():
+                weighted = weight(batch.progress) * value
                 total[name] = total[name] + weighted if name in total else weighted
         return total
 
@@ -109,13 +102,6 @@ class GapClosing(Loss):
             ]
         )
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The three terms, weighted; see `Loss.forward`."""
-        return self.parts.forward(embeddings, present, temperature, progress, groups)
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The three terms, weighted; see `Loss.terms`."""
+        return self.parts.terms(batch)

@@ -1,15 +1,16 @@
 """InfoNCE, the contrastive objective of CLIP, for any number of modalities."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from closegap.losses.base import Loss
+from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import batch_size, check_batch, counted, mean_over_pairs, not_negatives
-from closegap.losses.tiled import TILED_ABOVE, tiled_info_nce
-from closegap.types import Embeddings, Groups, Present
+from closegap.losses.rows import mean_over_pairs, not_negatives
+from closegap.losses.tiled import tiled_info_nce
+from closegap.types import Groups
 
 
 @full_precision
@@ -17,7 +18,6 @@ def info_nce(
     a: Float[Tensor, "n d"],
     b: Float[Tensor, "n d"],
     temperature: float | Float[Tensor, ""],
-    present: Bool[Tensor, "n"] | None = None,
     groups: Groups | None = None,
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of telling the true pair from its in-batch negatives: at least 0; lower is better.
@@ -28,7 +28,6 @@ def info_nce(
         a: unit-norm rows of one modality.
         b: unit-norm rows of the other; row i is the same case as in `a`.
         temperature: tau > 0, what cosines are divided by.
-        present: rows that have both modalities; the others touch neither the value nor a gradient.
         groups: rows of one group are not each other's negatives; the true pair always counts.
 
     Returns:
@@ -43,7 +42,6 @@ def info_nce(
     Reference:
         Radford et al., Learning transferable visual models from natural language supervision, arXiv 2103.00020.
     """
-    a, b, groups = counted(a, b, groups, present)
     return pair_cross_entropy(a @ b.T / temperature, groups)
 
 
@@ -74,19 +72,13 @@ class InfoNCE(Loss):
         super().__init__()
         self.anchor = anchor
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The term `contrastive`; see `Loss.forward`."""
-        del progress
-        check_batch(embeddings, present, groups)
-        form = tiled_info_nce if batch_size(embeddings) > TILED_ABOVE else info_nce
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The term `contrastive`; see `Loss.terms`."""
+        tau = batch.temperature
         value = mean_over_pairs(
-            lambda a, b, rows: form(a, b, temperature, rows, groups), embeddings, present, self.anchor
+            batch,
+            lambda a, b, groups: info_nce(a, b, tau, groups),
+            self.anchor,
+            tiled=lambda a, b, groups: tiled_info_nce(a, b, tau, groups),
         )
         return {"contrastive": value}

@@ -4,25 +4,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from closegap.losses.base import Loss
 from closegap.losses.contrastive import InfoNCE
+from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.losses.precision import full_precision
 from closegap.losses.processes import Alone, Processes, processes
-from closegap.losses.rows import check_batch, mean_over_pairs
-from closegap.losses.tiled import TILED_ABOVE
-from closegap.types import Embeddings, Groups, Present
+from closegap.losses.rows import mean_over_pairs
+from closegap.losses.tiling import takes_tiles
 
 _BLOCK = 1024  # rows that are in float64 at a time
 
 
 @full_precision
-def inconsistencies(
-    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], present: Bool[Tensor, "n"] | None = None
-) -> Float[Tensor, "2"]:
+def inconsistencies(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, "2"]:
     """Cross-modal 1/n sum_ij (a_i . b_j - a_j . b_i)^2 and in-modal 1/n sum_ij (a_i . a_j - b_i . b_j)^2.
 
     With the rows' differences D = a - b and sums S = a + b, the squared matrices are (D S^T -+ S D^T) / 2. Of more rows
@@ -32,7 +30,6 @@ def inconsistencies(
     Args:
         a: unit-norm rows of one modality.
         b: unit-norm rows of the other; row i is the same case as in `a`.
-        present: rows that have both modalities; the others touch neither the values nor a gradient.
 
     Returns:
         Two values of at least 0; lower is better. The first is 0 where similarities are symmetric, the second where
@@ -46,10 +43,8 @@ def inconsistencies(
     Reference:
         Goel et al., CyCLIP: cyclic contrastive language-image pretraining, arXiv 2205.14459.
     """
-    if present is not None:
-        a, b = a[present], b[present]
     if len(a) > a.shape[1]:
-        values: Tensor = _OfColumns.apply(a, b, processes() if len(a) > TILED_ABOVE else Alone())
+        values: Tensor = _OfColumns.apply(a, b, processes() if takes_tiles(len(a)) else Alone())
         return values
     differences, sums = _differences_and_sums(a, b).chunk(2, 1)
     crossed = differences @ sums.T
@@ -127,19 +122,11 @@ class CyCLIP(Loss):
         self.cross_modal = cross_modal
         self.in_modal = in_modal
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The three terms; see `Loss.forward`."""
-        check_batch(embeddings, present, groups)
-        cross_modal, in_modal = mean_over_pairs(inconsistencies, embeddings, present)
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The three terms; see `Loss.terms`."""
+        cross_modal, in_modal = mean_over_pairs(batch, lambda a, b, _: inconsistencies(a, b))
         return {
-            **self.contrastive.forward(embeddings, present, temperature, progress, groups),
+            **self.contrastive.terms(batch),
             "cross_modal": self.cross_modal * cross_modal,
             "in_modal": self.in_modal * in_modal,
         }

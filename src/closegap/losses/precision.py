@@ -26,21 +26,22 @@ def full_precision_unless(spared: Callable[[Tensor], bool]) -> Callable[[F], F]:
 
     def decorator(function: F) -> F:
         @wraps(function)
-        def raised(*args: Any, **kwargs: Any) -> Tensor:
+        def in_full(*args: Any, **kwargs: Any) -> Tensor:
             rows = _rows([*args, *kwargs.values()])
             with torch.autocast(rows.device.type, enabled=False):
                 if spared(rows):
                     return function(*args, **kwargs)
-                return function(*map(_raised, args), **{name: _raised(value) for name, value in kwargs.items()})
+                return function(*map(raised, args), **{name: raised(value) for name, value in kwargs.items()})
 
-        return cast(F, raised)
+        return cast(F, in_full)
 
     return decorator
 
 
-def _raised(value: Any) -> Any:
+def raised(value: Any) -> Any:
+    """A tensor of half precision in float32, also in a mapping; anything else as it is."""
     if isinstance(value, Mapping):
-        return {name: _raised(item) for name, item in value.items()}
+        return {name: raised(item) for name, item in value.items()}
     if isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16):
         return value.float()
     return value

@@ -1,6 +1,6 @@
 """Which rows, which pairs of modalities and which negatives a term is computed over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import torch
@@ -8,41 +8,69 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.losses.embedded_batch import EmbeddedBatch
+from closegap.losses.precision import raised
+from closegap.losses.tiling import takes_tiles
 from closegap.types import Embeddings, Groups, Present
 
+PairTerm = Callable[[Float[Tensor, "k d"], Float[Tensor, "k d"], Groups | None], Float[Tensor, "..."]]
+"""Value, or values, of the rows of two modalities and their groups; 0 of no rows."""
 
-def check_batch(embeddings: Embeddings, present: Present, groups: Groups | None = None) -> None:
-    """Refuse a batch whose parts do not fit together.
+RowTerm = Callable[[Float[Tensor, "k d"], Groups | None], Float[Tensor, "..."]]
+"""Value, or values, of the rows of one modality and their groups; 0 of no rows."""
+
+
+def mean_over_pairs(
+    batch: EmbeddedBatch, term: PairTerm, anchor: str | None = None, tiled: PairTerm | None = None
+) -> Float[Tensor, "..."]:
+    """Mean of a two-modality term over the pairs of modalities that share a row; 0 when none does.
+
+    A modality that the whole batch lacks thus changes nothing.
+
+    Args:
+        batch: whose modalities are paired. Only rows that have both are handed on.
+        term: of rows in full precision, those of half precision raised to float32.
+        anchor: take only the pairs with this modality.
+        tiled: takes the place of `term` where the rows are many, and these in the precision that they have.
 
     Raises:
-        UsageError: no modality, modalities of different shapes, masks or groups that are not one entry per row.
+        UsageError: fewer than two modalities, or an anchor that is not one of them.
     """
-    shapes = {name: tuple(rows.shape) for name, rows in embeddings.items()}
-    if not shapes or any(len(shape) != 2 for shape in shapes.values()) or len(set(shapes.values())) > 1:
-        raise UsageError(f"embeddings have shapes {shapes}, expected one (rows, width) for every modality")
-    n = next(iter(shapes.values()))[0]
-    for name, mask in present.items():
-        if name not in embeddings:
-            raise UsageError(f"presence is given for {name!r}, which is not among the modalities {list(embeddings)}")
-        if mask.dtype != torch.bool or mask.shape != (n,):
-            given = f"{mask.dtype} of shape {tuple(mask.shape)}"
-            raise UsageError(f"presence of {name!r} is {given}, expected torch.bool of shape ({n},)")
-    if groups is not None and groups.shape != (n,):
-        raise UsageError(f"groups have shape {tuple(groups.shape)}, expected ({n},), one number per row")
+    values, pairs_with_rows = [], 0
+    for first, second in modality_pairs(batch.embeddings, anchor):
+        a, b, groups = batch.embeddings[first], batch.embeddings[second], batch.groups
+        rows = rows_with_all(batch.present, first, second)
+        if rows is not None:
+            a, b, groups = a[rows], b[rows], None if groups is None else groups[rows]
+        values.append(_computed(term, tiled, (a, b), groups))
+        pairs_with_rows += len(a) > 0
+    return torch.stack(values).sum(0) / max(pairs_with_rows, 1)
 
 
-def counted(
-    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], groups: Groups | None, present: Bool[Tensor, "n"] | None
-) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k d"], Groups | None]:
-    """The rows of two modalities that a term is computed over, and their groups; all where `present` is None."""
-    if present is None:
-        return a, b, groups
-    return a[present], b[present], None if groups is None else groups[present]
+def mean_over_modalities(batch: EmbeddedBatch, term: RowTerm, tiled: RowTerm | None = None) -> Float[Tensor, "..."]:
+    """Mean of a term of one modality over the modalities that have a row; 0 when none does.
+
+    Args:
+        batch: whose modalities they are. Only rows that are present are handed on.
+        term: of rows in full precision, those of half precision raised to float32.
+        tiled: takes the place of `term` where the rows are many, and these in the precision that they have.
+    """
+    values, modalities_with_rows = [], 0
+    for name, x in batch.embeddings.items():
+        groups, rows = batch.groups, batch.present.get(name)
+        if rows is not None:
+            x, groups = x[rows], None if groups is None else groups[rows]
+        values.append(_computed(term, tiled, (x,), groups))
+        modalities_with_rows += len(x) > 0
+    return torch.stack(values).sum(0) / max(modalities_with_rows, 1)
 
 
-def batch_size(embeddings: Embeddings) -> int:
-    """Number of rows."""
-    return len(next(iter(embeddings.values())))
+def _computed(
+    term: Callable[..., Tensor], tiled: Callable[..., Tensor] | None, rows: Sequence[Tensor], groups: Groups | None
+) -> Tensor:
+    if tiled is not None and takes_tiles(len(rows[0])):
+        return tiled(*rows, groups)
+    return term(*map(raised, rows), groups)
 
 
 def modality_pairs(embeddings: Embeddings, anchor: str | None = None) -> list[tuple[str, str]]:
@@ -72,31 +100,6 @@ def rows_with_any(embeddings: Embeddings, present: Present) -> Bool[Tensor, "n"]
     if any(name not in present for name in embeddings):
         return None
     return torch.stack([present[name] for name in embeddings]).any(0)
-
-
-def mean_over_pairs(
-    term: Callable[[Float[Tensor, "n d"], Float[Tensor, "n d"], Bool[Tensor, "n"] | None], Float[Tensor, "..."]],
-    embeddings: Embeddings,
-    present: Present,
-    anchor: str | None = None,
-) -> Float[Tensor, "..."]:
-    """Mean of a two-modality term over the pairs of modalities that share a row; 0 when none does.
-
-    A modality that the whole batch lacks thus changes nothing.
-
-    Args:
-        term: value, or values, for two modalities and the rows that have both (None: all); 0 on no rows.
-        embeddings: rows by modality.
-        present: which rows have a modality.
-        anchor: take only the pairs with this modality.
-    """
-    values = []
-    pairs_with_rows = 0
-    for first, second in modality_pairs(embeddings, anchor):
-        rows = rows_with_all(present, first, second)
-        values.append(term(embeddings[first], embeddings[second], rows))
-        pairs_with_rows += 1 if rows is None or bool(rows.any()) else 0
-    return torch.stack(values).sum(0) / max(pairs_with_rows, 1)
 
 
 def not_negatives(groups: Groups | None, n: int, device: torch.device) -> Bool[Tensor, "n n"]:

@@ -1,16 +1,16 @@
 """SigLIP's sigmoid loss: every pair of rows is its own yes-or-no question."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from closegap.losses.base import Loss
+from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import batch_size, check_batch, counted, mean_over_pairs, not_negatives
-from closegap.losses.tiled import TILED_ABOVE
+from closegap.losses.rows import mean_over_pairs, not_negatives
 from closegap.losses.tiled_pairs import tiled_pair_sigmoid
-from closegap.types import Embeddings, Groups, Present
+from closegap.types import Groups
 
 
 @full_precision
@@ -19,7 +19,6 @@ def pair_sigmoid(
     b: Float[Tensor, "n d"],
     temperature: float | Float[Tensor, ""],
     bias: float | Float[Tensor, ""],
-    present: Bool[Tensor, "n"] | None = None,
     groups: Groups | None = None,
 ) -> Float[Tensor, ""]:
     """Mean over rows of -log sigmoid(l_ii) - sum_{j != i} log sigmoid(-l_ij): at least 0; lower is better.
@@ -31,7 +30,6 @@ def pair_sigmoid(
         b: unit-norm rows of the other; row i is the same case as in `a`.
         temperature: tau > 0, what cosines are divided by.
         bias: what is added to every logit; about -log n makes up for the n - 1 negatives of each positive.
-        present: rows that have both modalities; the others touch neither the value nor a gradient.
         groups: rows of one group are not each other's negatives.
 
     Returns:
@@ -45,7 +43,6 @@ def pair_sigmoid(
     Reference:
         Zhai et al., Sigmoid loss for language image pre-training, arXiv 2303.15343, equation 1.
     """
-    a, b, groups = counted(a, b, groups, present)
     n = len(a)
     logits = a @ b.T / temperature + bias
     negatives = logsigmoid(-logits).masked_fill(not_negatives(groups, n, logits.device), 0.0)
@@ -70,19 +67,12 @@ class SigLIP(Loss):
         super().__init__()
         self.bias = nn.Parameter(torch.tensor(bias))
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The term `contrastive`; see `Loss.forward`."""
-        del progress
-        check_batch(embeddings, present, groups)
-        form = tiled_pair_sigmoid if batch_size(embeddings) > TILED_ABOVE else pair_sigmoid
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The term `contrastive`; see `Loss.terms`."""
+        tau = batch.temperature
         value = mean_over_pairs(
-            lambda a, b, rows: form(a, b, temperature, self.bias, rows, groups), embeddings, present
+            batch,
+            lambda a, b, groups: pair_sigmoid(a, b, tau, self.bias, groups),
+            tiled=lambda a, b, groups: tiled_pair_sigmoid(a, b, tau, self.bias, groups),
         )
         return {"contrastive": value}

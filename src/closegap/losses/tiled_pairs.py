@@ -9,18 +9,17 @@ from math import log
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import logsigmoid
 
 from closegap.losses.precision import full_precision
-from closegap.losses.processes import Processes, processes
-from closegap.losses.rows import counted, negative_pairs
+from closegap.losses.rows import negative_pairs
 from closegap.losses.tiles import TorchTiles, tiles_in
 from closegap.types import Groups
 
-PairTerm = Callable[[Float[Tensor, "r c"], Float[Tensor, "r c"]], Float[Tensor, ""]]
+TileTerm = Callable[[Float[Tensor, "r c"], Float[Tensor, "r c"]], Float[Tensor, ""]]
 """Sum of a function of a tile's logits, which its derivatives overwrite; the second tile is memory to work in."""
 
 
@@ -30,9 +29,7 @@ def tiled_pair_sigmoid(
     b: Float[Tensor, "n d"],
     temperature: float | Float[Tensor, ""],
     bias: float | Float[Tensor, ""],
-    present: Bool[Tensor, "n"] | None = None,
     groups: Groups | None = None,
-    tile: int | None = None,
 ) -> Float[Tensor, ""]:
     """What `pair_sigmoid` returns, in O(n d) memory; differentiable once.
 
@@ -41,16 +38,13 @@ def tiled_pair_sigmoid(
         b: unit-norm rows of the other; row i is the same case as in `a`.
         temperature: tau > 0, what cosines are divided by.
         bias: what is added to every logit.
-        present: rows that have both modalities.
         groups: rows of one group are not each other's negatives.
-        tile: rows and columns of a tile; what suits the device by default.
     """
-    a, b, groups = counted(a, b, groups, present)
     scale = torch.as_tensor(1 / temperature, dtype=a.dtype, device=a.device)
     biases = torch.as_tensor(bias, dtype=a.dtype, device=a.device).expand(len(a))
     positives = -logsigmoid((a * b).sum(1) * scale + biases)
     nothing = torch.zeros_like(biases)
-    negatives: Tensor = _SumOverNegatives.apply(a, b, scale, nothing, biases, groups, _softplus, processes(), tile)
+    negatives: Tensor = _SumOverNegatives.apply(a, b, scale, nothing, biases, groups, _softplus)
     return (positives.sum() + negatives) / max(len(a), 1)
 
 
@@ -58,26 +52,21 @@ def tiled_pair_sigmoid(
 def tiled_cross_uniformity(
     a: Float[Tensor, "n d"],
     b: Float[Tensor, "n d"],
-    present: Bool[Tensor, "n"] | None = None,
     groups: Groups | None = None,
-    tile: int | None = None,
 ) -> Float[Tensor, ""]:
     """What `cross_uniformity` returns for rows of length at most 1, in O(n d) memory; differentiable once.
 
     Args:
         a: rows of one modality, of length at most 1.
         b: rows of the other, likewise; row i is the same case as in `a`.
-        present: rows that have both modalities.
         groups: pairs of rows of one group are left out.
-        tile: rows and columns of a tile; what suits the device by default.
     """
-    a, b, groups = counted(a, b, groups, present)
     pairs = negative_pairs(groups, len(a))
     if pairs == 0:
         return a[:0].sum() + b[:0].sum()
     of_rows, of_columns = (-2 * rows.square().sum(1) for rows in (a, b))
     scale = a.new_tensor(4.0)
-    total: Tensor = _SumOverNegatives.apply(a, b, scale, of_rows, of_columns, groups, _exp, processes(), tile)
+    total: Tensor = _SumOverNegatives.apply(a, b, scale, of_rows, of_columns, groups, _exp)
     return total.log() - log(pairs)
 
 
@@ -96,11 +85,9 @@ class _SumOverNegatives(torch.autograd.Function):
         of_rows: Float[Tensor, "n"],
         of_columns: Float[Tensor, "n"],
         groups: Groups | None,
-        term: PairTerm,
-        processes: Processes,
-        tile: int | None,
+        term: TileTerm,
     ) -> Float[Tensor, ""]:
-        tiling, tiles = tiles_in(TorchTiles, a, b, groups, processes, tile)
+        tiling, tiles = tiles_in(TorchTiles, a, b, groups)
         alpha = scale.item()
         by_a, by_b, by_lines = torch.zeros_like(a), torch.zeros_like(b), a.new_zeros(2, len(a))
         total = a.new_zeros(())
@@ -113,9 +100,9 @@ class _SumOverNegatives(torch.autograd.Function):
                 by_lines[0, rows] += logits.sum(1)
                 by_lines[1, columns] += logits.sum(0)
         # a parameter of the loss itself may be behind the logits, and no one else takes its mean over processes
-        whole = processes.sum(torch.cat([total[None], (a * by_a).sum()[None], by_lines.flatten()]))
+        whole = tiling.processes.sum(torch.cat([total[None], (a * by_a).sum()[None], by_lines.flatten()]))
         ctx.save_for_backward(by_a.mul_(scale), by_b.mul_(scale), whole)
-        ctx.size = processes.size
+        ctx.size = tiling.processes.size
         return whole[0].clone()
 
     @staticmethod
@@ -127,7 +114,7 @@ class _SumOverNegatives(torch.autograd.Function):
         return (
             *(by_a * own, by_b * own),
             *(by * gradient for by in (whole[1], by_rows, by_columns)),
-            *(None, None, None, None),
+            *(None, None),
         )
 
 

@@ -1,10 +1,8 @@
-"""Tiles of an n x n matrix: which of them are this process's, and what the losses take of each.
+"""What the losses take of each tile of an n x n matrix of products.
 
 Powers are taken to base 2, which vector units do several times faster than to base e.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import combinations_with_replacement, islice, product
 from math import log
 from typing import Protocol, TypeVar
 
@@ -13,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from closegap.losses.kernels import kernels_apply
-from closegap.losses.processes import Processes
+from closegap.losses.processes import Processes, processes
+from closegap.losses.tiling import Tile, Tiling
 from closegap.types import Groups
 
 LOG2_E = 1 / log(2)
@@ -21,30 +20,8 @@ LOG2_E = 1 / log(2)
 LOWEST = -1e30
 """Below every exponent, and finite, so that differences of two maxima are never NaN."""
 
-Tile = tuple[slice, slice]
-"""Rows and columns of a tile."""
-
 Sums = tuple[Float[Tensor, "length"], Float[Tensor, "length"]]
 """The largest exponent of every line of a tile, and the sum of powers relative to it."""
-
-
-class Tiling:
-    """This process's tiles of an n x n matrix; tiles of all processes cover it once."""
-
-    def __init__(self, n: int, side: int, processes: Processes) -> None:
-        self.processes = processes
-        self._slices = [slice(first, min(first + side, n)) for first in range(0, n, side)]
-
-    def all(self) -> Iterator[Tile]:
-        """Tiles that cover the matrix."""
-        return self._own(product(self._slices, self._slices))
-
-    def upper(self) -> Iterator[Tile]:
-        """Tiles that cover one half of a symmetric matrix, and its diagonal."""
-        return self._own(combinations_with_replacement(self._slices, 2))
-
-    def _own(self, tiles: Iterable[Tile]) -> Iterator[Tile]:
-        return islice(tiles, self.processes.rank, None, self.processes.size)
 
 
 class LogSums:
@@ -174,38 +151,30 @@ class TorchTiles:
         return self._buffers[number, : rows * columns].view(rows, columns)
 
 
-def tiles_of(
-    a: Float[Tensor, "n d"],
-    b: Float[Tensor, "n d"],
-    groups: Groups | None,
-    processes: Processes,
-    side: int | None = None,
-) -> tuple[Tiling, TileForm]:
-    """The tiles of a @ b.T, and the form that suits the rows' type and device.
+def tiles_of(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], groups: Groups | None) -> tuple[Tiling, TileForm]:
+    """This process's tiles of a @ b.T, in the form that suits the rows' type and device.
 
     Args:
         a: contiguous rows of one side.
         b: contiguous rows of the other.
         groups: whose pairs are left out.
-        processes: who divides the tiles.
-        side: rows and columns of a tile; what suits the form by default.
     """
-    form: type[TileForm] = TorchTiles
-    if kernels_apply(a):
-        from closegap.losses.kernels.tiles import KernelTiles  # Triton is not everywhere
-
-        form = KernelTiles
-    return tiles_in(form, a, b, groups, processes, side)
+    return tiles_in(form_of(a), a, b, groups)
 
 
 def tiles_in(
-    form: type[F],
-    a: Float[Tensor, "n d"],
-    b: Float[Tensor, "n d"],
-    groups: Groups | None,
-    processes: Processes,
-    side: int | None = None,
+    form: type[F], a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], groups: Groups | None
 ) -> tuple[Tiling, F]:
-    """The tiles of a @ b.T in one form; see `tiles_of`."""
-    side = side or max(1, min(form.largest(a), -(-len(a) // processes.size)))
-    return Tiling(len(a), side, processes), form(a, b, groups, min(side, len(a)))
+    """This process's tiles of a @ b.T in one form; see `tiles_of`."""
+    share = -(-len(a) // processes().size)
+    tiling = Tiling(len(a), max(1, min(form.largest(a), share)))
+    return tiling, form(a, b, groups, min(tiling.side, len(a)))
+
+
+def form_of(rows: Float[Tensor, "n d"]) -> type[TileForm]:
+    """Kernels where they apply, PyTorch's operations elsewhere."""
+    if not kernels_apply(rows):
+        return TorchTiles
+    from closegap.losses.kernels.tiles import KernelTiles  # Triton is not everywhere
+
+    return KernelTiles

@@ -1,26 +1,24 @@
 """Align True Pairs: pull the embeddings of one case together."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from closegap.losses.base import Loss
 from closegap.losses.centroids import centroids, presence
+from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import check_batch, mean_over_pairs, modality_pairs
-from closegap.types import Embeddings, Groups, Present
+from closegap.losses.rows import mean_over_pairs, modality_pairs
+from closegap.types import Embeddings, Present
 
 
 @full_precision
-def true_pair_distance(
-    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], present: Bool[Tensor, "n"] | None = None
-) -> Float[Tensor, ""]:
+def true_pair_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     """Mean of ||a_i - b_i||^2 over the true pairs: 0 when aligned, at most 4 for unit vectors; lower is better.
 
     Args:
         a: rows of one modality.
         b: rows of the other; row i is the same case as in `a`.
-        present: rows that have both modalities; the others touch neither the value nor a gradient.
 
     Returns:
         The mean over rows; 0, with a gradient of 0, for no rows.
@@ -33,8 +31,6 @@ def true_pair_distance(
     Reference:
         Grassucci et al., arXiv 2602.20046, Align True Pairs for two modalities.
     """
-    if present is not None:
-        a, b = a[present], b[present]
     return (a - b).square().sum() / max(len(a), 1)
 
 
@@ -59,22 +55,12 @@ class AlignTruePairs(Loss):
         self.anchor = anchor
         self.stop_gradient = stop_gradient
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The term `align`; see `Loss.forward`."""
-        del temperature, progress
-        check_batch(embeddings, present, groups)
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The term `align`; see `Loss.terms`."""
         value = mean_over_pairs(
-            lambda a, b, rows: true_pair_distance(a.detach() if self.stop_gradient else a, b, rows),
-            embeddings,
-            present,
-            self.anchor or next(iter(embeddings)),
+            batch,
+            lambda a, b, _: true_pair_distance(a.detach() if self.stop_gradient else a, b),
+            self.anchor or next(iter(batch.embeddings)),
         )
         return {"align": value}
 
@@ -88,7 +74,7 @@ def centroid_distance(embeddings: Embeddings, present: Present) -> Float[Tensor,
 
     Args:
         embeddings: rows by modality.
-        present: which rows have a modality; absent rows touch neither the value nor a gradient.
+        present: which rows have a modality; absent rows are never read.
 
     Returns:
         The mean; 0, with a gradient of 0, when no case has two modalities. Lower is better.
@@ -111,16 +97,7 @@ class AlignToCentroid(Loss):
     1/M sum_m 1/N sum_i ||z_i^m - mu_i||^2, mu_i = 1/M sum_m z_i^m
     """
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The term `align`; see `Loss.forward`."""
-        del temperature, progress
-        check_batch(embeddings, present, groups)
-        modality_pairs(embeddings)  # refuses fewer than two modalities
-        return {"align": centroid_distance(embeddings, present)}
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The term `align`; see `Loss.terms`."""
+        modality_pairs(batch.embeddings)  # refuses fewer than two modalities
+        return {"align": centroid_distance(batch.embeddings, batch.present)}

@@ -3,27 +3,25 @@
 from math import log
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from closegap.losses.base import Loss
 from closegap.losses.contrastive import InfoNCE
+from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import batch_size, check_batch, counted, mean_over_pairs, negative_pairs, not_negatives
-from closegap.losses.tiled import TILED_ABOVE, tiled_uniformity
+from closegap.losses.rows import mean_over_modalities, mean_over_pairs, negative_pairs, not_negatives
+from closegap.losses.tiled import tiled_uniformity
 from closegap.losses.tiled_pairs import tiled_cross_uniformity
 from closegap.losses.true_pairs import true_pair_distance
-from closegap.types import Embeddings, Groups, Present
+from closegap.types import Groups
 
 
-def uniformity(
-    x: Float[Tensor, "n d"], present: Bool[Tensor, "n"] | None = None, groups: Groups | None = None
-) -> Float[Tensor, ""]:
+def uniformity(x: Float[Tensor, "n d"], groups: Groups | None = None) -> Float[Tensor, ""]:
     """Log of the mean of exp(-2 ||x_i - x_j||^2) over i < j: 0 when all coincide; lower is more uniform.
 
     Args:
         x: rows, unit-norm as a rule.
-        present: rows that count; the others touch neither the value nor a gradient.
         groups: pairs of rows of one group are left out.
 
     Returns:
@@ -38,14 +36,13 @@ def uniformity(
         Wang and Isola, Understanding contrastive representation learning through alignment and uniformity on the
         hypersphere, arXiv 2005.10242, with t = 2.
     """
-    return cross_uniformity(x, x, present, groups)
+    return cross_uniformity(x, x, groups)
 
 
 @full_precision
 def cross_uniformity(
     a: Float[Tensor, "n d"],
     b: Float[Tensor, "n d"],
-    present: Bool[Tensor, "n"] | None = None,
     groups: Groups | None = None,
 ) -> Float[Tensor, ""]:
     """Log of the mean of exp(-2 ||a_i - b_j||^2) over i != j: 0 when all coincide; lower is more uniform.
@@ -53,7 +50,6 @@ def cross_uniformity(
     Args:
         a: rows of one modality.
         b: rows of the other; row i is the same case as in `a`.
-        present: rows that have both modalities; the others touch neither the value nor a gradient.
         groups: pairs of rows of one group are left out.
 
     Returns:
@@ -62,7 +58,6 @@ def cross_uniformity(
     Reference:
         Fahim et al., It's not a modality gap: characterizing and addressing the contrastive gap, arXiv 2405.18570.
     """
-    a, b, groups = counted(a, b, groups, present)
     pairs = negative_pairs(groups, len(a))
     if pairs == 0:
         return a[:0].sum() + b[:0].sum()
@@ -94,25 +89,13 @@ class UniformityAlignment(Loss):
         self.uniformity = uniformity
         self.cross_uniformity = cross_uniformity
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The four terms; see `Loss.forward`."""
-        check_batch(embeddings, present, groups)
-        large = batch_size(embeddings) > TILED_ABOVE
-        of_one = tiled_uniformity if large else uniformity
-        of_two = tiled_cross_uniformity if large else cross_uniformity
-        inside = [of_one(rows, present.get(name), groups) for name, rows in embeddings.items()]
-        seen = sum(name not in present or bool(present[name].any()) for name in embeddings)
-        across = mean_over_pairs(lambda a, b, rows: of_two(a, b, rows, groups), embeddings, present)
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The four terms; see `Loss.terms`."""
+        inside = mean_over_modalities(batch, uniformity, tiled_uniformity)
+        across = mean_over_pairs(batch, cross_uniformity, tiled=tiled_cross_uniformity)
         return {
-            **self.contrastive.forward(embeddings, present, temperature, progress, groups),
-            "align": self.align * mean_over_pairs(true_pair_distance, embeddings, present),
-            "uniformity": self.uniformity * torch.stack(inside).sum() / max(seen, 1),
+            **self.contrastive.terms(batch),
+            "align": self.align * mean_over_pairs(batch, lambda a, b, _: true_pair_distance(a, b)),
+            "uniformity": self.uniformity * inside,
             "cross_uniformity": self.cross_uniformity * across,
         }

@@ -3,15 +3,17 @@
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from closegap.losses.base import Loss
 from closegap.losses.centroids import presence
 from closegap.losses.contrastive import pair_cross_entropy
+from closegap.losses.embedded_batch import EmbeddedBatch
+from closegap.losses.over_negatives import logsumexp_over_negatives
 from closegap.losses.precision import full_precision
-from closegap.losses.rows import batch_size, check_batch, modality_pairs
-from closegap.losses.tiled import TILED_ABOVE
-from closegap.losses.tiled_cross_entropy import tiled_cross_entropy
-from closegap.types import Embeddings, Groups, Present
+from closegap.losses.rows import modality_pairs
+from closegap.losses.tiling import takes_tiles
+from closegap.types import Groups
 
 
 @full_precision
@@ -57,10 +59,10 @@ def volume_contrast(
     temperature: float | Float[Tensor, ""],
     groups: Groups | None = None,
     eps: float = 1e-5,
-    tiled: bool = False,
-    tile: int | None = None,
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy, both ways, of telling a case's volume from those of its anchor with others' vectors.
+
+    Of many cases it is computed tile by tile, in O(n d) memory, each tile again in the backward pass.
 
     Args:
         anchor: unit-norm rows of the anchor modality.
@@ -69,8 +71,6 @@ def volume_contrast(
         temperature: tau > 0, what volumes are divided by.
         groups: rows of one group are not each other's negatives.
         eps: what is added to the diagonal of the Gram matrices.
-        tiled: whether to compute it in O(n d) memory, tile by tile, each tile again in the backward pass.
-        tile: rows and columns of a tile; what suits the device by default.
 
     Returns:
         The mean over rows and both directions. 0, with a gradient of 0, for one row or none.
@@ -88,10 +88,11 @@ def volume_contrast(
     ) -> Float[Tensor, "r c"]:
         return -_volumes(_cosines(anchor, axes), lengths[:, None], bases, eps) / temperature
 
-    if not tiled:
+    if not takes_tiles(len(anchor)):
         return pair_cross_entropy(logits(anchor, lengths, axes, bases, tau), groups)
     positives = -_volumes((axes @ anchor[:, :, None]).squeeze(2), lengths, bases, eps) / tau
-    return tiled_cross_entropy(logits, (anchor, lengths), (axes, bases), (tau,), positives, groups, tile)
+    sums = logsumexp_over_negatives(logits, (anchor, lengths), (axes, bases), (tau,), groups)
+    return softplus(sums - positives).sum() / (2 * max(len(anchor), 1))
 
 
 def _orthonormal(
@@ -137,28 +138,19 @@ class GramVolume(Loss):
         self.anchor = anchor
         self.eps = eps
 
-    def forward(
-        self,
-        embeddings: Embeddings,
-        present: Present,
-        temperature: float | Float[Tensor, ""],
-        progress: float,
-        groups: Groups | None = None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The term `contrastive`; see `Loss.forward`."""
-        del progress
-        check_batch(embeddings, present, groups)
+    def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
+        """The term `contrastive`; see `Loss.terms`."""
+        embeddings, groups = batch.embeddings, batch.groups
         (anchor, *_), names = zip(*modality_pairs(embeddings, self.anchor or next(iter(embeddings))), strict=True)
-        masks = dict(zip(embeddings, presence(embeddings, present), strict=True))
+        masks = dict(zip(embeddings, presence(embeddings, batch.present), strict=True))
         others = torch.stack([masks[name] for name in names], 1)
         cases = masks[anchor] & others.any(1)
         value = volume_contrast(
             embeddings[anchor][cases],
             torch.stack([embeddings[name][cases] for name in names], 1),
             others[cases],
-            temperature,
+            batch.temperature,
             None if groups is None else groups[cases],
             self.eps,
-            tiled=batch_size(embeddings) > TILED_ABOVE,
         )
         return {"contrastive": value}

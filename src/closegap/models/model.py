@@ -192,7 +192,7 @@ class Model(nn.Module):
     def forward(
         self, batch: Batch, progress: float = 1.0
     ) -> tuple[dict[str, Float[Tensor, "n d"]], dict[str, Bool[Tensor, "n"]], Float[Tensor, ""]]:
-        """Embeddings and presence by modality, and the temperature. Rows of absent modalities are zero."""
+        """Embeddings and presence by modality, and the temperature. Absent rows are zero here, and never read."""
         n = len(batch.groups)
         embeddings, present = {}, {}
         for name in self.modalities:

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from closegap.batch import Batch
 from closegap.distributed import AllProcesses, gather_batch
 from closegap.losses import Loss, dividing_work
+from closegap.losses.kernels import kernels_available
+from closegap.losses.tiling import takes_tiles
 from closegap.types import Embeddings, Groups, Present
 
 
@@ -52,5 +55,19 @@ def contrastive_terms(
     """
     embeddings, present, groups = gather_batch(embeddings, present, groups)
     with dividing_work(AllProcesses()):
-        terms: dict[str, Tensor] = loss(embeddings, present, temperature, progress, groups)
+        terms: dict[str, Tensor] = loss(for_kernels(embeddings), present, temperature, progress, groups)
     return terms
+
+
+def for_kernels(embeddings: Embeddings) -> Embeddings:
+    """Rows in bfloat16, which the losses' Triton kernels multiply, where a step in that precision gains by it.
+
+    That is: of a large batch, under autocast to bfloat16, on a GPU with the kernels. Elsewhere the rows as they are.
+    They were normalised, and are gathered, in float32; their gradients are summed over processes in it.
+    """
+    rows = next(iter(embeddings.values()))
+    where = rows.device
+    half = torch.is_autocast_enabled(where.type) and torch.get_autocast_dtype(where.type) == torch.bfloat16
+    if not (half and takes_tiles(len(rows)) and kernels_available(where)):
+        return embeddings
+    return {name: rows.bfloat16() for name, rows in embeddings.items()}

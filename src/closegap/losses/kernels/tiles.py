@@ -10,7 +10,8 @@ from torch import Tensor
 
 from closegap.losses.kernels import INTERPRETED
 from closegap.losses.kernels.programs import BLOCK, potentials_program, sums_program, weights_program
-from closegap.losses.tiles import Sums, Tile
+from closegap.losses.tiles import Sums
+from closegap.losses.tiling import Tile
 from closegap.types import Groups
 
 
