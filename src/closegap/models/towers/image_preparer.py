@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
 from closegap.kinds.decoding import load_image, pad_to_square
@@ -19,7 +20,7 @@ class ImagePreparer:
 
     size: int
 
-    def __call__(self, items: Sequence[Path | ImageSource]) -> UInt8[Tensor, "n 3 size size"]:
+    def __call__(self, items: Sequence[Path | Image.Image | ImageSource]) -> UInt8[Tensor, "n 3 size size"]:
         """The batch."""
         images = [np.asarray(pad_to_square(load_image(item, self.size), self.size)) for item in items]
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
