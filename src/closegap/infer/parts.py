@@ -17,6 +17,7 @@ from closegap.files import digest, whole_file, write_text
 from closegap.infer.embed import described, embed, rows_of_cases
 from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import prepare
+from closegap.runs.check_kinds import check_kinds
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.open import OpenedRun, best_device
 
@@ -85,6 +86,7 @@ def embed_in_parts(
     run = opened.run
     data = source or run.data
     wanted = [name for name in run.model.modalities if name in data.modalities]
+    check_kinds(data.kinds, {name: run.model.encoder(name) for name in wanted})
     cases = load_cases(data, run.checks, wanted, watcher.images).split(split)
     state = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
     parts = {n: cases[n * part : (n + 1) * part] for n in range(-(-len(cases) // part))}
