@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from markupsafe import Markup
 from PIL import Image
 from torch.nn.functional import normalize
 
@@ -15,6 +16,7 @@ from closegap.caption.predictions import write_predictions
 from closegap.errors import UsageError
 from closegap.evaluation.compare import compare_cards
 from closegap.evaluation.metric import describe
+from closegap.kinds import ImageKind
 from closegap.metrics.captions.lexicon import Lexicon
 
 REFERENCES = [["ct of the chest shows a mass"], ["mri of the knee", "knee mri"], ["chest x-ray"], ["a b & <i>c</i>"]]
@@ -23,8 +25,8 @@ GROUPS = ["p1", "p1", "p2", "p3"]
 LEXICON = Lexicon({"chest": frozenset({"C1"}), "knee": frozenset({"C2"})}, "given")
 
 
-def picture(row: int) -> Image.Image:
-    return Image.new("L", (300, 200), 40 * row)
+def picture(row: int) -> Markup:
+    return ImageKind().show(Image.new("L", (300, 200), 40 * row))
 
 
 def test_every_score_that_can_be_had_is_on_the_card() -> None:

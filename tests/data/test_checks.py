@@ -1,24 +1,28 @@
 """Broken rows, leaks and missing modalities: raised, or left out and counted."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from closegap.data import BrokenRow, Case, Cases, Checks, Roco, Row, Source, load_cases
 from closegap.errors import ClosegapError, DataError, UsageError
+from closegap.kinds import CodesKind, ImageKind, Kind, RecordKind, TextKind
 
 
 class Listed(Source):
     """Whatever is listed."""
 
-    def __init__(self, rows: Sequence[Row], modalities: tuple[str, ...] = ("text", "record")) -> None:
-        self._rows, self._modalities = rows, modalities
+    def __init__(self, rows: Sequence[Row], kinds: Mapping[str, Kind] | None = None) -> None:
+        self._rows, self._kinds = rows, kinds or {"text": TextKind(), "record": RecordKind()}
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        return self._modalities
+    def kinds(self) -> Mapping[str, Kind]:
+        return self._kinds
 
     def rows(self) -> Iterator[Row]:
         yield from self._rows
@@ -153,9 +157,49 @@ def test_a_split_that_is_not_there() -> None:
 
 def test_what_was_left_out_is_written_down(tmp_path: Path) -> None:
     row = BrokenRow("empty caption", "a, b.csv, row 2", 'says "nothing"')
-    Cases(("text",), {}, (row,)).write_skipped(tmp_path / "run" / "skipped.csv")
+    Cases({"text": TextKind()}, {}, (row,)).write_skipped(tmp_path / "run" / "skipped.csv")
     with (tmp_path / "run" / "skipped.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [["reason", "where", "message"], [row.reason, row.where, row.message]]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """An image that somebody else's program opens."""
+
+    sound: bool
+
+    def open(self) -> Image.Image:
+        if not self.sound:
+            raise ValueError("series 3 is empty")
+        return Image.new("L", (4, 4))
+
+    def fingerprint(self) -> bytes:
+        return repr(self).encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "reason", "message"),
+    [
+        (TextKind(), {"age": 3}, "text unreadable", "modality 'x': expected a text, found a dict"),
+        (TextKind(), "", "text unreadable", "modality 'x': expected a text, found a blank one"),
+        (RecordKind(), "F", "record unreadable", "modality 'x': expected a record, such as"),
+        (CodesKind(), "C1", "code set unreadable", "modality 'x': expected codes, such as"),
+        (ImageKind(), Foreign(False), "image unreadable", "modality 'x': Foreign(sound=False): cannot be opened"),
+        (ImageKind(), Path("x" * 400), "image missing", f"{'x' * 400}: no such image"),
+    ],
+)
+def test_every_item_of_every_modality_is_verified(kind: Kind, item: object, reason: str, message: str) -> None:
+    fine = Foreign(True) if kind.costly else {TextKind: "b", RecordKind: {"age": 3}, CodesKind: ("C1",)}[type(kind)]
+    rows = [case("a", text=("a",), x=(item,)), case("b", text=("a",), x=(fine,))]
+    source = Listed(rows, {"text": TextKind(), "x": kind})
+    with pytest.raises(DataError, match=re.escape(f"case 'a': {message}")):
+        load_cases(source)
+    found = load_cases(source, Checks(on_error="skip", max_skipped=0.5))
+    assert found.counts == {reason: 1}
+    assert [row.id for row in found.split("train")] == ["b"]
+    assert len(load_cases(source, modalities=["text"]).split("train")) == 2  # nobody asked for it
+    if "missing" not in reason:
+        assert len(load_cases(source, Checks(verify=False)).split("train")) == 2
 
 
 def cut(image: Path) -> None:
@@ -168,8 +212,8 @@ def test_an_image_that_is_missing(small_roco: Path, verify: bool) -> None:
     image = small_roco / "data/train/radiology/images/ROCO_00004.jpg"
     image.unlink()
     with pytest.raises(DataError, match=r"case 'ROCO_00004': .*ROCO_00004\.jpg: no such image; mend it"):
-        load_cases(Roco(small_roco), Checks(verify_images=verify))
-    found = load_cases(Roco(small_roco), Checks(on_error="skip", max_skipped=0.1, verify_images=verify))
+        load_cases(Roco(small_roco), Checks(verify=verify))
+    found = load_cases(Roco(small_roco), Checks(on_error="skip", max_skipped=0.1, verify=verify))
     assert found.counts == {"image missing": 1}
     assert len(found.split("train")) == 7
 
@@ -181,7 +225,7 @@ def test_an_image_that_is_truncated(small_roco: Path) -> None:
     assert "\n" not in str(caught.value)
     found = load_cases(Roco(small_roco), Checks(on_error="skip", max_skipped=0.1))
     assert found.counts == {"image unreadable": 1}
-    assert len(load_cases(Roco(small_roco), Checks(verify_images=False)).split("train")) == 8
+    assert len(load_cases(Roco(small_roco), Checks(verify=False)).split("train")) == 8
 
 
 def test_images_that_nobody_asked_for_may_be_broken(small_roco: Path) -> None:

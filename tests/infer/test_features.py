@@ -9,7 +9,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from closegap.infer.features import FeatureCache, item_digests
+from closegap.data import content_digests
+from closegap.infer.features import FeatureCache
+from closegap.kinds import CodesKind, ImageKind, RecordKind, TextKind
 from closegap.models import CodeSetEncoder, Encoder, RecordEncoder, SmallImageEncoder
 
 CPU = torch.device("cpu")
@@ -26,6 +28,8 @@ class Lengths:
 
 class Counting(Encoder):
     """A frozen tower that counts what it is asked."""
+
+    takes = TextKind
 
     def __init__(self, weight: float = 1.0, scale: float = 1.0) -> None:
         super().__init__()
@@ -127,9 +131,15 @@ def test_records_sets_and_image_sources_are_found_by_content(cache: Path) -> Non
 def test_digests_tell_items_apart(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     Image.new("L", (2, 2)).save(file)
-    items: list[Any] = ["C1", ("C1",), ("C1", "C2"), ("C1C2",), {"C1": "C2"}, {"C1": None}, {"C1": 1.0}, Drawn(1), file]
-    assert len(set(item_digests(items))) == len(items)
-    assert item_digests([{"a": 1.0, "b": 2.0}]) == item_digests([{"b": 2.0, "a": 1.0}])
+    found = [
+        *content_digests(TextKind(), ["C1"]),
+        *content_digests(CodesKind(), [("C1",), ("C1", "C2"), ("C1C2",)]),
+        *content_digests(RecordKind(), [{"C1": "C2"}, {"C1": None}, {"C1": 1.0}]),
+        *content_digests(ImageKind(), [Drawn(1), file, Image.open(file)]),
+    ]
+    assert len(set(found)) == len(found) == 10
+    records = [{"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0}]
+    assert len(set(content_digests(RecordKind(), records))) == 1
 
 
 def test_features_are_constants_that_heads_can_learn_from(cache: Path) -> None:
@@ -191,7 +201,7 @@ def test_prepared_items_are_kept_too(cache: Path, tmp_path: Path) -> None:
 
     expected = torch.tensor([[1, 7], [2, 7]], dtype=torch.uint8)
     for _ in range(2):
-        found = FeatureCache(cache).inputs(prepare, ["a", "bb"])
+        found = FeatureCache(cache).inputs(prepare, TextKind(), ["a", "bb"])
         assert found.dtype == torch.uint8
         assert torch.equal(found, expected)
     assert calls == [2]
@@ -201,7 +211,7 @@ def test_shards_are_plain_tensors(cache: Path) -> None:
     _features(cache, Counting(), ["a", "bb"])
     (shard,) = cache.rglob("*.safetensors")
     held: Mapping[str, Tensor] = load_file(shard)
-    assert [row.numpy().tobytes().hex() for row in held["keys"]] == item_digests(["a", "bb"])
+    assert [row.numpy().tobytes().hex() for row in held["keys"]] == content_digests(TextKind(), ["a", "bb"])
     assert held["rows"].tolist() == [[1.0] * 3, [2.0] * 3]
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from closegap.kinds import TextKind
 from closegap.models import Encoder
 
 
@@ -17,6 +18,8 @@ class Lengths:
 
 class Lengthy(Encoder):
     """A frozen normed block, then a trained one, each with dropout."""
+
+    takes = TextKind
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()

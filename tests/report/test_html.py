@@ -15,6 +15,7 @@ from PIL import Image
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.evaluation.report import Arm, Estimate, Report, Skipped
 from closegap.evaluation.series import Series
+from closegap.kinds import ImageKind, TextKind
 from closegap.report.figures import Section
 from closegap.report.html import facts, render_html, script_json
 from closegap.report.sections.arms import arms_section
@@ -22,7 +23,7 @@ from closegap.report.sections.curves import training_curves
 from closegap.report.sections.frontier import frontier
 from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
-from closegap.report.sections.queries import Shown, queries_section, top_hits
+from closegap.report.sections.queries import Item, Shown, queries_section, top_hits
 
 MakeSet = Callable[..., EmbeddingSet]
 EVIL = """</script><script>alert(1)</script><img src="https://example.org/x" onerror='alert(2)'>"&amp;<!--"""
@@ -80,7 +81,10 @@ def everything(make_set: MakeSet, evil: str, names: tuple[str, ...]) -> tuple[Re
     }
     arms = [Arm(arm, metrics) for arm in sets]
     report = Report(arms, [Skipped(evil, evil)], {"split": evil, evil: [evil], "gallery": {evil: 8}})
-    shown: Shown = {names[0]: lambda row: Image.new("L", (8, 8), row), names[1]: lambda row: evil}
+    shown: Shown = {
+        names[0]: lambda row: Item(ImageKind().show(Image.new("L", (8, 8), row)), visual=True),
+        names[1]: lambda row: Item(TextKind().show(evil)),
+    }
     direction = f"{names[0]}_to_{names[1]}"
     rows = [{"step": step, "gap": 0.1, f"{evil}/R@10": 0.2, f"{direction}/R@10": 0.3} for step in (1, 2)]
     differences = {arm.name: metrics for arm in arms[1:]}

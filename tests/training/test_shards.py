@@ -26,7 +26,7 @@ def _trained(folder: Path, source: Source) -> list[Tensor]:
 def test_shards_train_the_same_model(tmp_path: Path) -> None:
     source = TinySource()
     cases = [row for row in source.rows() if isinstance(row, Case)]
-    write_shards(cases, source.modalities, tmp_path / "shards")
+    write_shards(cases, source.kinds, tmp_path / "shards")
     original = _trained(tmp_path / "original", source)
     sharded = _trained(tmp_path / "sharded", Shards(tmp_path / "shards"))
     assert all(torch.equal(a, b) for a, b in zip(original, sharded, strict=True))

@@ -9,6 +9,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from closegap.data import Case, Checks, Source
+from closegap.kinds import CodesKind, Kind, RecordKind, TextKind
 from closegap.losses import EmbeddedBatch, GapClosing, Loss
 from closegap.models import (
     CodeSetEncoder,
@@ -39,8 +40,8 @@ class TinySource(Source):
         self.complete = complete
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        return ("report", "record", "concepts")
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"report": TextKind(), "record": RecordKind(), "concepts": CodesKind()}
 
     def rows(self) -> Iterator[Case]:
         random = np.random.default_rng(0)

@@ -1,12 +1,11 @@
 """Images with what captioners say of them beside what is true, so that a reader sees what a score means."""
 
-import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from PIL import Image
+from markupsafe import Markup
 
 from closegap.errors import MissingExtraError, UsageError
 from closegap.metrics.captions.imageclef import rouge_1
@@ -14,7 +13,6 @@ from closegap.metrics.captions.overlap import cider, rouge_l
 from closegap.metrics.captions.pairs import tokenized
 from closegap.report.figures import Control, Section, options
 from closegap.report.html import render
-from closegap.report.sections.queries import thumbnail
 
 _ORDERS = {"drawn": "As drawn", "best": "Best first", "worst": "Worst first"}
 
@@ -40,13 +38,13 @@ class CaptionedImage:
 
     Args:
         id: of the case.
-        image: a JPEG.
+        image: what is shown of it, escaped.
         references: the true captions; empty where there are none.
         said: by captioner.
     """
 
     id: str
-    image: bytes
+    image: Markup
     references: Sequence[str]
     said: Sequence[Said]
 
@@ -54,7 +52,7 @@ class CaptionedImage:
 def captioned_images(
     ids: Sequence[str],
     generated: Mapping[str, Sequence[str]],
-    image: Callable[[int], Image.Image],
+    image: Callable[[int], Markup],
     references: Sequence[Sequence[str]] = (),
     *,
     shown: int = 50,
@@ -65,7 +63,7 @@ def captioned_images(
     Args:
         ids: of the cases.
         generated: captioner to its caption of each case.
-        image: the picture of a case, by number.
+        image: what is shown of a case's image, by number; escaped HTML.
         references: the true captions of each case; empty where there are none.
         shown: how many cases to draw, without replacement.
         seed: of the draw.
@@ -83,7 +81,7 @@ def captioned_images(
     return [
         CaptionedImage(
             id=ids[row],
-            image=thumbnail(image(row)),
+            image=image(row),
             references=references[row] if references else (),
             said=[
                 Said(arm, captions[row], {name: values[row] for name, values in scores[arm].items()})
@@ -117,9 +115,6 @@ def captioned_section(cases: Sequence[CaptionedImage], subject: str) -> Section:
     controls = [Control("order", "Order", _ORDERS)] if scored else []
     if scored and len(arms) > 1:
         controls.append(Control("arm", "By the scores of", options(arms), subject))
-    pictures: dict[bytes, int] = {}
-    for case in cases:
-        pictures.setdefault(case.image, len(pictures))
     places = list(_places(cases, arms)) if scored else [[({}, place)] for place in range(len(cases))]
     if scored and len(arms) == 1:
         places = [[({"order": when["order"]}, place) for when, place in of_case] for of_case in places]
@@ -141,9 +136,8 @@ def captioned_section(cases: Sequence[CaptionedImage], subject: str) -> Section:
     return Section(
         title="Images and what is said of them",
         lead=f"Drawn at random, not picked.{by_score}",
-        html=render("captions.html", cases=blocks, pictures=pictures),
+        html=render("captions.html", cases=blocks),
         controls=controls,
-        shared={"pictures": [base64.b64encode(picture).decode() for picture in pictures]},
     )
 
 

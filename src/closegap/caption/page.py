@@ -6,7 +6,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from PIL import Image
+from markupsafe import Markup
 
 from closegap.caption.examples import captioned_images, captioned_section
 from closegap.evaluation.compare import Comparison
@@ -25,7 +25,7 @@ def write_captions_report(
     folder: Path,
     ids: Sequence[str],
     generated: Mapping[str, Sequence[str]],
-    image: Callable[[int], Image.Image],
+    image: Callable[[int], Markup],
     *,
     references: Sequence[Sequence[str]] = (),
     comparison: Comparison | None = None,
@@ -40,7 +40,7 @@ def write_captions_report(
         folder: created if needed.
         ids: of the images.
         generated: captioner to its caption of each image, baselines included.
-        image: the picture of an image, by number; asked for those that are shown.
+        image: an image as its kind shows it, by number; asked for those that are shown.
         references: the true captions of each image; empty where there are none.
         comparison: of the captioners' cards (`caption_card`, `compare_cards`).
         baselines: which of the captioners know no language; the verdict is on the last of the others.

@@ -4,24 +4,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from markupsafe import Markup
 from torch import Tensor
 
 from closegap.caption import Generation
 from closegap.caption.card import caption_card
 from closegap.caption.page import write_captions_report
 from closegap.cli.console import Bars
-from closegap.data import Case, load_image
+from closegap.data import Case
 from closegap.errors import UsageError
 from closegap.evaluation.card import Card
 from closegap.evaluation.compare import Comparison, compare_cards
+from closegap.kinds.base import Kind
 from closegap.metrics.captions.baselines import most_frequent_caption, nearest_training_captions
 from closegap.metrics.captions.lexicon import Lexicon, learned_lexicon
 from closegap.training.captions import CaptionWriter
 
 NEAREST, FREQUENT = "nearest training caption", "most frequent training caption"
-
-_SHOWN_SIDE = 384  # pixels of an image on the page
 
 Chosen = Callable[[CaptionWriter, Mapping[str, Sequence[Case]]], Sequence[Case]]
 
@@ -53,6 +52,8 @@ class Written:
         generated: one caption each.
         references: the true captions of each case; () where there are none.
         card: scores; None without references.
+        image: the modality that was captioned.
+        kind: of its items.
     """
 
     arm: str
@@ -62,6 +63,8 @@ class Written:
     generated: Sequence[str]
     references: Sequence[Sequence[str]]
     card: Card | None
+    image: str
+    kind: Kind
 
 
 def caption_runs(
@@ -133,11 +136,8 @@ def write_page(written: Sequence[Written], comparison: Comparison | None, folder
     """Write report.html, and report.json where there is a comparison; the path of the page."""
     first = written[0]
 
-    def picture(row: int) -> Image.Image:
-        view = next(view for view in first.cases[row].views.values() if _is_image(view[0]))
-        image = load_image(view[0], _SHOWN_SIDE)
-        image.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
-        return image
+    def picture(row: int) -> Markup:
+        return first.kind.show(first.cases[row].views[first.image][0])
 
     generated = {one.arm: one.generated for one in reversed(written)}  # of several seeds, the first is shown
     shown = {arm: generated[arm] for arm in dict.fromkeys(one.arm for one in written)}
@@ -165,8 +165,10 @@ def _scored(
     embeddings: tuple[Tensor, Tensor],
 ) -> Written:
     references = [case.views.get(writer.captioning.text, ()) for case in cases]
+    image = writer.captioning.image
+    kind = writer.run.model.encoder(image).takes()
     if not all(references):
-        return Written(arm, run, name, cases, generated, (), None)
+        return Written(arm, run, name, cases, generated, (), None, image, kind)
     concepts = [case.concepts for case in cases]
     card = caption_card(
         generated,
@@ -179,7 +181,7 @@ def _scored(
         java=scoring.java,
         resamples=scoring.resamples,
     )
-    return Written(arm, run, name, cases, generated, references, card)
+    return Written(arm, run, name, cases, generated, references, card, image, kind)
 
 
 def _lexicon(writer: CaptionWriter, train: Sequence[Case]) -> Lexicon | None:
@@ -207,10 +209,6 @@ def _first_features(writer: CaptionWriter, cases: Sequence[Case]) -> Tensor:
     split = writer.prepare(cases)
     features = split.views[image].features
     return (writer.embed_images(split) if features is None else features)[split.views[image].starts[:-1]]
-
-
-def _is_image(item: object) -> bool:
-    return not isinstance(item, str | tuple | Mapping)
 
 
 def _same_cases(found: Sequence[Written]) -> None:

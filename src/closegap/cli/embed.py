@@ -9,7 +9,7 @@ from closegap.data import ImageFolder
 from closegap.errors import UsageError
 from closegap.infer.parts import embed_in_parts
 from closegap.infer.ray import on_ray
-from closegap.models.towers.image_preparer import ImagePreparer
+from closegap.kinds import ImageKind
 from closegap.runs.open import OpenedRun, open_run
 
 _DESCRIPTION = """Embed a split, or a folder of images, with a trained run. Writes FILE.safetensors (one array per
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _image_modality(opened: OpenedRun) -> str:
     model = opened.run.model
-    names = [name for name, preparer in model.preparers().items() if isinstance(preparer, ImagePreparer)]
+    names = [name for name in model.modalities if model.encoder(name).takes is ImageKind]
     if not names:
         raise UsageError(
             f"--images: {opened.folder} has no tower for images; its modalities are {', '.join(model.modalities)}"

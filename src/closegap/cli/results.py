@@ -72,7 +72,7 @@ def compare_runs(
     for run, found in zip(runs, judged.runs, strict=True):
         histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))
     comparison = measured(judged, metrics)
-    page = write_comparison(comparison, out, title, judged.runs[0].cases, histories)
+    page = write_comparison(comparison, out, title, judged.runs[0].cases, judged.runs[0].kinds, histories)
     print_tables(comparison)
     return page
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from closegap.cli.arguments import verb_parser
 from closegap.cli.console import Bars, say
-from closegap.data import Checks, Source, load_cases
-from closegap.data.readers.shards import write_shards
+from closegap.data import Checks, Source, load_cases, write_shards
 from closegap.errors import UsageError
 from closegap.runs.run import parse_run
 
@@ -49,7 +48,5 @@ def main(arguments: Sequence[str]) -> None:
         found = load_cases(built.data, built.checks, progress=bars.images)
         cases = [case for split in found.splits.values() for case in split]
         order = np.random.default_rng(given.seed).permutation(len(cases)).tolist()
-        number = write_shards(
-            [cases[i] for i in order], found.modalities, given.out, given.shard_mib * 2**20, bars.work
-        )
+        number = write_shards([cases[i] for i in order], found.kinds, given.out, given.shard_mib * 2**20, bars.work)
     say(f"{given.out}: {len(cases)} cases in {number} archives")

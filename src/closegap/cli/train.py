@@ -91,7 +91,8 @@ def _write_report(trainer: Trainer, embeddings: tuple[EmbeddingSet, EmbeddingSet
     results = [Result("before training", seed, before), Result(arm, seed, after)]
     comparison = compare(results, data={"split": "validation"}, families=QUICK)
     history = {arm: [read_metrics(trainer.folder / "metrics.jsonl")]}
-    return write_comparison(comparison, trainer.folder, arm, trainer.validation_split.cases, history)
+    cases, kinds = trainer.validation_split.cases, trainer.cases.kinds
+    return write_comparison(comparison, trainer.folder, arm, cases, kinds, history)
 
 
 def _resumed(arguments: Sequence[str]) -> Path:

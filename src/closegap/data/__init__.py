@@ -1,34 +1,52 @@
 """Data sets as people publish them, checked and turned into cases."""
 
-from closegap.data.case import BrokenRow, Case, Row, Source
-from closegap.data.checks import Cases, Checks, load_cases
-from closegap.data.image_checks import cache_folder, content_digests
-from closegap.data.readers.image_folder import ImageFolder
-from closegap.data.readers.manifest import Columns, Manifest
-from closegap.data.readers.roco import Roco
-from closegap.data.readers.rocov2 import RocoV2
-from closegap.data.readers.shards import Shards, write_shards
-from closegap.kinds.decoding import load_image, pad_to_square
-from closegap.kinds.image_source import ImageSource
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "BrokenRow",
-    "Case",
-    "Cases",
-    "Checks",
-    "Columns",
-    "ImageFolder",
-    "ImageSource",
-    "Manifest",
-    "Roco",
-    "RocoV2",
-    "Row",
-    "Shards",
-    "Source",
-    "cache_folder",
-    "content_digests",
-    "load_cases",
-    "load_image",
-    "pad_to_square",
-    "write_shards",
-]
+from closegap.lazy import face
+
+if TYPE_CHECKING:
+    from closegap.data.case import BrokenRow as BrokenRow
+    from closegap.data.case import Case as Case
+    from closegap.data.case import Row as Row
+    from closegap.data.checks import Cases as Cases
+    from closegap.data.checks import Checks as Checks
+    from closegap.data.checks import load_cases as load_cases
+    from closegap.data.memory import cache_folder as cache_folder
+    from closegap.data.readers.image_folder import ImageFolder as ImageFolder
+    from closegap.data.readers.manifest import Columns as Columns
+    from closegap.data.readers.manifest import Manifest as Manifest
+    from closegap.data.readers.roco import Roco as Roco
+    from closegap.data.readers.rocov2 import RocoV2 as RocoV2
+    from closegap.data.readers.shards import Shards as Shards
+    from closegap.data.readers.write_shards import write_shards as write_shards
+    from closegap.data.source import Source as Source
+    from closegap.data.verification import content_digests as content_digests
+    from closegap.kinds.decoding import load_image as load_image
+    from closegap.kinds.decoding import pad_to_square as pad_to_square
+    from closegap.kinds.image_source import ImageSource as ImageSource
+
+_HOMES = {
+    "BrokenRow": "closegap.data.case",
+    "Case": "closegap.data.case",
+    "Cases": "closegap.data.checks",
+    "Checks": "closegap.data.checks",
+    "Columns": "closegap.data.readers.manifest",
+    "ImageFolder": "closegap.data.readers.image_folder",
+    "ImageSource": "closegap.kinds.image_source",
+    "Manifest": "closegap.data.readers.manifest",
+    "Roco": "closegap.data.readers.roco",
+    "RocoV2": "closegap.data.readers.rocov2",
+    "Row": "closegap.data.case",
+    "Shards": "closegap.data.readers.shards",
+    "Source": "closegap.data.source",
+    "cache_folder": "closegap.data.memory",
+    "content_digests": "closegap.data.verification",
+    "load_cases": "closegap.data.checks",
+    "load_image": "closegap.kinds.decoding",
+    "pad_to_square": "closegap.kinds.decoding",
+    "write_shards": "closegap.data.readers.write_shards",
+}
+
+__all__ = list(_HOMES)
+
+__getattr__, __dir__ = face(__name__, _HOMES)

@@ -1,9 +1,7 @@
-"""Cases, and sources of cases."""
+"""Cases, and rows that are none."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
 
@@ -16,8 +14,7 @@ class Case:
         split: "train", "validation" or "test".
         group: what must never cross splits (article, patient).
         views: modality name to its raw items, one or several (two captions of one figure); a missing modality has no
-            key. Items are what an encoder's preparer takes: an image is a path or an `ImageSource`, a text a string,
-            a concept set a tuple of strings, a record a mapping from column to number, string or None.
+            key. The source's `kinds` say what an item is.
         labels: label name to label, for grouping and probes; never shown to an encoder.
         concepts: what the case is about, as concept ids; overlap grades relevance.
     """
@@ -46,25 +43,3 @@ class BrokenRow:
 
 
 Row: TypeAlias = Case | BrokenRow
-
-
-class Source(ABC):
-    """A data set as somebody published it. It reports broken rows and leaves the policy to `load_cases`."""
-
-    @property
-    @abstractmethod
-    def modalities(self) -> tuple[str, ...]:
-        """Names of the modalities that cases can have."""
-
-    @abstractmethod
-    def rows(self) -> Iterator[Row]:
-        """All cases of all splits, and the rows that could not be read, in a fixed order.
-
-        Raises:
-            DataError: the data set as a whole is unusable (no such folder, no captions file, no such column).
-        """
-
-    def image_files(self, case: Case) -> Iterator[Path]:
-        """The image files that a case names, so that they are checked before training starts."""
-        for items in case.views.values():
-            yield from (item for item in items if isinstance(item, Path))

@@ -2,18 +2,22 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from closegap.data.case import BrokenRow, Case, Source
-from closegap.data.image_checks import Progress, check_images
-from closegap.data.readers.embedded_image import EmbeddedImage
+from closegap.data.case import BrokenRow, Case
+from closegap.data.source import Source
+from closegap.data.verification import Progress, problems
 from closegap.errors import DataError, UsageError
 from closegap.files import whole_file
+from closegap.kinds.base import Kind
 
-_Image: TypeAlias = Path | EmbeddedImage
+Verifier: TypeAlias = Callable[[Sequence[Any]], Sequence[str | None]]
+"""From the items of a modality to what is wrong with each."""
+
 _SPLITS = ("train", "validation", "test")  # the later, the more held out
 _LEAK = "group in two splits"
 _NOTHING = "no modality asked for"
@@ -29,7 +33,7 @@ class Checks:
         max_skipped: the share of broken rows, 0..1, beyond which nothing starts even with "skip".
         leaks: what to do about a group in two splits: "raise" stops, "drop" leaves out its rows of the less held-out
             split (train before validation before test).
-        verify_images: decode every image before anything starts; each is decoded once and remembered.
+        verify: look at every item before anything starts, images decoded; each of these once, and remembered.
 
     Raises:
         UsageError: `max_skipped` outside 0..1.
@@ -38,7 +42,7 @@ class Checks:
     on_error: Literal["raise", "skip"] = "raise"
     max_skipped: float = 0.05
     leaks: Literal["raise", "drop"] = "raise"
-    verify_images: bool = True
+    verify: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_skipped <= 1:
@@ -50,14 +54,19 @@ class Cases:
     """Cases by split, and what was left out.
 
     Args:
-        modalities: those that were asked for, in that order.
+        kinds: name of each modality that was asked for to the kind of its items, in that order.
         splits: split to its cases, in the source's order; only splits that have cases.
         skipped: everything left out: broken rows, leaks, cases with none of the modalities.
     """
 
-    modalities: tuple[str, ...]
+    kinds: Mapping[str, Kind]
     splits: Mapping[str, tuple[Case, ...]]
     skipped: tuple[BrokenRow, ...] = ()
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities that were asked for."""
+        return tuple(self.kinds)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -87,6 +96,8 @@ def load_cases(
     checks: Checks | None = None,
     modalities: Sequence[str] | None = None,
     progress: Progress | None = None,
+    verifiers: Mapping[str, Verifier] | None = None,
+    prepared: Collection[str] = _SPLITS,
 ) -> Cases:
     """The sound cases of a source.
 
@@ -95,30 +106,34 @@ def load_cases(
         checks: what to do about rows that are not sound; `Checks()` by default.
         modalities: those that are needed; all of the source's by default. Cases are narrowed to them, and a case that
             has none of them is left out.
-        progress: called as images are decoded.
+        progress: called as images are decoded, and items of any other kind that takes long to look at.
+        verifiers: modality name to what finds its broken items, where somebody prepares them anyway and would only
+            decode them a second time.
+        prepared: the splits whose items somebody prepares; those of the others are looked at by their kinds.
 
     Raises:
         UsageError: a modality that the data lack.
         DataError: broken rows or leaks that `checks` does not allow, or nothing left.
     """
     checks = checks or Checks()
-    wanted = tuple(source.modalities if modalities is None else modalities)
+    known = source.kinds
+    wanted = tuple(known if modalities is None else modalities)
     for modality in wanted:
-        if modality not in source.modalities:
+        if modality not in known:
             raise UsageError(
-                f"the data have no modality '{modality}'; they have {_listed(source.modalities)}; "
+                f"the data have no modality '{modality}'; they have {_listed(known)}; "
                 "name the towers in model.encoders after them"
             )
+    kinds = {name: known[name] for name in wanted}
     cases, skipped = _read(source, wanted)
-    images = {case.id: _images(source, case) for case in cases}
-    cases, missing = _without_missing(cases, images)
+    cases, missing = _without_missing(cases, kinds)
     skipped += missing
     rows = len(cases) + len(skipped)
     _judge(skipped, rows, checks)  # before hours are spent on decoding
     cases, leaks = _separate(cases, checks)
     skipped += leaks
-    if checks.verify_images:
-        cases, unreadable = _without_unreadable(cases, images, progress)
+    if checks.verify:
+        cases, unreadable = _without_unreadable(cases, kinds, verifiers or {}, prepared, progress)
         skipped += unreadable
         _judge(skipped, rows, checks)
     if not cases:
@@ -127,7 +142,7 @@ def load_cases(
         if not any(modality in case.views for case in cases):
             raise DataError(f"modality '{modality}': no case has it; name another or look at the rows left out")
     splits = {name: tuple(case for case in cases if case.split == name) for name in _SPLITS}
-    return Cases(wanted, {name: held for name, held in splits.items() if held}, tuple(skipped))
+    return Cases(kinds, {name: held for name, held in splits.items() if held}, tuple(skipped))
 
 
 def _read(source: Source, wanted: Sequence[str]) -> tuple[list[Case], list[BrokenRow]]:
@@ -152,36 +167,56 @@ def _read(source: Source, wanted: Sequence[str]) -> tuple[list[Case], list[Broke
     return list(cases.values()), skipped
 
 
-def _images(source: Source, case: Case) -> list[_Image]:
-    embedded = (item for items in case.views.values() for item in items if isinstance(item, EmbeddedImage))
-    return [*source.image_files(case), *embedded]
-
-
-def _without_missing(
-    cases: Sequence[Case], images: Mapping[str, Sequence[_Image]]
-) -> tuple[list[Case], list[BrokenRow]]:
-    there, missing = [], []
+def _without_missing(cases: Sequence[Case], kinds: Mapping[str, Kind]) -> tuple[list[Case], list[BrokenRow]]:
+    """The cases without those of which an item's file is not there."""
+    there: dict[Path, bool] = {}  # a file may hold the items of a million cases
+    kept, missing = [], []
     for case in cases:
-        gone = next((image for image in images[case.id] if isinstance(image, Path) and not image.is_file()), None)
-        if gone is None:
-            there.append(case)
+        row = None
+        for name, items in case.views.items():
+            for place in filter(None, map(kinds[name].place, items)):
+                if place.file not in there:
+                    there[place.file] = _is_file(place.file)
+                if row is None and not there[place.file]:
+                    noun = kinds[name].noun
+                    message = f"{place.file}: no such {'file' if place.part else noun}"
+                    row = BrokenRow(f"{noun} missing", f"case '{case.id}'", message)
+        if row is None:
+            kept.append(case)
         else:
-            missing.append(BrokenRow("image missing", f"case '{case.id}'", f"{gone}: no such image"))
-    return there, missing
+            missing.append(row)
+    return kept, missing
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be read
+        return False
 
 
 def _without_unreadable(
-    cases: Sequence[Case], images: Mapping[str, Sequence[_Image]], progress: Progress | None
+    cases: Sequence[Case],
+    kinds: Mapping[str, Kind],
+    verifiers: Mapping[str, Verifier],
+    prepared: Collection[str],
+    progress: Progress | None,
 ) -> tuple[list[Case], list[BrokenRow]]:
-    verdicts = check_images((image for case in cases for image in images[case.id]), progress)
-    sound, unreadable = [], []
-    for case in cases:
-        error = next((verdicts[image].error for image in images[case.id] if verdicts[image].error), None)
-        if error is None:
-            sound.append(case)
-        else:
-            unreadable.append(BrokenRow("image unreadable", f"case '{case.id}'", error))
-    return sound, unreadable
+    """The cases without those that have an item with which something is wrong; what is quick to see comes first."""
+    broken: dict[str, BrokenRow] = {}
+    for name, kind in sorted(kinds.items(), key=lambda named: named[1].costly):
+        sound = [case for case in cases if case.id not in broken]
+        # Split by split, as they are prepared later: what shares a batch would change the last bit of a feature.
+        ready = [split for split in _SPLITS if name in verifiers and split in prepared]
+        looks: list[tuple[Verifier, Collection[str]]] = [(verifiers[name], {split}) for split in ready]
+        looks.append((partial(problems, kind, progress=progress), set(_SPLITS) - set(ready)))
+        for find, splits in looks:
+            held = [(case.id, item) for case in sound if case.split in splits for item in case.views.get(name, ())]
+            for (key, item), problem in zip(held, find([item for _, item in held]), strict=True):
+                if problem is not None and key not in broken:
+                    message = f"modality '{name}': {problem}" if kind.place(item) is None else problem
+                    broken[key] = BrokenRow(f"{kind.noun} unreadable", f"case '{key}'", message)
+    return [case for case in cases if case.id not in broken], [broken[case.id] for case in cases if case.id in broken]
 
 
 def _judge(skipped: Sequence[BrokenRow], rows: int, checks: Checks) -> None:

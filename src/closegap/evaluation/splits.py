@@ -1,6 +1,6 @@
 """From a run folder to the embeddings of a split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +8,8 @@ from closegap.data import Case, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
-from closegap.infer.prepared import prepare
+from closegap.infer.prepared import prepare, verifiers
+from closegap.kinds.base import Kind
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.open import best_device, open_run
 
@@ -23,6 +24,7 @@ class Evaluated:
         split: what was embedded.
         embeddings: every view of every case.
         cases: the cases.
+        kinds: modality name to the kind of the cases' items.
     """
 
     arm: str
@@ -30,6 +32,7 @@ class Evaluated:
     split: str
     embeddings: EmbeddingSet
     cases: Sequence[Case]
+    kinds: Mapping[str, Kind]
 
 
 def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> Evaluated:
@@ -54,13 +57,14 @@ def evaluate_splits(
     watcher = watcher or Nobody()
     opened, device = open_run(folder, overrides), best_device()
     run, model = opened.run, opened.run.model.to(device)
-    loaded = load_cases(run.data, run.checks, model.modalities, watcher.images)
     cache = FeatureCache.of_run(run.train)
+    preparing = verifiers(model, cache, device, watcher.features, run.train.keep_images)
+    loaded = load_cases(run.data, run.checks, model.modalities, watcher.images, preparing, splits)
     evaluated = []
     for split in splits:
         cases = loaded.split(split)
         prepared = prepare(cases, model, cache, device, watcher.features, run.train.keep_images)
         meta = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
         found = replace(embed(model, prepared, device), meta=meta)
-        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases))
+        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases, loaded.kinds))
     return evaluated

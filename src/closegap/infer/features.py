@@ -1,6 +1,5 @@
 """Outputs of frozen towers and prepared images, computed once and kept on disk by content."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,9 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from closegap.batch import move
-from closegap.data import ImageSource, cache_folder, content_digests
+from closegap.data.memory import cache_folder
+from closegap.data.verification import content_digests
+from closegap.errors import DataError
 from closegap.files import digest
 from closegap.infer.row_store import RowStore
+from closegap.kinds.base import Kind
 from closegap.models.base import Encoder
 from closegap.models.fingerprint import tower_fingerprint
 from closegap.runs.training import Training
@@ -50,6 +52,7 @@ class FeatureCache:
         device: torch.device,
         batch_size: int | None = None,
         progress: Progress | None = None,
+        refused: dict[int, str] | None = None,
     ) -> Float[Tensor, "n dim"]:
         """Features of the items, in their order; computed where they are not on disk yet.
 
@@ -59,69 +62,85 @@ class FeatureCache:
             device: where missing features are computed.
             batch_size: items at once; by default what suits the device.
             progress: called with (items done, items to do) while features are computed.
+            refused: gets number and reason of the items that cannot be prepared, whose features are left out; by
+                default they are an error.
         """
         if batch_size is None:
             batch_size = 8 if device.type == "cpu" else 64  # activations of more would not stay in a CPU's cache
         name = tower_fingerprint(encoder) + ("-bf16" if self.bf16 else "")
         compute = partial(_compute, encoder, device=device, bf16=self.bf16)
-        found = self._rows(name, items, compute, batch_size, progress, encoder.lengths)
+        found = self._rows(name, encoder.takes(), items, compute, batch_size, progress, encoder.lengths, refused)
         return found if items else torch.empty(0, encoder.dim)
 
     def inputs(
-        self, preparer: Callable[[Sequence[Any]], Tensor], items: Sequence[Any], progress: Progress | None = None
+        self,
+        preparer: Callable[[Sequence[Any]], Tensor],
+        kind: Kind,
+        items: Sequence[Any],
+        progress: Progress | None = None,
+        refused: dict[int, str] | None = None,
     ) -> Tensor:
         """Prepared items, in their order, where all prepare to one shape (images); prepared where not on disk yet.
 
         Args:
             preparer: raw items to one tensor.
+            kind: what the items are.
             items: raw items, at least one.
             progress: called with (items done, items to do) while items are prepared.
+            refused: as in `features`.
         """
-        return self._rows(digest(repr(preparer).encode()), items, preparer, 64, progress)
+        return self._rows(digest(repr(preparer).encode()), kind, items, preparer, 64, progress, refused=refused)
 
     def _rows(
         self,
         name: str,
+        kind: Kind,
         items: Sequence[Any],
         compute: Callable[[Sequence[Any]], Tensor],
         batch_size: int,
         progress: Progress | None,
         lengths: Callable[[Sequence[Any]], Sequence[int]] | None = None,
+        refused: dict[int, str] | None = None,
     ) -> Tensor:
         store = RowStore(self.folder / name)
-        keys = item_digests(items)
-        known = store.read(keys)
-        missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        keys = content_digests(kind, items, refused)
+        known = store.read([key for key in keys if key])
+        missing = {key: item for key, item in zip(keys, items, strict=True) if key and key not in known}
+        broken: dict[str, str] | None = None if refused is None else {}
         done = 0
         order = list(missing)
         if lengths is not None:
             length = dict(zip(order, lengths(list(missing.values())), strict=True))
             order.sort(key=length.__getitem__)
         for chunk in _chunks(order, _SHARD):
-            values = []
+            computed: dict[str, Tensor] = {}
             for part in _chunks(chunk, batch_size):
-                values.append(compute([missing[key] for key in part]))
+                computed |= _computed(compute, {key: missing[key] for key in part}, broken)
                 done += len(part)
                 if progress is not None:
                     progress(done, len(missing))
-            rows = torch.cat(values)
-            store.add(chunk, rows)
-            known.update(zip(chunk, rows, strict=True))
-        return torch.stack([known[key] for key in keys]) if keys else torch.empty(0)
+            if computed:
+                store.add(list(computed), torch.stack(list(computed.values())))
+            known.update(computed)
+        if refused is not None and broken:
+            refused |= {number: broken[key] for number, key in enumerate(keys) if key in broken}
+        found = [known[key] for key in keys if key in known]
+        return torch.stack(found) if found else torch.empty(0)
 
 
-def item_digests(items: Sequence[Any]) -> list[str]:
-    """The content of each item as a digest: a file's bytes, a string, a concept set, a record."""
-    files = content_digests([item for item in items if isinstance(item, Path)])
-    return [files[item] if isinstance(item, Path) else digest(_content(item)) for item in items]
-
-
-def _content(item: Any) -> bytes:
-    if isinstance(item, ImageSource):
-        return item.fingerprint()
-    if isinstance(item, Mapping):
-        item = sorted(item.items())
-    return json.dumps(item).encode()
+def _computed(
+    compute: Callable[[Sequence[Any]], Tensor], items: Mapping[str, Any], broken: dict[str, str] | None
+) -> dict[str, Tensor]:
+    """Key to row; what cannot be prepared goes to `broken`, if it is given, and its neighbours are computed alone."""
+    try:
+        return dict(zip(items, compute(list(items.values())), strict=True))
+    except DataError as error:
+        if broken is None:
+            raise
+        if len(items) == 1:
+            broken[next(iter(items))] = str(error)
+            return {}
+        return {key: row for k, item in items.items() for key, row in _computed(compute, {k: item}, broken).items()}
 
 
 @torch.inference_mode()

@@ -10,13 +10,16 @@ from typing import Any, TypeAlias
 from safetensors.torch import save
 
 from closegap.data import Case, Source, load_cases
+from closegap.data.memory import stamp_of
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.embeddings.join import joined
 from closegap.errors import UsageError
 from closegap.files import digest, file_digest, whole_file, write_text
 from closegap.infer.embed import described, embed, rows_of_cases
-from closegap.infer.features import FeatureCache, item_digests
+from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import prepare
+from closegap.kinds import Kind
+from closegap.runs.check_kinds import check_kinds
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.open import OpenedRun, best_device
 
@@ -85,10 +88,12 @@ def embed_in_parts(
     run = opened.run
     data = source or run.data
     wanted = [name for name in run.model.modalities if name in data.modalities]
-    cases = load_cases(data, run.checks, wanted, watcher.images).split(split)
+    check_kinds(data.kinds, {name: run.model.encoder(name) for name in wanted})
+    loaded = load_cases(data, run.checks, wanted, watcher.images)
+    cases = loaded.split(split)
     state = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
     parts = {n: cases[n * part : (n + 1) * part] for n in range(-(-len(cases) // part))}
-    kept = _parts_folder(out, {**state, "part": part, "work": _digest(opened.checkpoint, cases)})
+    kept = _parts_folder(out, {**state, "part": part, "work": _digest(opened.checkpoint, cases, loaded.kinds)})
     files = {number: kept / f"{number:08d}.safetensors" for number in parts}
     missing = {number: parts[number] for number, file in files.items() if not file.exists()}
     done = len(cases) - sum(map(len, missing.values()))
@@ -106,23 +111,19 @@ def embed_in_parts(
     return EmbeddingSet.load(out)
 
 
-def _digest(checkpoint: Path, cases: Sequence[Case]) -> str:
+def _digest(checkpoint: Path, cases: Sequence[Case], kinds: Mapping[str, Kind]) -> str:
     """Of what decides the parts: the weights, frozen ones by their fingerprints, and which items each case has."""
     weights = [file_digest(checkpoint / name) for name in ("model.safetensors", "state.json")]
-    items = [item for case in cases for views in case.views.values() for item in views]
     held = [[case.id, *([name, len(views)] for name, views in case.views.items())] for case in cases]
-    return digest(*map(str.encode, weights), json.dumps(held).encode(), *_identities(items))
+    return digest(*map(str.encode, weights), json.dumps(held).encode(), *_identities(cases, kinds))
 
 
-def _identities(items: Sequence[Any]) -> Iterator[bytes]:
+def _identities(cases: Sequence[Case], kinds: Mapping[str, Kind]) -> Iterator[bytes]:
     """What tells the items apart: of files, which may be millions, their place and time of change; else the content."""
-    contents = iter(item_digests([item for item in items if not isinstance(item, Path)]))
-    for item in items:
-        if isinstance(item, Path):
-            status = item.stat()
-            yield f"{item.absolute()} {status.st_size} {status.st_mtime_ns}".encode()
-        else:
-            yield next(contents).encode()
+    for name, kind in kinds.items():
+        for item in (item for case in cases for item in case.views.get(name, ())):
+            place = kind.place(item)
+            yield kind.fingerprint(item) if place is None else repr(stamp_of(kind, place)).encode()
 
 
 def _parts_folder(out: Path, work: Mapping[str, Any]) -> Path:

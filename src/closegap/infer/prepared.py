@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from closegap.data import Case
+from closegap.data.checks import Verifier
 from closegap.data.loader import Views, group_numbers, views
+from closegap.data.verification import remember_sound
 from closegap.infer.features import FeatureCache
+from closegap.kinds.base import Kind
 from closegap.models.model import Model
-from closegap.models.towers.image_preparer import ImagePreparer
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,53 @@ def prepare(
     for name in model.modalities:
         found = views(cases, name)
         encoder, report = model.encoder(name), None if progress is None else _named(progress, name)
-        preparer = encoder.preparer()
         if cache is not None and encoder.frozen:
             found = replace(found, features=cache.features(encoder, found.items, device, progress=report))
-        elif cache is not None and keep_images and found.items and isinstance(preparer, ImagePreparer):
-            found = replace(found, inputs=cache.inputs(preparer, found.items, report))
+        elif cache is not None and keep_images and encoder.one_shape and found.items:
+            inputs = cache.inputs(encoder.preparer(), encoder.takes(), found.items, report)
+            found = replace(found, inputs=inputs)
         prepared[name] = found
     return Prepared(cases, prepared, group_numbers([case.group for case in cases]))
+
+
+def verifiers(
+    model: Model,
+    cache: FeatureCache | None,
+    device: torch.device,
+    progress: Callable[[str, int, int], None] | None = None,
+    keep_images: bool = False,
+) -> dict[str, Verifier]:
+    """What finds broken items by preparing them as `prepare` will, for `load_cases`: so that none is decoded twice.
+
+    Modalities whose items are prepared batch by batch, or are quick to look at, are left to their kinds.
+
+    Args:
+        model: as for `prepare`, and so are the others.
+        cache: where what is computed is then found.
+        device: where features are computed.
+        progress: called with (modality, items done, items to do).
+        keep_images: whether prepared images are kept.
+    """
+    found: dict[str, Verifier] = {}
+    for name in model.modalities:
+        encoder, report = model.encoder(name), None if progress is None else _named(progress, name)
+        if cache is None or not encoder.takes.costly:
+            continue
+        if encoder.frozen:
+            compute = partial(cache.features, encoder, device=device, progress=report)
+            found[name] = partial(_refused, encoder.takes(), compute)
+        elif keep_images and encoder.one_shape:
+            compute = partial(cache.inputs, encoder.preparer(), encoder.takes(), progress=report)
+            found[name] = partial(_refused, encoder.takes(), compute)
+    return found
+
+
+def _refused(kind: Kind, compute: Callable[..., Tensor], items: Sequence[Any]) -> list[str | None]:
+    refused: dict[int, str] = {}
+    if items:
+        compute(items=items, refused=refused)
+    remember_sound(kind, [item for number, item in enumerate(items) if number not in refused])
+    return [refused.get(number) for number in range(len(items))]
 
 
 def _named(progress: Callable[[str, int, int], None], name: str) -> Callable[[int, int], None]:

@@ -1,1 +1,28 @@
-"""What an item is: an image, a text, a set of codes, a record."""
+"""What an item is: an image, a text, a set of codes, a record; the place to say it of anything else."""
+
+from typing import TYPE_CHECKING
+
+from closegap.lazy import face
+
+if TYPE_CHECKING:
+    from closegap.kinds.base import Kind as Kind
+    from closegap.kinds.codes import CodesKind as CodesKind
+    from closegap.kinds.image import ImageKind as ImageKind
+    from closegap.kinds.image_source import ImageSource as ImageSource
+    from closegap.kinds.place import Place as Place
+    from closegap.kinds.record import RecordKind as RecordKind
+    from closegap.kinds.text import TextKind as TextKind
+
+_HOMES = {
+    "CodesKind": "closegap.kinds.codes",
+    "ImageKind": "closegap.kinds.image",
+    "ImageSource": "closegap.kinds.image_source",
+    "Kind": "closegap.kinds.base",
+    "Place": "closegap.kinds.place",
+    "RecordKind": "closegap.kinds.record",
+    "TextKind": "closegap.kinds.text",
+}
+
+__all__ = list(_HOMES)
+
+__getattr__, __dir__ = face(__name__, _HOMES)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Num, UInt8
 from PIL import Image, ImageOps
 
-from closegap.errors import DataError
+from closegap.errors import ClosegapError, DataError
 from closegap.kinds.image_source import EncodedImage, ImageSource
 
 _WINDOW = (0.5, 99.5)  # percentiles; a few hot pixels or a burned-in marker must not darken the whole image
@@ -18,7 +18,7 @@ _BACKGROUND = (0, 0, 0, 255)
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
-def load_image(item: Path | ImageSource, at_least: int | None = None) -> Image.Image:
+def load_image(item: Path | Image.Image | ImageSource, at_least: int | None = None) -> Image.Image:
     """The image as upright 8-bit RGB, the first frame of several.
 
     More than 8 bits (modes I;16, I, F) are mapped linearly from the image's own 0.5th..99.5th percentile to 0..255;
@@ -26,7 +26,7 @@ def load_image(item: Path | ImageSource, at_least: int | None = None) -> Image.I
     `pad_to_square`.
 
     Args:
-        item: a file or an `ImageSource`.
+        item: a file, an image, which stays as it is, or an `ImageSource`.
         at_least: the longest side that is needed, in pixels. A JPEG much larger is then decoded at 1/2, 1/4 or 1/8 of
             its size, several times as fast, never below twice this side. None decodes in full.
 
@@ -34,16 +34,31 @@ def load_image(item: Path | ImageSource, at_least: int | None = None) -> Image.I
         DataError: no such file, no image, a truncated one, or a decompression bomb (more pixels than Pillow allows).
     """
     if isinstance(item, Path):
-        try:
-            content = item.read_bytes()
-        except FileNotFoundError:
-            raise DataError(f"{item}: no such image") from None
-        except OSError as error:
-            raise DataError(f"{item}: cannot be read ({error.strerror or error})") from error
-        return decode_image(content, str(item), at_least)
-    if isinstance(item, EncodedImage):
-        return decode_image(item.content(), str(item), at_least)
-    return _finished(item.open(), repr(item), at_least)
+        return decode_image(file_content(item), str(item), at_least)
+    if isinstance(item, Image.Image):
+        return _finished(item.copy(), f"image of {item.width} x {item.height} pixels", at_least)
+    name = str(item) if isinstance(item, EncodedImage) else repr(item)
+    try:
+        found = item.content() if isinstance(item, EncodedImage) else item.open()
+    except ClosegapError:
+        raise
+    except Exception as error:  # whatever the program behind it raises
+        raise DataError(f"{name}: cannot be opened ({error})") from error
+    return decode_image(found, name, at_least) if isinstance(found, bytes) else _finished(found, name, at_least)
+
+
+def file_content(path: Path) -> bytes:
+    """The bytes of an image's file.
+
+    Raises:
+        DataError: no such file, or one that cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def decode_image(content: bytes, name: str, at_least: int | None = None) -> Image.Image:

@@ -4,6 +4,8 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
+from closegap.kinds.place import Place
+
 
 @runtime_checkable
 class ImageSource(Protocol):
@@ -27,4 +29,13 @@ class EncodedImage(ImageSource, Protocol):
 
     def content(self) -> bytes:
         """The encoded image."""
+        ...
+
+
+@runtime_checkable
+class PlacedImage(ImageSource, Protocol):
+    """An `ImageSource` that lies in a file: it stays sound until the file changes."""
+
+    def place(self) -> Place:
+        """The file, and which part of it."""
         ...

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from closegap.errors import UsageError
 from closegap.files import digest
+from closegap.kinds.base import Kind
 from closegap.models.recipe import Recorded
 
 
@@ -18,10 +19,14 @@ class Encoder(Recorded, nn.Module, ABC):
     """One modality's tower: from raw items (paths, strings, records) to features before projection.
 
     Attributes:
+        takes: the kind of its items.
         dim: number of output features.
+        one_shape: whether every item is prepared to a tensor of the same shape, so that prepared items can be kept.
     """
 
+    takes: type[Kind]
     dim: int
+    one_shape: bool = False
 
     @abstractmethod
     def preparer(self) -> Callable[[Sequence[Any]], Any]:

@@ -149,7 +149,7 @@ class Model(nn.Module):
             UsageError: a modality that the model has not, or something else than a list.
             DataError: an item that cannot be read.
         """
-        given = {name: _listed(name, values, self.modalities) for name, values in items.items()}
+        given = {name: self._parsed(name, values) for name, values in items.items()}
         device = next(self.parameters()).device
         training, done, total = self.training, 0, sum(map(len, given.values()))
         embedded = {}
@@ -169,6 +169,17 @@ class Model(nn.Module):
             if training:
                 self.train()
         return embedded
+
+    def _parsed(self, modality: str, items: Iterable[Any]) -> list[Any]:
+        """The items as the modality's kind has them."""
+        if modality not in self.modalities:
+            raise UsageError(f"embed: no modality '{modality}'; the model has {', '.join(self.modalities)}")
+        if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+            raise UsageError(
+                f"embed: {modality} is a {type(items).__name__}, expected a list of items; put it into [ ]"
+            )
+        kind = self.encoder(modality).takes()
+        return [kind.parse(item) for item in items]
 
     def corrected(self, modality: str, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Embeddings moved by the post-hoc map; as they are without one."""
@@ -220,14 +231,6 @@ class Model(nn.Module):
         """Let each tower learn the statistics of its training items."""
         for name in self.modalities:
             self.encoder(name).fit(items.get(name, ()))
-
-
-def _listed(modality: str, items: Iterable[Any], known: Sequence[str]) -> list[Any]:
-    if modality not in known:
-        raise UsageError(f"embed: no modality '{modality}'; the model has {', '.join(known)}")
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
-        raise UsageError(f"embed: {modality} is a {type(items).__name__}, expected a list of items; put it into [ ]")
-    return list(items)
 
 
 def _expect_fit(fitted: "PostHoc", modalities: Sequence[str], dim: int) -> None:

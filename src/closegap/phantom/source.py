@@ -1,11 +1,16 @@
 """The phantoms as a data set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from closegap.data.case import Case, Source
+from closegap.data.case import Case
+from closegap.data.source import Source
 from closegap.errors import UsageError
+from closegap.kinds.base import Kind
+from closegap.kinds.image import ImageKind
+from closegap.kinds.record import RecordKind
+from closegap.kinds.text import TextKind
 from closegap.phantom.draw import Draw
 from closegap.phantom.image import PhantomImage
 from closegap.phantom.record import draw_record
@@ -62,9 +67,9 @@ class Phantoms(Source):
         self.blanks, self.second_image, self.second_report, self.missing = blanks, second_image, second_report, missing
 
     @property
-    def modalities(self) -> tuple[str, ...]:
+    def kinds(self) -> Mapping[str, Kind]:
         """Image, report and record."""
-        return ("image", "report", "record")
+        return {"image": ImageKind(), "report": TextKind(), "record": RecordKind()}
 
     def rows(self) -> Iterator[Case]:
         """Every case, in the order of the indices; images are rendered when they are opened."""

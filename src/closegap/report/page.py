@@ -11,6 +11,7 @@ from closegap.data import Case
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.series import Series
 from closegap.files import write_text
+from closegap.kinds.base import Kind
 from closegap.report.html import render_html
 from closegap.report.sections.arms import arms_section
 from closegap.report.sections.curves import training_curves
@@ -25,7 +26,12 @@ History = Sequence[Mapping[str, Any]]
 
 
 def write_comparison(
-    comparison: Comparison, folder: Path, title: str, cases: Sequence[Case], histories: Mapping[str, Sequence[History]]
+    comparison: Comparison,
+    folder: Path,
+    title: str,
+    cases: Sequence[Case],
+    kinds: Mapping[str, Kind],
+    histories: Mapping[str, Sequence[History]],
 ) -> Path:
     """Write report.json and report.html into `folder`; the path of the page.
 
@@ -34,21 +40,26 @@ def write_comparison(
         folder: created if needed.
         title: of the page.
         cases: the evaluated cases, for what is shown of them.
+        kinds: modality name to the kind of its items, which shows them.
         histories: arm to the metrics.jsonl of each of its seeds.
     """
     comparison.report.save(folder / "report.json")
     page = folder / "report.html"
-    write_text(page, _render(comparison, title, cases, histories))
+    write_text(page, _render(comparison, title, cases, kinds, histories))
     return page
 
 
 def _render(
-    comparison: Comparison, title: str, cases: Sequence[Case], histories: Mapping[str, Sequence[History]]
+    comparison: Comparison,
+    title: str,
+    cases: Sequence[Case],
+    kinds: Mapping[str, Kind],
+    histories: Mapping[str, Sequence[History]],
 ) -> str:
     # Post-hoc variants stand in the table and on the frontier; a map of each would hide those of the trained arms.
     sets = {arm: found for arm, found in comparison.sets.items() if "posthoc" not in found.meta}
     first, subject = next(iter(sets.values())), list(sets)[-1]
-    shown = shown_items(first, cases)
+    shown = shown_items(first, cases, kinds)
     shown_arms = dict.fromkeys([next(iter(sets)), subject])
     queries = {
         arm: {f"{a}_to_{b}": top_hits(sets[arm], a, b, shown) for a, b in permutations(first.modalities, 2)}
@@ -56,7 +67,7 @@ def _render(
     }
     sections = [
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
-        latent_map(sets, hover_texts(first, shown)),
+        latent_map(sets, hover_texts(first, cases, kinds)),
         cosine_histograms(sets),
         training_curves(histories),
         frontier([Series(arm.name, [arm]) for arm in comparison.report.arms]),

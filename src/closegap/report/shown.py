@@ -1,63 +1,49 @@
-"""What a person sees of a case: its image, its text, its record in a line."""
+"""What a person sees of a case, as the kinds of its items show it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-from PIL import Image
-
-from closegap.data import Case, ImageSource, load_image
+from closegap.data import Case
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.report.sections.queries import Shown
+from closegap.kinds.base import Kind
+from closegap.report.sections.queries import Item, Shown
 
-_THUMBNAIL = 224
 
-
-def shown_items(embeddings: EmbeddingSet, cases: Sequence[Case]) -> Shown:
+def shown_items(embeddings: EmbeddingSet, cases: Sequence[Case], kinds: Mapping[str, Kind]) -> Shown:
     """For each modality, a function from the row of the set to what is shown of it there.
 
     Args:
         embeddings: a set whose rows of one id are the views of that case, in order.
         cases: the cases, views included.
+        kinds: modality name to the kind of its items.
     """
+    rows = _rows(embeddings, cases)
+    return {name: _shower(name, kinds[name], rows) for name in embeddings.modalities}
+
+
+def hover_texts(embeddings: EmbeddingSet, cases: Sequence[Case], kinds: Mapping[str, Kind]) -> list[str]:
+    """One text per row: of the first modality there that words can say."""
+    masks = {name: embeddings.mask(name).tolist() for name in embeddings.modalities}
+    texts = []
+    for row, (case, view) in enumerate(_rows(embeddings, cases)):
+        found = (kinds[name].text(case.views[name][view]) for name, mask in masks.items() if mask[row])
+        texts.append(next(filter(None, found), ""))
+    return texts
+
+
+def _rows(embeddings: EmbeddingSet, cases: Sequence[Case]) -> list[tuple[Case, int]]:
+    """Case and view of each row."""
     by_id = {case.id: case for case in cases}
     seen: dict[str, int] = {}
     rows = []
     for case_id in embeddings.ids:
         rows.append((by_id[case_id], seen.get(case_id, 0)))
         seen[case_id] = seen.get(case_id, 0) + 1
-    return {name: _shower(name, rows) for name in embeddings.modalities}
+    return rows
 
 
-def hover_texts(embeddings: EmbeddingSet, shown: Shown) -> list[str]:
-    """One text per row: the first modality that is text there."""
-    texts = []
-    masks: Mapping[str, Any] = {name: embeddings.mask(name) for name in embeddings.modalities}
-    for row in range(len(embeddings.ids)):
-        found = (shown[name](row) for name in embeddings.modalities if name != "image" and masks[name][row])
-        texts.append(next((text for text in found if isinstance(text, str)), ""))
-    return texts
-
-
-def _shower(name: str, rows: Sequence[tuple[Case, int]]) -> Callable[[int], Image.Image | str]:
-    def show(row: int) -> Image.Image | str:
+def _shower(name: str, kind: Kind, rows: Sequence[tuple[Case, int]]) -> Callable[[int], Item]:
+    def show(row: int) -> Item:
         case, view = rows[row]
-        return _show(case.views[name][view])
+        return Item(kind.show(case.views[name][view]), kind.visual)
 
     return show
-
-
-def _show(item: Any) -> Image.Image | str:
-    if isinstance(item, Path | ImageSource):
-        image = load_image(item, _THUMBNAIL)
-        image.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        return image
-    if isinstance(item, Mapping):
-        return ", ".join(f"{key} {_value(value)}" for key, value in item.items() if value is not None)
-    if isinstance(item, str):
-        return item
-    return ", ".join(item)
-
-
-def _value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
@@ -17,10 +18,11 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from closegap.caption import Captioning
 from closegap.data import Checks, Source
 from closegap.distributed import world_size
-from closegap.errors import ClosegapError, UsageError
+from closegap.errors import ClosegapError, DataError, UsageError
 from closegap.files import write_text
 from closegap.losses import GapClosing, Loss
 from closegap.models.model import Model
+from closegap.runs.check_kinds import check_kinds
 from closegap.runs.checkpoint import checkpoint_path, checkpoints, read_progress
 from closegap.runs.messages import check_config_file, parse_message
 from closegap.runs.training import Training
@@ -98,6 +100,8 @@ def build(config: Namespace) -> Run:
     """Seed everything random, then build what the config names; equal configs build equal weights."""
     set_seed(config.seed)
     built = run_parser().instantiate(config)
+    with suppress(DataError):  # of data that are not there: who reads them is told so, and a model needs none
+        check_kinds(built.data.kinds, {name: built.model.encoder(name) for name in built.model.modalities})
     captioning = None if built.captioning.decoder is None else built.captioning
     return Run(built.data, built.checks, built.model, built.loss, built.train, built.seed, built.arm, captioning)
 

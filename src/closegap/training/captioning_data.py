@@ -14,6 +14,7 @@ from closegap.errors import UsageError
 from closegap.infer.embed import embed_views
 from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import Prepared
+from closegap.kinds.text import TextKind
 from closegap.models.model import Model
 from closegap.models.towers.token_grid import TokenGrid
 from closegap.runs.run import Run
@@ -25,7 +26,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def check_modalities(captioning: Captioning, model: Model) -> None:
-    """Refuse modalities that the model lacks.
+    """Refuse modalities that the model lacks, and captions that are no texts.
 
     Raises:
         UsageError: names the key.
@@ -34,18 +35,13 @@ def check_modalities(captioning: Captioning, model: Model) -> None:
         name = getattr(captioning, key)
         if name not in model.modalities:
             raise UsageError(f"captioning.{key}: {name!r} is no modality of the model ({', '.join(model.modalities)})")
+    if model.encoder(captioning.text).takes is not TextKind:
+        raise UsageError(f"captioning.text: {captioning.text!r} holds no texts; name the modality of the captions")
 
 
 def captions_of(split: Prepared, text: str) -> Sequence[str]:
-    """All captions of a split.
-
-    Raises:
-        UsageError: the modality holds something else than texts.
-    """
-    items = split.views[text].items
-    if not all(isinstance(item, str) for item in items):
-        raise UsageError(f"captioning.text: {text!r} holds no texts; name the modality of the captions")
-    return items
+    """All captions of a split."""
+    return split.views[text].items
 
 
 def caption_views(split: Prepared, text: str, tokenizer: CaptionTokenizer) -> Views:

@@ -15,7 +15,7 @@ from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, UsageError
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
-from closegap.infer.prepared import Prepared, prepare
+from closegap.infer.prepared import Prepared, prepare, verifiers
 from closegap.posthoc import PostHoc, anchored
 from closegap.runs.checkpoint import load_beside
 from closegap.runs.log import Nobody, Watcher
@@ -77,7 +77,9 @@ class CaptionWriter:
 
     def cases(self) -> dict[str, Sequence[Case]]:
         """The run's data by split."""
-        found = load_cases(self.run.data, self.run.checks, self.run.model.modalities, self.watcher.images)
+        model = self.run.model
+        preparing = verifiers(model, self._cache, self.device, self.watcher.features)
+        found = load_cases(self.run.data, self.run.checks, model.modalities, self.watcher.images, preparing)
         return dict(found.splits)
 
     def prepare(self, cases: Sequence[Case]) -> Prepared:

@@ -20,14 +20,14 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from closegap.batch import Batch, move
-from closegap.data import Case, load_cases
+from closegap.data import Case, Cases, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader, take
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, MissingExtraError, UsageError
 from closegap.files import whole_folder, write_text
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
-from closegap.infer.prepared import Prepared, prepare
+from closegap.infer.prepared import Prepared, prepare, verifiers
 from closegap.runs import checkpoint
 from closegap.runs.checkpoint import Progress
 from closegap.runs.log import MetricsLog, Nobody, Watcher
@@ -122,8 +122,8 @@ class Trainer:
 
     def _prepare_data(self) -> None:
         device = self.accelerator.device
-        cases = self.cases = load_cases(self.run.data, self.run.checks, self.model.modalities, self.watcher.images)
         cache = FeatureCache.of_run(self.training)
+        cases = self.cases = self._load_cases(cache)
         # One process computes the features; the others then find them on disk.
         with self.accelerator.main_process_first():
             self.train_split = self._prepare_split(cases.split("train"), cache)
@@ -138,6 +138,17 @@ class Trainer:
         whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.run.seed, world_size=processes)
         self.steps_per_epoch = whole.steps_per_epoch
         self.steps = self.training.steps or self.training.epochs * self.steps_per_epoch
+
+    def _load_cases(self, cache: FeatureCache | None) -> Cases:
+        """The run's cases. One process looks at the items, preparing them if it can; the others find what it wrote."""
+        training = self.training
+        preparing = verifiers(self.model, cache, self.accelerator.device, self.watcher.features, training.keep_images)
+        with self.accelerator.main_process_first():
+            try:
+                return load_cases(self.run.data, self.run.checks, self.model.modalities, self.watcher.images, preparing)
+            except ClosegapError as error:  # told by all processes, when none waits for another any more
+                refusal = error
+        raise refusal
 
     def _prepare_split(self, cases: Sequence[Case], cache: FeatureCache | None) -> Prepared:
         device, keep_images = self.accelerator.device, self.training.keep_images

@@ -12,12 +12,13 @@ from jsonargparse import auto_cli
 
 from closegap.data import BrokenRow, Case, Checks, Columns, Manifest, Source, load_cases
 from closegap.errors import DataError, UsageError
+from closegap.kinds import CodesKind
 
 HEADER = "id,split,patient,image,other,report,cuis,age,sex,finding\n"
 MODALITIES = {
     "image": Columns("image", ["image", "other"]),
     "report": Columns("text", ["report"]),
-    "concepts": Columns("concepts", ["cuis"]),
+    "concepts": Columns("codes", ["cuis"]),
     "record": Columns("record", numbers=["age"], categories=["sex"]),
 }
 
@@ -78,7 +79,7 @@ def test_lists_are_views_and_sets(tmp_path: Path, suffix: str) -> None:
     modalities = {
         "image": Columns("image", ["image"]),
         "report": Columns("text", ["report"]),
-        "concepts": Columns("concepts", ["cuis"]),
+        "concepts": Columns("codes", ["cuis"]),
         "record": Columns("record", numbers=["age"]),
     }
     first, second = Manifest(path, modalities, group="p").rows()
@@ -239,8 +240,31 @@ def test_tables_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | 
     [{"kind": "image"}, {"kind": "record", "columns": ["age"]}, {"kind": "text", "columns": ["a"], "numbers": ["b"]}],
 )
 def test_columns_that_do_not_go_with_the_kind(options: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=f"a modality of kind {options['kind']} is described by"):
-        Columns(**options)
+    with pytest.raises(UsageError, match=f"data.modalities.x: a modality of kind {options['kind']} is described by"):
+        Manifest(Path("cases.csv"), {"x": Columns(**options)})
+
+
+def test_a_caption_named_as_an_image_is_told_with_row_and_modality(tmp_path: Path) -> None:
+    path = table(tmp_path, f"a,train,p,,,{'word ' * 80},,,,", "b,train,p,,,short,,,,")
+    source = manifest(path, modalities={"picture": Columns("image", ["report"])})
+    first, second = source.rows()
+    assert isinstance(first, BrokenRow)
+    assert (first.reason, first.where) == ("image unreadable", f"{path}, line 2")
+    assert first.message.startswith("modality 'picture': expected the path of an image, found 399 characters")
+    assert isinstance(second, Case)
+    with pytest.raises(DataError, match=rf"case 'b': {tmp_path}/short: no such image"):
+        load_cases(manifest(table(tmp_path, "b,train,p,,,short,,,,"), modalities={"x": Columns("image", ["report"])}))
+
+
+def test_a_kind_of_ones_own(tmp_path: Path) -> None:
+    """By import path, and with settings."""
+    path = table(tmp_path, "a,train,p,,,x,C1|C2,,,")
+    for kind in ("closegap.kinds.CodesKind", CodesKind("|")):
+        source = manifest(path, modalities={"cuis": Columns(kind, ["cuis"])})
+        (row,) = source.rows()
+        assert isinstance(row, Case)
+        assert row.views == {"cuis": (("C1|C2",),) if kind == "closegap.kinds.CodesKind" else (("C1", "C2"),)}
+        assert isinstance(source.kinds["cuis"], CodesKind)
 
 
 CONFIG = """
@@ -251,7 +275,8 @@ data:
     group: patient
     modalities:
       image: {{kind: image, columns: [image, other]}}
-      concepts: {{kind: concepts, columns: [cuis], separator: "|"}}
+      concepts: {{kind: codes, columns: [cuis], separator: "|"}}
+      same: {{kind: {{class_path: closegap.kinds.CodesKind, init_args: {{separator: "|"}}}}, columns: [cuis]}}
       record: {{kind: record, numbers: [age], categories: [sex]}}
 """
 
@@ -267,6 +292,7 @@ def test_it_is_built_from_yaml(tmp_path: Path) -> None:
     assert row.views == {
         "image": (tmp_path / "a.png", tmp_path / "b.png"),
         "concepts": (("C1", "C2"),),
+        "same": (("C1", "C2"),),
         "record": ({"age": 64.0, "sex": "F"},),
     }
 

@@ -221,7 +221,7 @@ def test_roco_4_6k(shared: Path) -> None:
 
 
 def test_roco_4_6k_by_licence(shared: Path) -> None:
-    found = load_cases(Roco(shared / "data" / "roco", licences=["CC BY", "CC0"]), Checks(verify_images=False))
+    found = load_cases(Roco(shared / "data" / "roco", licences=["CC BY", "CC0"]), Checks(verify=False))
     assert {name: len(held) for name, held in found.splits.items()} == {"train": 2074, "validation": 264, "test": 282}
 
 

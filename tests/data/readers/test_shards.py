@@ -1,7 +1,7 @@
 """Shards hold the cases they were written from, and are read one image at a time."""
 
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,15 @@ from closegap.cli import main
 from closegap.data import Case, Shards, load_cases, load_image, write_shards
 from closegap.data.loader import GlobalBatches
 from closegap.errors import DataError
+from closegap.kinds import CodesKind, ImageKind, Kind, RecordKind, TextKind
 from closegap.phantom import Phantoms
+
+KINDS: Mapping[str, Kind] = {
+    "image": ImageKind(),
+    "report": TextKind(),
+    "codes": CodesKind(),
+    "record": RecordKind(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,7 @@ def cases(files: Sequence[Path]) -> list[Case]:
 
 
 def test_cases_come_back_as_they_were(cases: list[Case], tmp_path: Path) -> None:
-    number = write_shards(cases, ["image", "report", "codes", "record"], tmp_path / "shards", shard_bytes=6000)
+    number = write_shards(cases, KINDS, tmp_path / "shards", shard_bytes=6000)
     assert number == len(list((tmp_path / "shards").glob("*.tar"))) > 1
     found = load_cases(Shards(tmp_path / "shards")).split("train")
     assert Shards(tmp_path / "shards").modalities == ("image", "report", "codes", "record")
@@ -65,7 +73,7 @@ def test_cases_come_back_as_they_were(cases: list[Case], tmp_path: Path) -> None
 
 
 def test_archives_are_plain_tar(cases: list[Case], tmp_path: Path) -> None:
-    write_shards(cases, ["image"], tmp_path / "shards")
+    write_shards(cases, {"image": ImageKind()}, tmp_path / "shards")
     with tarfile.open(tmp_path / "shards" / "000000.tar") as archive:
         members = archive.getmembers()
         assert [member.name for member in members][:3] == [
@@ -74,13 +82,13 @@ def test_archives_are_plain_tar(cases: list[Case], tmp_path: Path) -> None:
             "000000001.image.1.jpg",
         ]
     (image, *_), *_ = (case.views["image"] for case in load_cases(Shards(tmp_path / "shards")).split("train"))
-    assert (image.offset, image.size) == (members[0].offset_data, members[0].size)
+    assert (image.stored.offset, image.stored.size) == (members[0].offset_data, members[0].size)
 
 
 def test_rendered_images_become_files(tmp_path: Path) -> None:
     source = Phantoms(cases=4, size=32)
     cases = [case for split in load_cases(source).splits.values() for case in split]
-    write_shards(cases, source.modalities, tmp_path / "shards")
+    write_shards(cases, source.kinds, tmp_path / "shards")
     splits = load_cases(Shards(tmp_path / "shards")).splits
     found = {case.id: case for split in splits.values() for case in split}
     for case in cases:
@@ -91,10 +99,10 @@ def test_rendered_images_become_files(tmp_path: Path) -> None:
 def test_damage_is_said(cases: list[Case], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no index of shards"):
         list(Shards(tmp_path).rows())
-    write_shards(cases, ["image"], tmp_path / "shards")
+    write_shards(cases, {"image": ImageKind()}, tmp_path / "shards")
     image = load_cases(Shards(tmp_path / "shards")).split("train")[-1].views["image"][0]
     with (tmp_path / "shards" / "000000.tar").open("r+b") as archive:
-        archive.truncate(image.offset + 1)
+        archive.truncate(image.stored.offset + 1)
     with pytest.raises(DataError, match="ends before byte"):
         image.content()
 

@@ -12,6 +12,7 @@ from PIL import Image
 from closegap.errors import DataError
 from closegap.files import digest, whole_file
 from closegap.kinds.decoding import decode_image
+from closegap.kinds.place import Place
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class EmbeddedImage:
     def fingerprint(self) -> bytes:
         """Digest of the encoded image."""
         return digest(self.content()).encode()
+
+    def place(self) -> Place:
+        """The stream, and where in it."""
+        return Place(self.file, f"{self.batch}/{self.row}")
 
     def __str__(self) -> str:
         return f"{self.file}, batch {self.batch}, row {self.row}"

@@ -1,12 +1,15 @@
 """A folder of images and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from PIL import Image
 
-from closegap.data.case import Case, Row, Source
+from closegap.data.case import Case, Row
+from closegap.data.source import Source
 from closegap.errors import DataError
+from closegap.kinds.base import Kind
+from closegap.kinds.image import ImageKind
 
 
 class ImageFolder(Source):
@@ -22,9 +25,9 @@ class ImageFolder(Source):
         self._root, self._modality, self._split = Path(root), modality, split
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        """The images' one."""
-        return (self._modality,)
+    def kinds(self) -> Mapping[str, Kind]:
+        """Images."""
+        return {self._modality: ImageKind()}
 
     def rows(self) -> Iterator[Row]:
         """The images in the order of their paths; what has no image's suffix is not one.

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from closegap.data.case import BrokenRow, Case, Row, Source
+from closegap.data.case import BrokenRow, Case, Row
+from closegap.data.source import Source
 from closegap.data.table import TableRow, table_columns, table_rows
 from closegap.errors import DataError, UsageError
+from closegap.kinds.base import Kind
+from closegap.kinds.named import kind_at, kind_names, name_of
 
 _SPLITS = {name: name for name in ("train", "validation", "test")} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"
@@ -20,30 +23,20 @@ class Columns:
     """Which columns hold a modality, and what they hold.
 
     Args:
-        kind: "image" (paths, relative to the table), "text", "concepts" (a set in one cell), or "record" (numbers and
-            categories of the case).
-        columns: of an image or text, each a view of its own; of concepts, united. Cells may be lists.
-        separator: between the concepts of a cell.
+        kind: what an item is: image (paths, relative to the table), text, codes (a set in one cell), record (numbers
+            and categories of the case), or the import path of a kind of your own, `my_package.SignalKind`; with
+            settings, the kind itself.
+        columns: each a view; those of codes are united. Cells may be lists.
+        separator: between the codes of a cell; ";" by default.
         numbers: columns of a record that hold numbers.
         categories: columns of a record that hold anything else.
-
-    Raises:
-        UsageError: columns that do not go with the kind.
     """
 
-    kind: Literal["image", "text", "concepts", "record"]
+    kind: str | Kind
     columns: list[str] = field(default_factory=list)
-    separator: str = ";"
+    separator: str | None = None
     numbers: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        given, other = (self.numbers + self.categories, self.columns)
-        expected = "numbers and categories"
-        if self.kind != "record":
-            given, other, expected = other, given, "columns"
-        if other or not given:
-            raise UsageError(f"a modality of kind {self.kind} is described by {expected}, and by nothing else")
 
     @property
     def all(self) -> list[str]:
@@ -66,6 +59,9 @@ class Manifest(Source):
         labels: columns of labels, for grouping and probes.
         views: what several rows with one id are: "error", or the views of one case ("merge").
         blanks: what a missing value is written as, besides nothing at all: ["?", "n/a"].
+
+    Raises:
+        UsageError: a kind that there is not, or columns that do not go with it.
     """
 
     def __init__(
@@ -81,15 +77,16 @@ class Manifest(Source):
     ) -> None:
         self._path = Path(path)
         self._modalities = dict(modalities)
+        self._kinds = {name: _kind(f"data.modalities.{name}", columns) for name, columns in modalities.items()}
         self._id, self._split, self._group = id, split, group or id
         self._labels = list(labels or ())
         self._merge = views == "merge"
         self._blanks = frozenset({"", *(blanks or ())})
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        """Those that are described."""
-        return tuple(self._modalities)
+    def kinds(self) -> Mapping[str, Kind]:
+        """Of the modalities that are described."""
+        return self._kinds
 
     def rows(self) -> Iterator[Row]:
         """Every case in the order of its first row.
@@ -150,41 +147,64 @@ class Manifest(Source):
         views: dict[str, tuple[Any, ...]] = {}
         for name, columns in self._modalities.items():
             try:
-                items = self._items(columns, cells)
+                items = self._items(self._kinds[name], columns, cells)
             except _NotANumberError as error:
                 return BrokenRow(
                     "not a number", row.where, f"column '{error.column}': {error}; leave unknown cells blank"
                 )
+            except (DataError, ValueError, OSError) as error:  # the latter two from kinds that are not ours
+                return BrokenRow(f"{self._kinds[name].noun} unreadable", row.where, f"modality '{name}': {error}")
             if items:
                 views[name] = items
-        sets = [items[0] for name, items in views.items() if self._modalities[name].kind == "concepts"]
+        concepts = [self._kinds[name].concepts(item) for name, items in views.items() for item in items]
         return Case(
             id=str(key),
             split=known,
             group=str(group),
             views=views,
             labels={name: _text(cells.get(name)) for name in self._labels},
-            concepts=tuple(dict.fromkeys(concept for found in sets for concept in found)),
+            concepts=tuple(dict.fromkeys(concept for found in concepts for concept in found)),
         )
 
-    def _items(self, columns: Columns, cells: Mapping[str, Any]) -> tuple[Any, ...]:
+    def _items(self, kind: Kind, columns: Columns, cells: Mapping[str, Any]) -> tuple[Any, ...]:
         """The views of one modality; none where all its cells are blank."""
-        if columns.kind == "record":
-            record: dict[str, float | str | None] = {name: _number(name, cells.get(name)) for name in columns.numbers}
-            record |= {name: _text(cells.get(name)) or None for name in columns.categories}
-            return (record,) if any(value is not None for value in record.values()) else ()
+        if kind.of_row:
+            row: dict[str, float | str | None] = {name: _number(name, cells.get(name)) for name in columns.numbers}
+            row |= {name: _text(cells.get(name)) or None for name in columns.categories}
+            blank = all(value is None for value in row.values())
+            return () if blank else kind.views([kind.read(row, self._path.parent)])
         values = [value for name in columns.columns for value in _values(cells.get(name)) if not self._blank(value)]
         texts = list(dict.fromkeys(text for value in values if (text := _text(value))))
-        if columns.kind == "image":
-            return tuple(self._path.parent / text for text in texts)
-        if columns.kind == "text":
-            return tuple(texts)
-        parts = [part.strip() for text in texts for part in text.split(columns.separator)]
-        concepts = tuple(dict.fromkeys(part for part in parts if part))
-        return (concepts,) if concepts else ()
+        return kind.views([kind.read(text, self._path.parent) for text in texts])
 
     def _blank(self, value: Any) -> bool:
         return value is None or (isinstance(value, str) and value.strip() in self._blanks)
+
+
+def _kind(key: str, columns: Columns) -> Kind:
+    """The kind that the columns of a modality name, if they go with it."""
+    kind = columns.kind
+    if isinstance(kind, str):
+        try:
+            kind = kind_at(kind)
+        except ValueError as error:
+            raise UsageError(
+                f"{key}.kind: {error}; expected {', '.join(kind_names())}, or the import path of a class, "
+                "such as my_package.SignalKind"
+            ) from None
+    if columns.separator is not None:
+        try:
+            kind = replace(kind, separator=columns.separator)  # type: ignore[type-var]  # not every kind has one
+        except TypeError:
+            raise UsageError(
+                f"{key}.separator: a cell of kind {name_of(kind)} is not separated; leave it out"
+            ) from None
+    given, other, expected = columns.columns, columns.numbers + columns.categories, "columns"
+    if kind.of_row:
+        given, other, expected = other, given, "numbers and categories"
+    if other or not given:
+        raise UsageError(f"{key}: a modality of kind {name_of(kind)} is described by {expected}, and by nothing else")
+    return kind
 
 
 class _NotANumberError(ValueError):

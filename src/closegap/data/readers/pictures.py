@@ -1,14 +1,15 @@
 """Images that no data set describes: a folder of them, or a table that lists them."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.data.case import BrokenRow, Case
-from closegap.data.image_checks import Progress, check_images
 from closegap.data.readers.image_folder import image_files
 from closegap.data.table import table_columns, table_rows
+from closegap.data.verification import Progress, problems
 from closegap.errors import DataError
+from closegap.kinds.image import ImageKind
 
 
 def folder_cases(folder: Path, image: str, progress: Progress | None = None) -> list[Case]:
@@ -63,10 +64,7 @@ def _checked(cases: Sequence[Case], image: str, progress: Progress | None) -> li
     twice = next((id for id, count in Counter(case.id for case in cases).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"id {twice!r} comes twice; captions are written by id, so give each image one of its own")
-    for error in _errors([case.views[image][0] for case in cases], progress):
-        raise DataError(error)
+    for problem in problems(ImageKind(), [case.views[image][0] for case in cases], progress):
+        if problem is not None:
+            raise DataError(problem)
     return list(cases)
-
-
-def _errors(paths: Sequence[Path], progress: Progress | None) -> Iterator[str]:
-    return (verdict.error for verdict in check_images(paths, progress).values() if verdict.error)

@@ -10,9 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from closegap.data.case import BrokenRow, Case, Row, Source
+from closegap.data.case import BrokenRow, Case, Row
 from closegap.data.readers.imaging import imaging_method
+from closegap.data.source import Source
 from closegap.errors import ClosegapWarning, DataError, UsageError
+from closegap.kinds.base import Kind
+from closegap.kinds.codes import CodesKind
+from closegap.kinds.image import ImageKind
+from closegap.kinds.text import TextKind
 
 _SPLITS = ("train", "validation", "test")
 _ARTICLE = re.compile(r"(PMC\d+)")
@@ -75,10 +80,12 @@ class Roco(Source):
         return any((folder / "images").is_dir() for folder in self._folders.values())
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        """Those that the folders have files for."""
-        concepts = any((folder / "cuis.txt").is_file() for folder in self._folders.values())
-        return ("image",) * self._images + ("caption",) + ("concepts",) * concepts
+    def kinds(self) -> Mapping[str, Kind]:
+        """Of what the folders have files for: images, captions, concepts."""
+        images: dict[str, Kind] = {"image": ImageKind()} if self._images else {}
+        coded = any((folder / "cuis.txt").is_file() for folder in self._folders.values())
+        concepts: dict[str, Kind] = {"concepts": CodesKind()} if coded else {}
+        return {**images, "caption": TextKind(), **concepts}
 
     def rows(self) -> Iterator[Row]:
         """All figures under the licences asked for, in the order of the files.

@@ -6,12 +6,17 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from closegap.data.case import BrokenRow, Case, Row, Source
-from closegap.data.image_checks import cache_folder
+from closegap.data.case import BrokenRow, Case, Row
+from closegap.data.memory import cache_folder
 from closegap.data.readers.embedded_image import EmbeddedImage, arrow_batches, arrow_copy
 from closegap.data.readers.imaging import imaging_method
+from closegap.data.source import Source
 from closegap.data.table import TableRow, table_columns, table_rows
 from closegap.errors import ClosegapWarning, DataError, MissingExtraError, UsageError
+from closegap.kinds.base import Kind
+from closegap.kinds.codes import CodesKind
+from closegap.kinds.image import ImageKind
+from closegap.kinds.text import TextKind
 
 _HUB = "hub:"
 _ZENODO_SPLITS = {"train": "train", "validation": "valid", "test": "test"}
@@ -72,13 +77,15 @@ class RocoV2(Source):
         return found
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        """Those that there are files for."""
-        if self._arrow:
-            return ("image", "caption", "concepts")
-        images = any(self._images.values())
-        concepts = any((self._root / f"{name}_{self._concepts}.csv").is_file() for name in self._csv.values())
-        return ("image",) * images + ("caption",) + ("concepts",) * concepts
+    def kinds(self) -> Mapping[str, Kind]:
+        """Of what there are files for: images, captions, concepts."""
+        pictured = bool(self._arrow) or any(self._images.values())
+        coded = bool(self._arrow) or any(
+            (self._root / f"{name}_{self._concepts}.csv").is_file() for name in self._csv.values()
+        )
+        images: dict[str, Kind] = {"image": ImageKind()} if pictured else {}
+        concepts: dict[str, Kind] = {"concepts": CodesKind()} if coded else {}
+        return {**images, "caption": TextKind(), **concepts}
 
     def rows(self) -> Iterator[Row]:
         """All figures, in the order of the files.
@@ -109,7 +116,7 @@ class RocoV2(Source):
         return {ours: _image_folder(self._root, published) for ours, published in self._csv.items()}
 
     def _csv_rows(self, articles: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
-        with_images = "image" in self.modalities
+        with_images = any(self._images.values())
         for split, published in self._csv.items():
             concepts = _listed_concepts(self._root / f"{published}_{self._concepts}.csv")
             file = self._root / f"{published}_captions.csv"

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from closegap.kinds.codes import CodesKind
 from closegap.models.base import Encoder
 from closegap.models.towers.hashing import hashed_rows
 
@@ -32,6 +33,8 @@ class CodeSetEncoder(Encoder):
         buckets: rows of the embedding table that concepts are hashed into.
         dropout: share of features dropped in training.
     """
+
+    takes = CodesKind
 
     def __init__(self, dim: int = 256, buckets: int = 1 << 15, dropout: float = 0.1) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from closegap.errors import UsageError
+from closegap.kinds.record import RecordKind
 from closegap.models.base import Encoder
 from closegap.models.towers.hashing import hashed_rows
 
@@ -49,6 +50,7 @@ class RecordEncoder(Encoder):
         UsageError: no column at all.
     """
 
+    takes = RecordKind
     mean: Tensor
     spread: Tensor
 

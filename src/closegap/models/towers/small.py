@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from closegap.kinds.image import ImageKind
+from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
 from closegap.models.towers.hashing import hashed_rows
 from closegap.models.towers.image_preparer import ImagePreparer
@@ -24,6 +26,9 @@ class SmallImageEncoder(Encoder):
         widths: channels of each stage; every stage halves the side.
         grid: side of the grid of cells that is kept, since where a finding lies matters.
     """
+
+    takes = ImageKind
+    one_shape = True
 
     def __init__(self, size: int = 96, widths: Sequence[int] = (24, 48, 96, 160), grid: int = 3) -> None:
         super().__init__()
@@ -93,6 +98,8 @@ class SmallTextEncoder(Encoder):
         buckets: rows of the table that words are hashed into.
         dropout: share of units dropped in training.
     """
+
+    takes = TextKind
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from closegap.errors import ClosegapError, UsageError
 from closegap.files import digest
+from closegap.kinds.image import ImageKind
 from closegap.models.base import Encoder
 from closegap.models.towers.freezing import train_last_blocks
 from closegap.models.towers.image_preparer import ImagePreparer
@@ -37,6 +38,8 @@ class TimmImageEncoder(Encoder):
         ClosegapError: weights that cannot be had or belong to another model.
     """
 
+    takes = ImageKind
+    one_shape = True
     tower: Any
     mean: Tensor
     std: Tensor

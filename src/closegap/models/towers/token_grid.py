@@ -22,7 +22,7 @@ class TokenGrid(Encoder):
 
     def __init__(self, encoder: Encoder, side: int) -> None:
         super().__init__()
-        self.encoder, self.side, self.dim = encoder, side, encoder.dim
+        self.encoder, self.side, self.dim, self.takes = encoder, side, encoder.dim, encoder.takes
 
     def preparer(self) -> Callable[[Sequence[Any]], Any]:
         """The tower's."""

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from closegap.errors import ClosegapError
 from closegap.files import digest
+from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
 from closegap.models.towers.freezing import train_last_blocks
 from closegap.models.weights import locate
@@ -82,6 +83,8 @@ class TransformersTextEncoder(Encoder):
     Raises:
         ClosegapError: no such model, locally or on the hub, or weights of another one.
     """
+
+    takes = TextKind
 
     def __init__(
         self,

@@ -93,7 +93,7 @@ const resizing = new ResizeObserver((entries) => {
 
 for (const section of sections) {
   for (const picture of section.element.querySelectorAll("[data-picture]"))
-    picture.src = `data:image/jpeg;base64,${section.shared.pictures[picture.dataset.picture]}`;
+    picture.innerHTML = section.shared.pictures[picture.dataset.picture];
   section.element.addEventListener("change", () => { readControls(section); draw(section); });
   draw(section);
   section.figures.forEach((figure) => resizing.observe(figure));

@@ -1,31 +1,30 @@
 """Ten queries with their top five, so that a reader sees what a recall means."""
 
-import base64
-import io
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import torch
-from PIL import Image
+from markupsafe import Markup
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
 from closegap.report.figures import Control, Section, options
 from closegap.report.html import render
 
-_SIDE = 200
-_CHARACTERS = 600
-
 
 @dataclass(frozen=True)
 class Item:
-    """What a reader sees of an item: a text, or a JPEG image, or both."""
+    """What a reader sees of an item.
 
-    text: str | None = None
-    image: bytes | None = None
+    Args:
+        html: escaped, as its kind shows it.
+        visual: whether it is a picture, held once however often it is found.
+    """
+
+    html: Markup
+    visual: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Query:
     gallery: int
 
 
-Shown: TypeAlias = Mapping[str, Callable[[int], Image.Image | str]]
+Shown: TypeAlias = Mapping[str, Callable[[int], Item]]
 """Modality name to what is shown of a row."""
 
 
@@ -107,10 +106,10 @@ def top_hits(
         order = torch.sort(cosines, descending=True, stable=True).indices.tolist()
         true = [embeddings.ids[gallery[i]] == embeddings.ids[row] for i in order]
         top = [
-            Hit(embeddings.ids[gallery[i]], _item(shown[target](gallery[i])), float(cosines[i]), match)
+            Hit(embeddings.ids[gallery[i]], shown[target](gallery[i]), float(cosines[i]), match)
             for i, match in zip(order[:hits], true, strict=False)
         ]
-        found.append(Query(embeddings.ids[row], _item(shown[source](row)), top, true.index(True) + 1, len(gallery)))
+        found.append(Query(embeddings.ids[row], shown[source](row), top, true.index(True) + 1, len(gallery)))
     return found
 
 
@@ -121,12 +120,12 @@ def queries_section(arms: Mapping[str, Mapping[str, Sequence[Query]]]) -> Sectio
         arms: arm name to direction ("image_to_caption") to queries.
     """
     directions = list(dict.fromkeys(direction for by_direction in arms.values() for direction in by_direction))
-    pictures: dict[bytes, int] = {}
+    pictures: dict[Markup, int] = {}
     for by_direction in arms.values():
         for query in (query for queries in by_direction.values() for query in queries):
-            for image in (query.item.image, *(hit.item.image for hit in query.hits)):
-                if image is not None:
-                    pictures.setdefault(image, len(pictures))
+            for item in (query.item, *(hit.item for hit in query.hits)):
+                if item.visual:
+                    pictures.setdefault(item.html, len(pictures))
     controls = []
     if len(arms) > 1:
         controls.append(Control("arm", "Arm", options(list(arms)), list(arms)[-1]))
@@ -146,25 +145,5 @@ def queries_section(arms: Mapping[str, Mapping[str, Sequence[Query]]]) -> Sectio
         lead="Drawn at random, not picked; every arm answers the same ones. The true match is framed.",
         html=render("queries.html", blocks=blocks, pictures=pictures),
         controls=controls,
-        shared={"pictures": [base64.b64encode(image).decode() for image in pictures]},
+        shared={"pictures": list(pictures)},
     )
-
-
-def _item(raw: Image.Image | str) -> Item:
-    if isinstance(raw, str):
-        return Item(text=raw if len(raw) <= _CHARACTERS else raw[: _CHARACTERS - 1].rstrip() + "…")
-    return Item(image=thumbnail(raw))
-
-
-def thumbnail(image: Image.Image) -> bytes:
-    """JPEG of at most 200 pixels a side; deeper than 8 bit is stretched from its darkest to its brightest value."""
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float64)
-        low, high = float(values.min()), float(values.max())
-        scale = 255 / (high - low) if high > low and math.isfinite(high - low) else 0.0
-        image = Image.fromarray(((values - low) * scale).astype(np.uint8))
-    image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-    image.thumbnail((_SIDE, _SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()

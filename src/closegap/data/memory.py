@@ -1,0 +1,106 @@
+"""What was found in files, remembered until they change."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from closegap.kinds.base import Kind
+from closegap.kinds.named import name_of
+from closegap.kinds.place import Place
+
+_LOG = logging.getLogger(__name__)
+_FILE = "items.sqlite3"
+_CHUNK = 256  # names in one question to the database
+
+Fact = Literal["digest", "sound"]
+"""What is remembered of an item: the digest of its fingerprint, or that nothing is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """An item as it was when something was found out about it.
+
+    Args:
+        name: its kind, and where it is.
+        size: of the file, in bytes.
+        mtime_ns: when the file last changed.
+    """
+
+    name: str
+    size: int = 0
+    mtime_ns: int = 0
+
+
+def cache_folder() -> Path:
+    """$CLOSEGAP_CACHE, or ~/.cache/closegap."""
+    given = os.environ.get("CLOSEGAP_CACHE")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "closegap"
+
+
+def stamp_of(kind: Kind, place: Place) -> Stamp | None:
+    """The item there as it is now; None where there is no file."""
+    try:
+        status = place.file.stat()
+    except (OSError, ValueError):
+        return None
+    part = f"#{place.part}" if place.part else ""
+    return Stamp(f"{name_of(kind)} {place.file.absolute()}{part}", status.st_size, status.st_mtime_ns)
+
+
+def recall(fact: Fact, stamps: Iterable[Stamp]) -> dict[Stamp, str]:
+    """What is known of these items, of those of which something is."""
+    wanted, known = set(stamps), dict[Stamp, str]()
+
+    def read(memory: sqlite3.Connection) -> None:
+        for chunk in _chunks([stamp.name for stamp in wanted]):
+            marks = ",".join("?" * len(chunk))
+            rows = memory.execute(f"SELECT name, size, mtime_ns, found FROM {fact} WHERE name IN ({marks})", chunk)
+            known.update({stamp: row[3] for row in rows if (stamp := Stamp(*row[:3])) in wanted})
+
+    if wanted:
+        _with_memory(read)
+    return known
+
+
+def remember(fact: Fact, found: Mapping[Stamp, str]) -> None:
+    """Keep what was found."""
+    rows = [(stamp.name, stamp.size, stamp.mtime_ns, value) for stamp, value in found.items()]
+    if rows:
+        _with_memory(lambda memory: memory.executemany(f"INSERT OR REPLACE INTO {fact} VALUES (?, ?, ?, ?)", rows))
+
+
+def _with_memory(action: Callable[[sqlite3.Connection], object]) -> None:
+    """Run `action` on what is remembered, or go on without where no memory can be kept."""
+    file = cache_folder() / _FILE
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _run(file, action)
+        except sqlite3.OperationalError:  # read-only, full, locked for too long: somebody else's to mend
+            raise
+        except sqlite3.DatabaseError:  # no database any more; it holds nothing that cannot be found again
+            file.unlink(missing_ok=True)
+            _run(file, action)
+    except (OSError, sqlite3.Error) as error:
+        _LOG.warning(
+            "%s: images are checked at every start, for this file cannot be kept (%s); set CLOSEGAP_CACHE", file, error
+        )
+
+
+def _run(file: Path, action: Callable[[sqlite3.Connection], object]) -> None:
+    with closing(sqlite3.connect(file, timeout=30)) as memory, memory:
+        for fact in ("digest", "sound"):
+            memory.execute(
+                f"CREATE TABLE IF NOT EXISTS {fact} (name TEXT PRIMARY KEY, size INT, mtime_ns INT, found TEXT)"
+            )
+        action(memory)
+
+
+def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _CHUNK):
+        yield names[start : start + _CHUNK]

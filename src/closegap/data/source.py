@@ -1,0 +1,33 @@
+"""Where cases come from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+
+from closegap.data.case import Row
+from closegap.kinds.base import Kind
+
+
+class Source(ABC):
+    """A data set as somebody published it. It reports broken rows and leaves the policy to `load_cases`."""
+
+    @property
+    @abstractmethod
+    def kinds(self) -> Mapping[str, Kind]:
+        """Name of each modality that cases can have, to the kind of its items.
+
+        Raises:
+            DataError: they depend on what is on the disk, and nothing is there.
+        """
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """All cases of all splits, and the rows that could not be read, in a fixed order.
+
+        Raises:
+            DataError: the data set as a whole is unusable (no such folder, no captions file, no such column).
+        """
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities that cases can have."""
+        return tuple(self.kinds)

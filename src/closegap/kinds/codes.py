@@ -1,0 +1,78 @@
+"""Sets of codes: concepts, tags, diagnoses."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from markupsafe import Markup
+
+from closegap.kinds.base import Kind
+
+
+@dataclass(frozen=True)
+class CodesKind(Kind):
+    """Sets of codes: each a tuple of strings, such as the UMLS concepts of a figure.
+
+    Args:
+        separator: between the codes in a cell of a table.
+    """
+
+    noun: ClassVar[str] = "code set"
+    compact: ClassVar[bool] = True
+
+    separator: str = ";"
+
+    def parse(self, given: Any) -> tuple[str, ...]:
+        """The codes, in their order; a string holds them one after the other."""
+        codes = [code.strip() for code in given.split(self.separator)] if isinstance(given, str) else given
+        return tuple(dict.fromkeys(code for code in codes if code))
+
+    def read(self, cell: Any, folder: Path) -> tuple[str, ...]:
+        """The codes in the cell."""
+        del folder
+        return self.parse(cell)
+
+    def views(self, items: Sequence[Any]) -> tuple[Any, ...]:
+        """One set with the codes of all cells."""
+        united = tuple(dict.fromkeys(code for item in items for code in item))
+        return (united,) if united else ()
+
+    def concepts(self, item: Any) -> tuple[str, ...]:
+        """The codes."""
+        return tuple(item)
+
+    def problem(self, item: Any) -> str | None:
+        """Something else than strings in an order, or none of them."""
+        if isinstance(item, str) or not isinstance(item, Sequence):
+            return f"expected codes, such as ('C0032285', 'C0817096'), found a {type(item).__name__}"
+        odd = next((code for code in item if not isinstance(code, str)), None)
+        if odd is not None:
+            return f"expected codes that are strings, found a {type(odd).__name__}"
+        return None if item else "expected codes, found none"
+
+    def fingerprint(self, item: Any) -> bytes:
+        """The codes as JSON."""
+        return json.dumps(item).encode()
+
+    def pack(self, item: Any) -> bytes:
+        """JSON."""
+        return json.dumps(list(item), ensure_ascii=False).encode()
+
+    def unpack(self, data: bytes) -> tuple[str, ...]:
+        """The codes."""
+        return tuple(json.loads(data))
+
+    def suffix(self, packed: bytes) -> str:
+        """JSON's."""
+        del packed
+        return ".json"
+
+    def show(self, item: Any) -> Markup:
+        """The codes in a line."""
+        return Markup("<p>{}</p>").format(self.text(item))
+
+    def text(self, item: Any) -> str:
+        """The codes in a line."""
+        return ", ".join(item)

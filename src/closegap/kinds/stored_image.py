@@ -1,0 +1,39 @@
+"""Images in archives."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from closegap.kinds.decoding import decode_image
+from closegap.kinds.place import Place
+from closegap.kinds.stored import Stored
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image that stays in its archive until it is needed; an `ImageSource`."""
+
+    stored: Stored
+
+    def content(self) -> bytes:
+        """The encoded image.
+
+        Raises:
+            DataError: a missing or shortened archive.
+        """
+        return self.stored.content()
+
+    def open(self) -> Image.Image:
+        """The image, as upright RGB."""
+        return decode_image(self.content(), str(self))
+
+    def fingerprint(self) -> bytes:
+        """Digest of the encoded image, without reading it."""
+        return self.stored.content_digest.encode()
+
+    def place(self) -> Place:
+        """The archive, and where in it."""
+        return self.stored.place()
+
+    def __str__(self) -> str:
+        return str(self.stored)
