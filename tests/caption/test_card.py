@@ -15,7 +15,6 @@ from closegap.caption.page import write_captions_report
 from closegap.caption.predictions import write_predictions
 from closegap.errors import UsageError
 from closegap.evaluation.compare import compare_cards
-from closegap.evaluation.metric import describe
 from closegap.kinds import ImageKind
 from closegap.metrics.captions.lexicon import Lexicon
 
@@ -44,7 +43,8 @@ def test_every_score_that_can_be_had_is_on_the_card() -> None:
         "distinct_captions", "mean_words", "mean_words/reference",
     }  # fmt: skip
     assert {item.what for item in card.skipped} == {"METEOR", "SPICE", "BERTScore"}
-    assert all(describe(name).group != "Other" for name in card.metrics)
+    assert list(card.figures) == list(card.metrics)
+    assert all(figure.meaning for figure in card.figures.values())
 
 
 def test_what_cannot_be_had_is_listed_and_never_zero(monkeypatch: pytest.MonkeyPatch) -> None:

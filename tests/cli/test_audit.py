@@ -69,7 +69,7 @@ def test_writes_the_report_and_prints_the_table(capsys: pytest.CaptureFixture[st
         assert high is not None
         assert low <= high
     report = json.loads(Path("out/report.json").read_text())
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     assert [item["what"] for item in report["skipped"]] == ["mixed_balanced"]
     assert report["data"]["gallery"] == {"image": N, "text": N}
     assert "Modality gap" in Path("out/report.html").read_text()

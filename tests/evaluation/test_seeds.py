@@ -1,6 +1,7 @@
 """Differences paired by seed against scipy's interval and against cases worked by hand."""
 
 import pytest
+import tests.figures
 import torch
 from rich.console import Console
 from scipy import stats
@@ -8,10 +9,10 @@ from scipy import stats
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.evaluation.card import Card
 from closegap.evaluation.compare import Result, compare
-from closegap.evaluation.measures import QUICK
-from closegap.evaluation.report import Arm, Estimate, Report
+from closegap.evaluation.report import Arm, Estimate
 from closegap.evaluation.seeds import difference_by_seed, differences_by_seed
 from closegap.metrics.bootstrap import Sampled
+from closegap.metrics.standard import standard_metrics
 from closegap.report.sections.arms import arms_section
 from closegap.report.table import terminal_tables
 
@@ -64,13 +65,16 @@ def _rows(seed: int, shift: float) -> EmbeddingSet:
 
 def test_a_comparison_holds_them_where_runs_have_seeds() -> None:
     results = [Result(arm, seed, _rows(seed, shift)) for arm, shift in (("a", 2.0), ("b", 0.1)) for seed in (0, 1, 2)]
-    report = compare(results, resamples=5, families=QUICK).report
-    runs = [compare([result], resamples=5, families=QUICK).report.arms[0].metrics["gap"].value for result in results]
+    report = compare(results, resamples=5, metrics=standard_metrics("quick")).report
+    runs = [
+        compare([result], resamples=5, metrics=standard_metrics("quick")).report.arms[0].metrics["gap"].value
+        for result in results
+    ]
     expected = stats.ttest_rel(runs[3:], runs[:3]).confidence_interval(0.95)
     found = report.data["seed_differences"]["b"]["gap"]
     assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
     assert report.data["seed_differences"].keys() == {"b"}
-    once = compare([results[0], results[3]], resamples=5, families=QUICK).report
+    once = compare([results[0], results[3]], resamples=5, metrics=standard_metrics("quick")).report
     assert "seed_differences" not in once.data
 
 
@@ -80,7 +84,7 @@ def test_tables_show_them() -> None:
         "seed_spread": {"b": {"x_to_y/R@10": 0.004}},
         "seed_differences": {"b": {"x_to_y/R@10": {"value": 0.01, "low": -0.005, "high": 0.025}}},
     }
-    report = Report(arms, data=data)
+    report = tests.figures.report(arms, data=data)
     console = Console(width=80, color_system=None)
     with console.capture() as capture:
         console.print(terminal_tables(report, width=80, baseline="a"))

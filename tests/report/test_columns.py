@@ -1,30 +1,34 @@
-from closegap.evaluation.metric import describe
+import tests.figures
+from tests.figures import figure
+
 from closegap.evaluation.report import Arm, Estimate, Report
 from closegap.report.columns import best_arms, columns, key_columns, mark, withheld_note
 
 
 def report(**arms: dict[str, float]) -> Report:
-    return Report([Arm(name, {key: Estimate(value) for key, value in values.items()}) for name, values in arms.items()])
+    return tests.figures.report(
+        [Arm(name, {key: Estimate(value) for key, value in values.items()}) for name, values in arms.items()]
+    )
 
 
 def test_gap_and_cosines_need_the_null() -> None:
     alone = report(a={"gap": 0.1, "cos_true_pairs": 0.5, "cos_corrected": 0.4, "x_to_y/R@1": 0.2})
-    assert [metric.name for metric in columns(alone)] == ["x_to_y/R@1"]
+    assert [one.full_name for one in columns(alone)] == ["x_to_y/R@1"]
     assert "cos_null" in withheld_note(alone)
     complete = report(a={"gap": 0.1, "cos_true_pairs": 0.5, "cos_null": 0.0, "x_to_y/R@1": 0.2})
-    assert [metric.name for metric in columns(complete)] == ["gap", "cos_true_pairs", "cos_null", "x_to_y/R@1"]
+    assert [one.full_name for one in columns(complete)] == ["gap", "cos_true_pairs", "cos_null", "x_to_y/R@1"]
     assert withheld_note(complete) == ""
 
 
 def test_one_arm_without_null_withholds_the_column() -> None:
     mixed = report(a={"gap": 0.1, "cos_null": 0.0}, b={"gap": 0.0})
-    assert [metric.name for metric in columns(mixed)] == ["cos_null"]
+    assert [one.full_name for one in columns(mixed)] == ["cos_null"]
 
 
 def test_groups_stay_together_and_pairs_apart() -> None:
-    names = ["v_measure", "p|q:q_to_p/R@1", "p|q:p_to_q/R@5", "p|q:p_to_q/R@1", "p|r:p_to_r/R@1", "p|q:p_to_q/mrr"]
+    names = ["v_measure", "p|q:q_to_p/R@1", "p|q:p_to_q/R@1", "p|q:p_to_q/R@5", "p|r:p_to_r/R@1", "p|q:p_to_q/mrr"]
     found = key_columns(report(a=dict.fromkeys(names, 0.5)))
-    assert {pair: [m.base for m in metrics] for pair, metrics in found.items()} == {
+    assert {pair: [one.name for one in shown] for pair, shown in found.items()} == {
         "p|q": ["q_to_p/R@1", "p_to_q/R@1", "p_to_q/R@5"],
         "p|r": ["p_to_r/R@1"],
         "": ["v_measure"],
@@ -33,23 +37,23 @@ def test_groups_stay_together_and_pairs_apart() -> None:
 
 def test_best_counts_ties_as_written() -> None:
     given = report(a={"x_to_y/R@1": 0.1234}, b={"x_to_y/R@1": 0.12338}, c={"x_to_y/R@1": 0.1})
-    assert best_arms(given, describe("x_to_y/R@1")) == {"a", "b"}
+    assert best_arms(given, figure("x_to_y/R@1")) == {"a", "b"}
 
 
 def test_nothing_is_best_among_equals_or_alone_or_without_direction() -> None:
     equal = report(a={"gap": 0.1, "cos_true_pairs": 0.1}, b={"gap": 0.1, "cos_true_pairs": 0.3})
-    assert best_arms(equal, describe("gap")) == set()
-    assert best_arms(equal, describe("cos_true_pairs")) == set()
-    assert best_arms(report(a={"gap": 0.1}), describe("gap")) == set()
+    assert best_arms(equal, figure("gap")) == set()
+    assert best_arms(equal, figure("cos_true_pairs")) == set()
+    assert best_arms(report(a={"gap": 0.1}), figure("gap")) == set()
 
 
 def test_nearest_to_zero_is_best() -> None:
     given = report(a={"cos_null": -0.01}, b={"cos_null": 0.02}, c={"cos_null": -0.3})
-    assert best_arms(given, describe("cos_null")) == {"a"}
+    assert best_arms(given, figure("cos_null")) == {"a"}
 
 
 def test_marks_only_what_the_interval_separates() -> None:
-    gap, recall, null, cosine = map(describe, ("gap", "x_to_y/R@1", "cos_null", "cos_true_pairs"))
+    gap, recall, null, cosine = map(figure, ("gap", "x_to_y/R@1", "cos_null", "cos_true_pairs"))
     assert mark(gap, Estimate(0.1), Estimate(-0.2, -0.3, -0.1)) == "better"
     assert mark(recall, Estimate(0.1), Estimate(-0.2, -0.3, -0.1)) == "worse"
     assert mark(cosine, Estimate(0.5), Estimate(0.2, 0.1, 0.3)) == "differs"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tests.figures
 from PIL import Image
 
 from closegap.embeddings.embedding_set import EmbeddingSet
@@ -80,21 +81,22 @@ def everything(make_set: MakeSet, evil: str, names: tuple[str, ...]) -> tuple[Re
         for name in ("gap", "cos_null", f"{names[0]}_to_{names[1]}/R@10", f"{names[1]}_to_{names[0]}/R@10", evil)
     }
     arms = [Arm(arm, metrics) for arm in sets]
-    report = Report(arms, [Skipped(evil, evil)], {"split": evil, evil: [evil], "gallery": {evil: 8}})
+    report = tests.figures.report(arms, [Skipped(evil, evil)], {"split": evil, evil: [evil], "gallery": {evil: 8}})
     shown: Shown = {
         names[0]: lambda row: Item(ImageKind().show(Image.new("L", (8, 8), row)), visual=True),
         names[1]: lambda row: Item(TextKind().show(evil)),
     }
     direction = f"{names[0]}_to_{names[1]}"
-    rows = [{"step": step, "gap": 0.1, f"{evil}/R@10": 0.2, f"{direction}/R@10": 0.3} for step in (1, 2)]
+    logged = tests.figures.figures(["gap", f"{evil}_to_{evil}/R@10", f"{direction}/R@10"])
+    rows = [{"step": step, **{f"validation/{name}": 0.1 for name in logged}} for step in (1, 2)]
     differences = {arm.name: metrics for arm in arms[1:]}
     sections = [
         arms_section(report, baseline=arms[0].name, differences=differences),
         latent_map(sets, [evil] * 8, with_tsne=False),
         cosine_histograms(sets),
-        training_curves({arm: [rows, rows] for arm in sets}),
+        training_curves({arm: [rows, rows] for arm in sets}, logged.values()),
         queries_section({arm: {direction: top_hits(s, names[0], names[1], shown)} for arm, s in sets.items()}),
-        frontier([Series(arm.name, [arm]) for arm in arms]),
+        frontier([Series(arm.name, [arm]) for arm in arms], report.figures),
         Section(evil, evil),
     ]
     return report, [section for section in sections if section is not None]
@@ -168,7 +170,9 @@ def test_plotly_is_inlined_once(make_set: MakeSet) -> None:
 def test_arms_table_marks_and_keeps_what_is_absent_apart() -> None:
     first = {"gap": Estimate(0.5, 0.4, 0.6), "cos_null": Estimate(0.0), "x_to_y/R@10": Estimate(0.2125)}
     second = {"gap": Estimate(0.1, 0.0, 0.2), "cos_null": Estimate(0.0)}
-    report = Report([Arm("base", first), Arm("closed", second)], data={"seed_spread": {"closed": {"gap": 0.0123}}})
+    report = tests.figures.report(
+        [Arm("base", first), Arm("closed", second)], data={"seed_spread": {"closed": {"gap": 0.0123}}}
+    )
     differences = {"closed": {"gap": Estimate(-0.4, -0.5, -0.3)}}
     html = str(arms_section(report, baseline="base", differences=differences).html)
     assert '<span class="best">0.100</span><span class="better">▲</span>' in html
@@ -180,7 +184,7 @@ def test_arms_table_marks_and_keeps_what_is_absent_apart() -> None:
 
 
 def test_arms_table_says_why_a_gap_is_missing() -> None:
-    html = arms_section(Report([Arm("a", {"gap": Estimate(0.1), "v_measure": Estimate(0.2)})])).html
+    html = arms_section(tests.figures.report([Arm("a", {"gap": Estimate(0.1), "v_measure": Estimate(0.2)})])).html
     assert "0.100" not in html
     assert "without cos_null" in html
 
@@ -213,28 +217,39 @@ def test_script_json_keeps_values_and_ends_no_script() -> None:
 
 
 def test_report_json_survives_a_round_trip(tmp_path: Path) -> None:
-    report = Report(
-        [Arm("a", {"gap": Estimate(0.1, 0.05, 0.15), "v_measure": Estimate(0.2)})],
-        [Skipped("captions", "no decoder")],
-        {"split": "test", "gallery": {"image": 4}},
-    )
+    metrics = {"gap": Estimate(0.1, 0.05, 0.15), "cos_null": Estimate(0.01), "v_measure": Estimate(0.2)}
+    data = {"split": "test", "gallery": {"image": 4}}
+    report = tests.figures.report([Arm("a", metrics)], [Skipped("captions", "no decoder")], data)
     report.save(tmp_path / "report.json")
     loaded = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert set(loaded) == {"schema", "arms", "skipped", "data"}
-    assert loaded["schema"] == 1
-    again = Report(
-        [
-            Arm(arm["name"], {name: Estimate(**estimate) for name, estimate in arm["metrics"].items()})
-            for arm in loaded["arms"]
-        ],
-        [Skipped(**item) for item in loaded["skipped"]],
-        loaded["data"],
-    )
-    assert again == report
+    assert set(loaded) == {"schema", "arms", "metrics", "skipped", "data"}
+    assert loaded["schema"] == 2
+    again = [
+        Arm(arm["name"], {name: Estimate(**estimate) for name, estimate in arm["metrics"].items()})
+        for arm in loaded["arms"]
+    ]
+    assert again == report.arms
+    assert [Skipped(**item) for item in loaded["skipped"]] == report.skipped
+    assert loaded["data"] == data
     assert loaded["arms"][0]["metrics"]["v_measure"] == {"value": 0.2, "low": None, "high": None}
+    assert list(loaded["metrics"]) == ["gap", "cos_null", "v_measure"]
+    assert loaded["metrics"]["gap"] == {
+        "label": "Modality gap",
+        "heading": "Gap",
+        "direction": "lower",
+        "unit": "decimal",
+        "meaning": "Distance between the modalities' mean embeddings, 0 to 2.",
+        "key": True,
+    }
+    assert (loaded["metrics"]["cos_null"]["direction"], loaded["metrics"]["cos_null"]["target"]) == (None, 0)
 
 
 def test_report_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range float"):
-        Report([Arm("a", {"gap": Estimate(float("nan"))})]).save(tmp_path / "report.json")
+        tests.figures.report([Arm("a", {"gap": Estimate(float("nan"))})]).save(tmp_path / "report.json")
     assert not (tmp_path / "report.json").exists()
+
+
+def test_a_number_that_nothing_describes_is_refused() -> None:
+    with pytest.raises(ValueError, match="arm 'a' has a number 'gap' that no figure describes"):
+        Report([Arm("a", {"gap": Estimate(0.1)})])

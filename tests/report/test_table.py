@@ -1,3 +1,4 @@
+import tests.figures
 from rich.console import Console
 
 from closegap.evaluation.report import Arm, Estimate, Report, Skipped
@@ -13,7 +14,9 @@ def report(arms: int = 2) -> Report:
         "x_to_y/mrr": Estimate(0.1),
     }
     better = {**metrics, "gap": Estimate(0.1, 0.08, 0.12)}
-    return Report([Arm(f"arm {i}", better if i else metrics) for i in range(arms)], [Skipped("captions", "no decoder")])
+    return tests.figures.report(
+        [Arm(f"arm {i}", better if i else metrics) for i in range(arms)], [Skipped("captions", "no decoder")]
+    )
 
 
 def printed(width: int = 100, arms: int = 2, **options: object) -> str:
@@ -49,7 +52,7 @@ def test_arms_beyond_the_width_go_to_further_tables() -> None:
 def test_names_are_no_console_markup() -> None:
     console = Console(width=80, color_system=None)
     with console.capture() as capture:
-        console.print(terminal_tables(Report([Arm("[red]x[/nonsense]", {"v_measure": Estimate(0.1)})])))
+        console.print(terminal_tables(tests.figures.report([Arm("[red]x[/nonsense]", {"v_measure": Estimate(0.1)})])))
     assert "[red]x[/nonsense]" in capture.get()
 
 
@@ -63,13 +66,13 @@ def test_markdown() -> None:
 
 
 def test_markdown_never_prints_a_gap_without_null() -> None:
-    alone = Report([Arm("a|b <i>", {"gap": Estimate(0.1), "v_measure": Estimate(0.2)})])
+    alone = tests.figures.report([Arm("a|b <i>", {"gap": Estimate(0.1), "v_measure": Estimate(0.2)})])
     assert markdown_table(alone, ["gap", "v_measure"]).splitlines()[0] == "| arm | V-measure ↑ |"
     assert markdown_table(alone).splitlines()[2] == "| a\\|b &lt;i> | 0.200 |"
 
 
 def test_markdown_names_the_pair_where_there_are_several() -> None:
     values = {"p|q:p_to_q/R@1": Estimate(0.5), "p|r:p_to_r/R@1": Estimate(0.25)}
-    assert markdown_table(Report([Arm("a", values)])).splitlines()[0] == (
+    assert markdown_table(tests.figures.report([Arm("a", values)])).splitlines()[0] == (
         "| arm | p and q: p → q R@1 ↑ | p and r: p → r R@1 ↑ |"
     )

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from closegap.errors import ClosegapError
 from closegap.losses import GapClosing
+from closegap.metrics.cosines import COS_NULL
+from closegap.metrics.gap import GAP
+from closegap.metrics.retrieval import mean_recall
 from closegap.models import LearnableTemperature
 from closegap.runs import checkpoint
 from closegap.runs.checkpoint import Progress
@@ -60,8 +63,17 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path, frozen: tuple[str,
     assert checkpoint.read_progress(path) == Progress(3, 1, 0.25)
 
 
+def test_progress_is_towards_what_is_better() -> None:
+    first, best = Progress(3), Progress(3, 1, 0.25)
+    assert all(first.improved_by(0.25, figure) for figure in (GAP, mean_recall(10), COS_NULL))
+    assert not first.improved_by(float("nan"), GAP)
+    assert (best.improved_by(0.2, GAP), best.improved_by(0.3, GAP)) == (True, False)
+    assert (best.improved_by(0.2, mean_recall(10)), best.improved_by(0.3, mean_recall(10))) == (False, True)
+    assert (best.improved_by(-0.2, COS_NULL), best.improved_by(-0.3, COS_NULL)) == (True, False)
+
+
 def test_a_run_before_its_first_validation_has_no_best(tmp_path: Path) -> None:
-    assert checkpoint.read_progress(Trained().save(tmp_path)) == Progress(3, 0, float("-inf"))
+    assert checkpoint.read_progress(Trained().save(tmp_path)) == Progress(3, 0, None)
 
 
 def test_frozen_towers_are_left_to_the_config(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from closegap.data import Checks, load_cases
 from closegap.data.loader import Draws, GlobalBatches
 from closegap.errors import ClosegapError, UsageError
 from closegap.infer.embed import embed
+from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD
 from closegap.runs.checkpoint import checkpoints
 from closegap.runs.log import Nobody, read_metrics
 from closegap.runs.run import Run, chosen_checkpoint, parse_run, save_config
@@ -111,7 +112,7 @@ def test_the_likelihood_is_the_mean_over_tokens_of_all_pairs(aligned: Path, tmp_
     trainer = Trainer(captioned_run(aligned), tmp_path / "run", Nobody())
     objective = trainer.objective
     assert isinstance(objective, FrozenCaptioning)
-    memory, captions = objective.validation["log_likelihood"]
+    memory, captions = objective.validation[LOG_LIKELIHOOD]
     total, count = 0.0, 0
     items = iter(range(len(captions.items)))
     starts = memory.starts.tolist()

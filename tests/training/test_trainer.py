@@ -13,6 +13,7 @@ from closegap.data import Case
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, MissingExtraError, UsageError
 from closegap.losses import EmbeddedBatch, InfoNCE, Loss
+from closegap.metrics.figure import Figure
 from closegap.runs.checkpoint import checkpoints, read_progress
 from closegap.runs.log import Nobody, read_metrics
 from closegap.runs.run import Run
@@ -34,7 +35,7 @@ class Seeing(Nobody):
         self.steps.append((step, steps))
         self.losses.append(terms["loss"])
 
-    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+    def validation(self, step: int, metrics: Mapping[Figure, float]) -> None:
         self.validations.append(step)
 
 
@@ -197,6 +198,20 @@ def test_a_gradient_that_is_not_finite_names_its_step(tmp_path: Path) -> None:
     assert _weights(trainer).isfinite().all()
 
 
+def test_a_gap_is_selected_at_its_lowest(tmp_path: Path) -> None:
+    _train(tiny_run(steps=12, validate_every=2, select="gap"), tmp_path)
+    gaps = {
+        row["step"]: row["validation/gap"]
+        for row in read_metrics(tmp_path / "metrics.jsonl")
+        if "validation/gap" in row
+    }
+    after = {step: gap for step, gap in gaps.items() if step}
+    progress = read_progress(checkpoints(tmp_path / "checkpoints")[-1])
+    assert len(set(after.values())) == 6
+    assert progress.best_value == min(after.values())
+    assert after[progress.best_step] == progress.best_value
+
+
 def test_without_validation_cases_the_last_is_kept(tmp_path: Path) -> None:
     _, seeing = _train(tiny_run(source=TinySource(validation=0), steps=3), tmp_path)
     assert seeing.validations == []
@@ -209,6 +224,10 @@ def test_what_cannot_be_trained_is_refused_before_the_first_step(tmp_path: Path)
     trainer = Trainer(tiny_run(select="recall"), tmp_path, Nobody())
     with pytest.raises(UsageError, match=r"train\.select: 'recall' is not measured .*; there are gap, cos_true_pairs"):
         trainer.train()
+    with pytest.raises(
+        UsageError, match=r"train\.select: of 'cos_true_pairs' neither direction is better; choose one of"
+    ):
+        Trainer(tiny_run(select="cos_true_pairs"), tmp_path, Nobody()).train()
     assert checkpoints(tmp_path / "checkpoints") == []
 
 

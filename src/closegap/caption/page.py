@@ -10,15 +10,13 @@ from markupsafe import Markup
 
 from closegap.caption.examples import captioned_images, captioned_section
 from closegap.evaluation.compare import Comparison
-from closegap.evaluation.metric import describe
 from closegap.evaluation.report import Report
 from closegap.files import write_text
 from closegap.report.html import render_html
 from closegap.report.sections.arms import arms_section
-from closegap.report.verdict import sentence
+from closegap.report.verdict import headlines, sentence
 
 _WARNING = "Generated captions name findings that are not in the image, and leave out others that are."
-_TOLD = ("rouge-1/", "cider/", "concept_f1/reference_text/")
 
 
 def write_captions_report(
@@ -81,5 +79,4 @@ def write_captions_report(
 def caption_verdict(comparison: Comparison, subject_name: str) -> str:
     """ROUGE-1, CIDEr and concept F1 of an arm, where they were computed, against the baseline."""
     subject = next(arm for arm in comparison.report.arms if arm.name == subject_name)
-    names = [name for start in _TOLD for name in subject.metrics if name.startswith(start)]
-    return sentence(comparison, subject.name, [describe(name) for name in names])
+    return sentence(comparison, subject.name, headlines(comparison.report, subject))

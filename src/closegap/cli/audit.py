@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from closegap.cli.arguments import parse, verb_parser
 from closegap.cli.console import Bars, console
 from closegap.cli.methods import METHODS_HELP, chosen_methods
+from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.cli.results import print_tables
 from closegap.embeddings import ArrayFile, embedding_set_from_arrays
 from closegap.embeddings.embedding_set import EmbeddingSet
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--train", type=str, nargs="+", default=[], help="what post-hoc methods are fitted on")
     parser.add_argument("--train-a", type=str | None, default=None, help="train array of the first of two modalities")
     parser.add_argument("--train-b", type=str | None, default=None, help="train array of the second")
+    parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     parser.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
     parser.add_argument("--resamples", type=int, default=1000, help="resamples of the bootstrap")
@@ -53,6 +55,7 @@ def main(arguments: Sequence[str]) -> None:
         raise UsageError(f"--resamples {given.resamples}: expected 1 or more")
     if given.out.exists() and not given.out.is_dir():
         raise UsageError(f"--out {given.out}: is a file; expected a folder")
+    metrics = chosen_metrics(given.metrics)
     methods, train_files = chosen_methods(given.posthoc), _train_files(given)
     if train_files and not methods:
         raise UsageError("--train is what post-hoc methods are fitted on; choose them, as with --posthoc all")
@@ -66,6 +69,7 @@ def main(arguments: Sequence[str]) -> None:
             in_sample=given.in_sample,
             notes=notes,
             resamples=given.resamples,
+            metrics=metrics,
             in_full=given.exact,
             progress=bars.work,
         )

@@ -6,7 +6,8 @@ from pathlib import Path
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.console import say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
-from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
+from closegap.cli.metrics import METRICS_HELP, chosen_metrics
+from closegap.cli.results import compare_runs
 
 _DESCRIPTION = """Evaluate runs on the same split and put them side by side, seeds of one arm averaged, differences from
 the first run's arm paired and with intervals. Writes report.json and report.html.
@@ -23,9 +24,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("runs", type=Path, nargs="+", help="run folders; the first one's arm is the baseline")
     parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
     parser.add_argument("--split", type=str, default="test", help="train, validation or test")
-    parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
+    parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
-    methods = chosen_methods(given.posthoc)
-    page = compare_runs(given.runs, given.split, given.out, "Arms compared", given.metrics, overrides, methods)
+    methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
+    page = compare_runs(given.runs, given.split, given.out, "Arms compared", metrics, overrides, methods)
     say(f"report: {page}")

@@ -18,15 +18,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from closegap.metrics.figure import Figure
+
 _TERMS = ("loss", "contrastive", "align", "uniformity", "caption")
-_WATCHED = ("gap", "cos_true_pairs", "cos_null", "R@10", "log_likelihood")
 _SHORT = {
     "contrastive": "nce",
     "align": "atp",
     "uniformity": "cu",
-    "cos_true_pairs": "cosTP",
-    "cos_null": "null",
-    "log_likelihood": "log p",
 }
 
 
@@ -90,13 +88,9 @@ class Bars:
         self._terms.plain = _note({name: terms[name] for name in _TERMS if name in terms})
         self._advance(self.title, step, steps)
 
-    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+    def validation(self, step: int, metrics: Mapping[Figure, float]) -> None:
         """See `Watcher`."""
-        watched = {name: metrics[name] for name in _WATCHED if name in metrics}
-        gaps = [value for name, value in metrics.items() if name.endswith(":gap")]
-        if gaps:
-            watched = {"gap": sum(gaps) / len(gaps), **watched}
-        self._validated.plain = f"validation at step {step}: {_note(watched)}"
+        self._validated.plain = f"validation at step {step}: {_note(_watched(metrics))}"
 
     def work(self, done: int, total: int) -> None:
         """Anything else that takes a while."""
@@ -106,6 +100,20 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name)
         self._progress.update(self._tasks[name], completed=done, total=total)
+
+
+def _watched(metrics: Mapping[Figure, float]) -> dict[str, float]:
+    """The gap, its mean over pairs where there are several, and what else is watched, each by a short name."""
+    # Who validates has torch already; a command that only shows a bar does not wait for it.
+    from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD
+    from closegap.metrics.cosines import COS_NULL, COS_TRUE_PAIRS
+    from closegap.metrics.gap import GAP
+    from closegap.metrics.retrieval import mean_recall
+
+    gaps = [value for figure, value in metrics.items() if figure.name == GAP.name]
+    watched = {"gap": sum(gaps) / len(gaps)} if gaps else {}
+    short = {COS_TRUE_PAIRS: "cosTP", COS_NULL: "null", mean_recall(10): "R@10", LOG_LIKELIHOOD: "log p"}
+    return watched | {name: metrics[figure] for figure, name in short.items() if figure in metrics}
 
 
 def _note(values: Mapping[str, float]) -> str:

@@ -24,5 +24,5 @@ def main(arguments: Sequence[str]) -> None:
     overrides = [] if given.steps is None else ["--train.steps", str(given.steps)]
     arms = [preset(name) for name in ARMS]
     title = "The modality gap, open and closed"
-    page = study([preset("demo.yaml")], arms, [0], "test", given.out, overrides, "all", title=title)
+    page = study([preset("demo.yaml")], arms, [0], "test", given.out, overrides, title=title)
     say(f"\nLook at {page}")

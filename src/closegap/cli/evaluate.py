@@ -9,7 +9,8 @@ from closegap.cli.caption import split_cases
 from closegap.cli.captioned import Scoring, caption_runs, compared
 from closegap.cli.console import say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
-from closegap.cli.results import METRICS_HELP, Metrics, judge_runs, measured, print_tables
+from closegap.cli.metrics import METRICS_HELP, chosen_metrics
+from closegap.cli.results import judge_runs, measured, print_tables
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.report import Arm, Report
@@ -31,13 +32,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--split", type=str, default="test", help="train, validation or test")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
+    parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
     if given.out.suffix != ".json":
         raise UsageError(f"--out {given.out}: expected a file that ends in .json")
-    methods = chosen_methods(given.posthoc)
-    comparison = measured(judge_runs([given.run], given.split, overrides, methods), given.metrics)
+    methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
+    comparison = measured(judge_runs([given.run], given.split, overrides, methods), metrics)
     captions = _captions(given.run, given.split, overrides)
     report = comparison.report if captions is None else _together(comparison.report, captions.report)
     report.save(given.out)
@@ -60,4 +61,5 @@ def _together(embeddings: Report, captions: Report) -> Report:
     scores = {arm.name: arm.metrics for arm in captions.arms}
     arms = [Arm(arm.name, {**arm.metrics, **scores.pop(arm.name, {})}) for arm in embeddings.arms]
     arms += [Arm(name, metrics) for name, metrics in scores.items()]
-    return Report(arms, [*embeddings.skipped, *captions.skipped], {**captions.data, **embeddings.data})
+    figures = {**embeddings.figures, **captions.figures}
+    return Report(arms, [*embeddings.skipped, *captions.skipped], {**captions.data, **embeddings.data}, figures)

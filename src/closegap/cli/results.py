@@ -3,22 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from closegap.cli.console import Bars, console
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Comparison, Result, compare
-from closegap.evaluation.measures import EXTENTS
 from closegap.evaluation.posthoc_arms import posthoc_results
 from closegap.evaluation.splits import Evaluated, evaluate_splits
+from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc
 from closegap.report.page import write_comparison
 from closegap.report.table import terminal_tables
 from closegap.runs.log import read_metrics
 from closegap.runs.run import CONFIG, read_config
-
-Metrics: TypeAlias = Literal["quick", "tasks", "all"]
-METRICS_HELP = "quick: gap and retrieval; tasks: mixed search and grouping too; all: probes, geometry, hubness too"
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def compare_runs(
     split: str,
     out: Path,
     title: str,
-    metrics: Metrics = "all",
+    metrics: Sequence[Metric] | None = None,
     overrides: Sequence[str] = (),
     methods: Mapping[str, PostHoc] | None = None,
 ) -> Path:
@@ -91,11 +87,11 @@ def _one_run_a_seed(runs: Sequence[Path]) -> None:
             )
 
 
-def measured(judged: Judged, metrics: Metrics) -> Comparison:
+def measured(judged: Judged, metrics: Sequence[Metric] | None = None) -> Comparison:
     """The comparison of judged runs, with progress."""
     data = {"split": judged.runs[0].split}
     with Bars("measuring") as bars:
-        return compare(judged.results, data=data, families=EXTENTS[metrics], progress=bars.work)
+        return compare(judged.results, data=data, metrics=metrics, progress=bars.work)
 
 
 def print_tables(comparison: Comparison) -> None:

@@ -10,10 +10,12 @@ from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.caption_study import caption_study
 from closegap.cli.console import say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
+from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.cli.presets import ARMS, CAPTION_ARMS, preset
-from closegap.cli.results import METRICS_HELP, Metrics, compare_runs
+from closegap.cli.results import compare_runs
 from closegap.cli.train import slug, train_all
 from closegap.errors import UsageError
+from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc
 from closegap.runs.run import parse_run
 
@@ -40,18 +42,18 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--on", type=Path, nargs="+", default=[], help="finished runs to train decoders on")
     parser.add_argument("--split", type=str, default="test", help="what the arms are compared on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
-    parser.add_argument("--metrics", type=Metrics, default="all", help=METRICS_HELP)
+    parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     parser.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
     given, overrides = parse_with_overrides(parser, arguments, ("search",))
-    methods = chosen_methods(given.posthoc)
+    methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
     if given.on:
         arms = given.arms or [preset(name) for name in CAPTION_ARMS]
         search = Generation(**vars(given.search))
         page = caption_study(given.on, given.config, arms, given.split, given.out, overrides, search)
     else:
         arms = given.arms or [preset(name) for name in ARMS]
-        page = study(given.config, arms, given.seeds, given.split, given.out, overrides, given.metrics, methods)
+        page = study(given.config, arms, given.seeds, given.split, given.out, overrides, metrics, methods)
     say(f"report: {page}")
 
 
@@ -62,7 +64,7 @@ def study(
     split: str,
     out: Path,
     overrides: Sequence[str],
-    metrics: Metrics = "all",
+    metrics: Sequence[Metric] | None = None,
     methods: Mapping[str, PostHoc] | None = None,
     title: str = "Arms compared",
 ) -> Path:

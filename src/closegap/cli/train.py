@@ -13,7 +13,7 @@ from closegap.distributed import leave
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Result, compare
-from closegap.evaluation.measures import QUICK
+from closegap.metrics.standard import standard_metrics
 from closegap.report.page import write_comparison
 from closegap.runs.log import read_metrics
 from closegap.runs.run import CONFIG, build, parse_run, read_config, run_parser, save_config
@@ -89,7 +89,7 @@ def _write_report(trainer: Trainer, embeddings: tuple[EmbeddingSet, EmbeddingSet
     """The run on its validation split: before training and as it is judged."""
     before, after = embeddings
     results = [Result("before training", seed, before), Result(arm, seed, after)]
-    comparison = compare(results, data={"split": "validation"}, families=QUICK)
+    comparison = compare(results, data={"split": "validation"}, metrics=standard_metrics("quick"))
     history = {arm: [read_metrics(trainer.folder / "metrics.jsonl")]}
     cases, kinds = trainer.validation_split.cases, trainer.cases.kinds
     return write_comparison(comparison, trainer.folder, arm, cases, kinds, history)

@@ -8,12 +8,14 @@ from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import DataError, UsageError
 from closegap.evaluation.card import group_count, measure
 from closegap.evaluation.compare import Comparison, Result, compare
-from closegap.evaluation.measures import TASKS
-from closegap.evaluation.metric import describe
 from closegap.evaluation.posthoc_arms import posthoc_arms, sweep_of, swept
 from closegap.evaluation.report import Arm, Report, Skipped
 from closegap.evaluation.series import Series
+from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
+from closegap.metrics.gap import GAP
+from closegap.metrics.location import Location
+from closegap.metrics.standard import standard_metrics
 from closegap.posthoc import PostHoc, Sweep
 
 ORIGINAL = "original"
@@ -48,7 +50,13 @@ class Line:
     between: Mapping[float, Arm]
 
 
-def audit(embeddings: EmbeddingSet, resamples: int = 1000, *, in_full: bool = False) -> Report:
+def audit(
+    embeddings: EmbeddingSet,
+    resamples: int = 1000,
+    *,
+    metrics: Sequence[Metric] | None = None,
+    in_full: bool = False,
+) -> Report:
     """The card of a set of embeddings: gap, retrieval, mixed search, grouping and what explains them.
 
     What cannot be measured (no labels, no further views) stands in the report's `skipped`, with the reason.
@@ -56,6 +64,7 @@ def audit(embeddings: EmbeddingSet, resamples: int = 1000, *, in_full: bool = Fa
     Args:
         embeddings: two modalities or more; rows that are not unit-norm are normalised.
         resamples: of the bootstrap by group.
+        metrics: what is measured; all of `standard_metrics` by default.
         in_full: measure all cases, however many. By default what would take days on more than 50,000 is measured on a
             seeded sample of 10,000 of them, exactly and over the full gallery where there is one; the report's data
             say what (`sample`).
@@ -70,7 +79,7 @@ def audit(embeddings: EmbeddingSet, resamples: int = 1000, *, in_full: bool = Fa
         >>> report.arms[0].name, 0 < report.arms[0].metrics["gap"].value < 2
         ('original', True)
     """
-    return audit_arms(embeddings, {}, resamples=resamples, in_full=in_full).comparison.report
+    return audit_arms(embeddings, {}, resamples=resamples, metrics=metrics, in_full=in_full).comparison.report
 
 
 def audit_arms(
@@ -81,6 +90,7 @@ def audit_arms(
     in_sample: bool = False,
     notes: Sequence[str] = (),
     resamples: int = 1000,
+    metrics: Sequence[Metric] | None = None,
     in_full: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
@@ -93,6 +103,8 @@ def audit_arms(
         in_sample: allow fitting on rows that are judged; without `train`, on all of them. The audit's notes say so.
         notes: on how the embeddings came to be; carried into the audit's.
         resamples: of the bootstrap by group.
+        metrics: what is measured; all of `standard_metrics` by default. Those of the extent "all" are left
+            out along sweeps.
         in_full: as in `audit`.
         progress: called with (arms measured, arms).
 
@@ -120,16 +132,16 @@ def audit_arms(
             progress(done, total)
 
     results = [Result(name, None, moved) for name, moved in {ORIGINAL: embeddings, **arms}.items()]
-    comparison = compare(results, resamples, progress=advance, in_full=in_full)
-    if not any(describe(name).base == "gap" for name in comparison.report.arms[0].metrics):
-        raise DataError(f"no gap could be measured: {comparison.report.skipped[0].reason}")
+    comparison = compare(results, resamples, progress=advance, metrics=metrics, in_full=in_full)
+    _expect_numbers(comparison.report, metrics)
     counts = resample_counts(group_count(embeddings), resamples)
+    along_sweeps = [metric for metric in metrics or standard_metrics() if metric.extent != "all"]
     lines: dict[str, Line] = {}
     for name, sweep in sweeps.items():
         between: dict[float, Arm] = {}
         for value, method in swept(methods[name], sweep, fitted_on):
             moved = method.apply(embeddings, in_sample=in_sample)
-            between[value] = measure(moved, counts, TASKS, in_full=in_full).arm(name)
+            between[value] = measure(moved, counts, along_sweeps, in_full=in_full).arm(name)
             advance()
         lines[name] = Line(sweep, between)
     if "sample" in comparison.report.data:
@@ -141,6 +153,16 @@ def audit_arms(
             *notes,
         ]
     return Audit(_described(comparison, arms, fitted_on, lines, skipped, notes), _series(comparison, lines), notes)
+
+
+def _expect_numbers(report: Report, metrics: Sequence[Metric] | None) -> None:
+    """Refuse embeddings of which nothing can be measured, or no gap where it was asked for."""
+    measured = {report.figures[name].name for name in report.arms[0].metrics}
+    asked = metrics is None or any(isinstance(metric, Location) for metric in metrics)
+    if measured and (GAP.name in measured or not asked):
+        return
+    what, reasons = "gap" if asked else "number", [item.reason for item in report.skipped]
+    raise DataError(f"no {what} could be measured: {reasons[0] if reasons else 'the metrics gave none'}")
 
 
 def _described(

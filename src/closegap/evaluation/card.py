@@ -1,7 +1,7 @@
 """The report card: everything that is measured of one set of embeddings."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from math import isfinite
 
@@ -9,21 +9,29 @@ import torch
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import MissingExtraError, UsageError
-from closegap.evaluation.measures import ALL, Attempt, Counts, Couple, Family, Measured
 from closegap.evaluation.report import Arm, Estimate, Skipped
 from closegap.evaluation.sampling import is_sampled, sampled_cases
+from closegap.metrics.base import Attempt, Metric
 from closegap.metrics.bootstrap import Sampled
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure
 from closegap.metrics.positives import group_codes
-
-_OF_ONE = ("mean_angular/", "uniformity/", "effective_rank/")
+from closegap.metrics.standard import standard_metrics
 
 
 @dataclass(frozen=True)
 class Card:
-    """Metric name to value with bootstrap draws, and what could not be measured and why."""
+    """What was measured of one set.
+
+    Args:
+        metrics: full name to value with bootstrap draws.
+        skipped: what could not be measured, and why.
+        figures: full name to what the number is.
+    """
 
     metrics: Mapping[str, Sampled]
     skipped: Sequence[Skipped] = ()
+    figures: Mapping[str, Figure] = field(default_factory=dict)
 
     def arm(self, name: str) -> Arm:
         """The card as a named arm of a report."""
@@ -31,56 +39,69 @@ class Card:
 
 
 def measure(
-    embeddings: EmbeddingSet, counts: Counts, families: Sequence[Family] = ALL, *, in_full: bool = False
+    embeddings: EmbeddingSet, counts: Counts, metrics: Sequence[Metric] | None = None, *, in_full: bool = False
 ) -> Card:
     """The card of a set.
 
     Args:
         embeddings: two modalities at least.
         counts: how often each group is drawn in each resample (`resample_counts`); cards that share them are paired.
-        families: what is measured; `QUICK` where it is done often.
+        metrics: what is measured; all of `standard_metrics` by default.
         in_full: measure all cases, however many; by default sets of more than 50,000 are sampled (`sampling`).
+
+    Raises:
+        UsageError: two metrics call their numbers alike.
     """
-    metrics: Measured = {}
-    skipped: list[Skipped] = []
+    chosen = standard_metrics() if metrics is None else metrics
     pairs = list(combinations(embeddings.modalities, 2))
-    chosen = sampled_cases(len(set(embeddings.ids))) if is_sampled(embeddings, in_full) else None
+    cases = sampled_cases(len(set(embeddings.ids))) if is_sampled(embeddings, in_full) else None
+    cards = []
     for a, b in pairs:
-        couple = Couple(embeddings, a, b, chosen)
-        attempts = (attempt for family in families for attempt in family(couple, counts))
-        found = attempted(attempts, f"{a}|{b}:" if len(pairs) > 1 else "")
-        metrics |= found.metrics
-        skipped += found.skipped
-    return Card(metrics, skipped)
+        couple = Couple.of(embeddings, a, b, cases)
+        attempts = (attempt for metric in chosen for attempt in metric.attempts(couple, counts))
+        cards.append(attempted(attempts, f"{a}|{b}" if len(pairs) > 1 else ""))
+    return _joined(cards)
 
 
-def attempted(attempts: Iterable[Attempt], prefix: str = "") -> Card:
+def attempted(attempts: Iterable[Attempt], pair: str = "") -> Card:
     """The card of what can be measured; what cannot, or is no number on these data, is left out with the reason.
 
     Args:
         attempts: what is attempted, and the functions that measure it.
-        prefix: of the names of what is measured.
+        pair: of modalities that it is measured of, where there are several.
+
+    Raises:
+        UsageError: two metrics call their numbers alike.
     """
-    metrics: Measured = {}
-    skipped: list[Skipped] = []
+    cards: list[Card] = []
     for what, found in attempts:
         try:
-            measured = found()
+            measured = {figure.of(pair): value for figure, value in found().items()}
         except (UsageError, MissingExtraError) as error:
-            skipped.append(Skipped(prefix + what, str(error)))
+            cards.append(Card({}, [Skipped(f"{pair}:{what}" if pair else what, str(error))]))
             continue
-        metrics |= {_named(name, prefix): value for name, value in measured.items() if isfinite(value.value)}
-        skipped += [
-            Skipped(_named(name, prefix), "not a number on these data")
-            for name, value in measured.items()
-            if not isfinite(value.value)
-        ]
-    return Card(metrics, skipped)
+        known = {figure: value for figure, value in measured.items() if isfinite(value.value)}
+        unknown = [figure.full_name for figure in measured if figure not in known]
+        cards.append(
+            Card(
+                {figure.full_name: value for figure, value in known.items()},
+                [Skipped(name, "not a number on these data") for name in unknown],
+                {figure.full_name: figure for figure in known},
+            )
+        )
+    return _joined(cards)
 
 
-def _named(name: str, prefix: str) -> str:
-    """With the pair in front, unless the metric is of one modality alone."""
-    return name if name.startswith(_OF_ONE) else prefix + name
+def _joined(cards: Sequence[Card]) -> Card:
+    """One card of what several hold; what two of them leave out for one reason is said once."""
+    metrics: dict[str, Sampled] = {}
+    figures: dict[str, Figure] = {}
+    for card in cards:
+        metrics |= card.metrics
+        for name, figure in card.figures.items():
+            if figures.setdefault(name, figure) != figure:
+                raise UsageError(f"two metrics call a number {name!r}; give the figure of one of them another name")
+    return Card(metrics, list(dict.fromkeys(item for card in cards for item in card.skipped)), figures)
 
 
 def group_count(embeddings: EmbeddingSet) -> int:
@@ -95,7 +116,8 @@ def mean_card(cards: Sequence[Card]) -> Card:
     """
     names = [name for name in cards[0].metrics if all(name in card.metrics for card in cards)]
     metrics = {name: _mean([card.metrics[name] for card in cards]) for name in names}
-    return Card(metrics, list(dict.fromkeys(item for card in cards for item in card.skipped)))
+    skipped = list(dict.fromkeys(item for card in cards for item in card.skipped))
+    return Card(metrics, skipped, {name: figure for name, figure in cards[0].figures.items() if name in metrics})
 
 
 def _mean(found: Sequence[Sampled]) -> Sampled:

@@ -8,10 +8,10 @@ from typing import Any
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.evaluation.card import Card, group_count, mean_card, measure
-from closegap.evaluation.measures import ALL, Family
 from closegap.evaluation.report import Estimate, Report, Skipped
 from closegap.evaluation.sampling import is_sampled, sampling_facts
 from closegap.evaluation.seeds import differences_by_seed
+from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
 
 
@@ -52,7 +52,7 @@ def compare(
     resamples: int = 1000,
     data: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    families: Sequence[Family] = ALL,
+    metrics: Sequence[Metric] | None = None,
     in_full: bool = False,
 ) -> Comparison:
     """Measure every result and put arms side by side; the first arm is the baseline.
@@ -62,7 +62,7 @@ def compare(
         resamples: of the bootstrap by group.
         data: further facts on the data for the report.
         progress: called with (results measured, results).
-        families: what is measured; `QUICK` where it must not take long.
+        metrics: what is measured; all of `standard_metrics` by default, those of "quick" where it must not take long.
         in_full: measure all cases, however many; by default sets of more than 50,000 are sampled (`sampling`).
 
     Raises:
@@ -75,7 +75,7 @@ def compare(
     counts = resample_counts(group_count(first), resamples)
     cards: dict[str, list[Card]] = {}
     for done, result in enumerate(results, start=1):
-        cards.setdefault(result.arm, []).append(measure(result.embeddings, counts, families, in_full=in_full))
+        cards.setdefault(result.arm, []).append(measure(result.embeddings, counts, metrics, in_full=in_full))
         if progress is not None:
             progress(done, len(results))
     facts: dict[str, Any] = {
@@ -112,7 +112,8 @@ def compare_cards(cards: Mapping[str, Sequence[Card]], data: Mapping[str, Any] |
     differences = {arm: _difference(card, means[baseline]) for arm, card in means.items() if arm != baseline}
     spread = {arm: _spread(found) for arm, found in cards.items() if len(found) > 1}
     facts = {**(data or {}), **({"seed_spread": spread} if spread else {})}
-    report = Report([card.arm(arm) for arm, card in means.items()], _skipped(means), facts)
+    figures = {name: figure for card in means.values() for name, figure in card.figures.items()}
+    report = Report([card.arm(arm) for arm, card in means.items()], _skipped(means), facts, figures)
     return Comparison(report, baseline, differences)
 
 

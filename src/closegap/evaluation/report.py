@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from closegap.files import write_text
+from closegap.metrics.figure import Figure, reading_order
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,30 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Report:
-    """Arms, what was left out and why, and a description of the data.
+    """Arms, what was left out and why, a description of the data, and what the arms' numbers are.
 
-    Fractions lie in [0, 1]. `data` is JSON: at least the split and the gallery size of each modality.
+    Args:
+        arms: the baseline first; fractions lie in [0, 1].
+        skipped: what was not measured.
+        data: JSON; at least the split and the gallery size of each modality.
+        figures: full name to figure, of every number of the arms; kept in reading order.
+
+    Raises:
+        ValueError: an arm has a number without a figure.
     """
 
     arms: Sequence[Arm]
     skipped: Sequence[Skipped] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for arm in self.arms:
+            for name in arm.metrics:
+                if name not in self.figures:
+                    raise ValueError(f"arm {arm.name!r} has a number {name!r} that no figure describes")
+        ordered = {figure.full_name: figure for figure in reading_order(self.figures.values())}
+        object.__setattr__(self, "figures", ordered)
 
     def as_json(self) -> dict[str, Any]:
         """The public schema of report.json."""
@@ -55,6 +72,7 @@ class Report:
                 {"name": arm.name, "metrics": {name: vars(estimate) for name, estimate in arm.metrics.items()}}
                 for arm in self.arms
             ],
+            "metrics": {name: _described(figure) for name, figure in self.figures.items()},
             "skipped": [vars(item) for item in self.skipped],
             "data": dict(self.data),
         }
@@ -62,3 +80,17 @@ class Report:
     def save(self, path: Path) -> None:
         """Write report.json."""
         write_text(path, json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n")
+
+
+def _described(figure: Figure) -> dict[str, Any]:
+    """What report.json says of a number: where better is near 0, that is its target and neither direction is."""
+    at_zero = figure.direction == "zero"
+    return {
+        "label": figure.label,
+        "heading": figure.heading,
+        "direction": None if at_zero else figure.direction,
+        **({"target": 0} if at_zero else {}),
+        "unit": figure.unit,
+        "meaning": figure.meaning,
+        "key": figure.key,
+    }

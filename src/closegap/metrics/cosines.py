@@ -5,7 +5,54 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.figure import Figure, words
 from closegap.metrics.positives import Pairs, case_sums
+
+_HEADING = "Gap"
+
+COS_NULL = Figure(
+    "cos_null",
+    "cos null",
+    _HEADING,
+    "zero",
+    meaning="Mean cosine of items that do not belong together.",
+    key=True,
+)
+COS_TRUE_PAIRS = Figure(
+    "cos_true_pairs",
+    "cos true pairs",
+    _HEADING,
+    meaning="Mean cosine of true pairs; a cone inflates it, so read it beside the null.",
+    key=True,
+    beside=(COS_NULL.name,),
+)
+COS_CORRECTED = Figure(
+    "cos_corrected",
+    "cos corrected",
+    _HEADING,
+    "higher",
+    meaning="Cosine of true pairs minus the null.",
+    key=True,
+    beside=(COS_NULL.name,),
+)
+RMG = Figure(
+    "rmg",
+    "Relative gap (RMG)",
+    _HEADING,
+    "lower",
+    meaning="Distance of true pairs relative to distances inside.",
+)
+
+
+def mean_angular_figure(modality: str) -> Figure:
+    """The figure of `mean_angular_value` inside a modality."""
+    return Figure(
+        f"mean_angular/{modality}",
+        f"Mean cosine, {words(modality)}",
+        "Geometry",
+        meaning=f"Mean cosine inside {words(modality)}.",
+        of_one=True,
+    )
 
 
 def cosine_true_pairs(

@@ -7,10 +7,31 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Measured, Metric
 from closegap.metrics.bootstrap import Sampled, estimates
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure
 from closegap.metrics.positives import Pairs, Rows
 
 _MMD_ROWS = 2000
+
+FRECHET = Figure(
+    "frechet_centred", "Fréchet distance", "Distribution", "lower", meaning="Between the centred modalities."
+)
+MMD = Figure("squared_mmd", "MMD", "Distribution", "lower", meaning="Maximum mean discrepancy of the modalities.")
+
+
+class Distribution(Metric):
+    """Distances of the modalities' distributions."""
+
+    what = "distribution"
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Of all cases; the discrepancy takes a sample of its own."""
+        found = distribution_estimates(couple.x, couple.y, counts)
+        return {figure: found[figure.name] for figure in (FRECHET, MMD)}
+
+
 _ROWS_AT_ONCE = 8192
 
 

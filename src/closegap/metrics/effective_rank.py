@@ -5,8 +5,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.figure import Figure, words
 
 _ROWS_AT_ONCE = 8192
+
+
+def effective_rank_figure(modality: str = "") -> Figure:
+    """The figure of the effective rank of a modality, or of both together."""
+    return Figure(
+        f"effective_rank/{modality}" if modality else "effective_rank",
+        f"Effective rank {words(modality)}".strip(),
+        "Geometry",
+        "higher",
+        "count",
+        "Number of dimensions in use (entropy of singular values).",
+        of_one=bool(modality),
+    )
 
 
 def effective_rank(x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:

@@ -5,7 +5,46 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.figure import Figure
 from closegap.metrics.positives import Pairs, case_blocks
+
+_HEADING = "Gap"
+_NULL = ("cos_null",)  # a gap is free in a cone
+
+GAP = Figure(
+    "gap",
+    "Modality gap",
+    _HEADING,
+    "lower",
+    meaning="Distance between the modalities' mean embeddings, 0 to 2.",
+    key=True,
+    headline=1,
+    beside=_NULL,
+)
+GAP_FLOOR = Figure(
+    "gap_floor",
+    "Sampling floor",
+    _HEADING,
+    meaning="The gap that a sample of this size shows even where the populations have none.",
+    key=True,
+    beside=_NULL,
+)
+GAP_DEBIASED = Figure(
+    "gap_debiased",
+    "Debiased gap",
+    _HEADING,
+    "lower",
+    meaning="The gap with its sampling floor taken out.",
+    beside=_NULL,
+)
+GAP_TOP_DIMENSIONS = Figure(
+    "gap_top_dimensions",
+    "Gap in its top dimensions",
+    "Geometry",
+    unit="percent",
+    meaning="Share of the squared gap that its few largest dimensions carry.",
+    order=1,
+)
 
 
 def modality_gap(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, ""]:

@@ -6,12 +6,52 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from closegap.metrics.base import Measured, Metric
 from closegap.metrics.bootstrap import Sampled, Statistic, estimates, lots
-from closegap.metrics.effective_rank import rank_of_spectrum, spectrum
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.effective_rank import effective_rank_figure, rank_of_spectrum, spectrum
 from closegap.metrics.positives import Pairs, Rows
-from closegap.metrics.uniformity import KernelSums, centroids, kernel_sums
+from closegap.metrics.uniformity import (
+    CENTROID_UNIFORMITY,
+    CROSS_UNIFORMITY,
+    KernelSums,
+    centroids,
+    kernel_sums,
+    uniformity_figure,
+)
 
 _ROWS_AT_ONCE = 8192
+
+
+class Uniformities(Metric):
+    """How evenly rows spread over the sphere: inside, across, and of the cases' centroids."""
+
+    what = "uniformities"
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Of the cases that are measured."""
+        found = uniformity_estimates(couple.some(couple.x), couple.some(couple.y), counts)
+        return {
+            uniformity_figure(couple.a): found["uniformity_x"],
+            uniformity_figure(couple.b): found["uniformity_y"],
+            CROSS_UNIFORMITY: found[CROSS_UNIFORMITY.name],
+            CENTROID_UNIFORMITY: found[CENTROID_UNIFORMITY.name],
+        }
+
+
+class EffectiveRanks(Metric):
+    """How many dimensions either modality uses, and both together."""
+
+    what = "effective ranks"
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Of all cases."""
+        found = rank_estimates(couple.x, couple.y, counts)
+        return {
+            effective_rank_figure(couple.a): found["effective_rank_x"],
+            effective_rank_figure(couple.b): found["effective_rank_y"],
+            effective_rank_figure(): found["effective_rank_pooled"],
+        }
 
 
 def uniformity_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:

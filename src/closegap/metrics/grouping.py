@@ -1,6 +1,7 @@
 """Whether clusters of both modalities together are what labels say: by content, or by modality."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -8,10 +9,53 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Attempt, Measured, Metric
 from closegap.metrics.bootstrap import Sampled, Statistic, estimates
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure
+from closegap.metrics.labelled import LABELS, by_label, of_label
 from closegap.metrics.positives import Rows, codes
 
 _SEEDS = (0, 1, 2)
+
+V_MEASURE = Figure(
+    "v_measure",
+    "V-measure",
+    "Grouping",
+    "higher",
+    meaning="k-means on the pooled modalities against the labels.",
+    key=True,
+    task=True,
+)
+ARI = replace(
+    V_MEASURE,
+    name="ari",
+    label="ARI",
+    meaning="Adjusted Rand index of k-means against the labels.",
+    key=False,
+    order=1,
+)
+NMI = replace(ARI, name="nmi", label="NMI", meaning="Normalised mutual information of k-means and the labels.", order=2)
+HOMOGENEITY = replace(
+    ARI, name="homogeneity", label="Homogeneity", meaning="Each cluster holds one label only.", order=3
+)
+
+
+class Grouping(Metric):
+    """k-means on both modalities against each of the labels."""
+
+    what = "v_measure, ari, nmi, homogeneity"
+    extent = "tasks"
+    needs = (LABELS,)
+
+    def attempts(self, couple: Couple, counts: Counts) -> Iterator[Attempt]:
+        """Each of the labels by itself."""
+        yield from by_label(self, couple, counts)
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Against the couple's label."""
+        found = grouping_estimates(couple.some(couple.x), couple.some(couple.y), couple.labels, counts)
+        return {of_label(figure, couple): found[figure.name] for figure in (V_MEASURE, ARI, NMI, HOMOGENEITY)}
 
 
 def grouping_scores(clusters: Int[Tensor, "n"], labels: Int[Tensor, "n"]) -> dict[str, Float[Tensor, ""]]:

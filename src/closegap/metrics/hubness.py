@@ -1,15 +1,54 @@
 """Whether a few items are found by everybody and many by nobody."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Attempt, Measured, Metric
 from closegap.metrics.bootstrap import Sampled, estimates
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure
 from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Rows
+from closegap.metrics.retrieval import across
+
+
+class Hubness(Metric):
+    """How unevenly items are retrieved, both ways."""
+
+    def attempts(self, couple: Couple, counts: Counts) -> Iterator[Attempt]:
+        """Either way by itself."""
+        for one_way in (couple, couple.swapped):
+            yield f"{one_way.direction}, hubness", partial(self.measured, one_way, counts)
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Of the second modality's rows, retrieved from the first's."""
+        search = across(couple.a, couple.b)
+        skewness = Figure(
+            f"{search.name}/hubness_skewness",
+            "Hubness (skewness)",
+            search.heading,
+            "lower",
+            meaning="Skewness of how often items are retrieved.",
+            context=search.context,
+            task=True,
+        )
+        never = Figure(
+            f"{search.name}/never_retrieved",
+            "Never retrieved",
+            search.heading,
+            "lower",
+            "percent",
+            "Items in no query's top ten.",
+            search.context,
+            task=True,
+        )
+        found = hubness_estimates(couple.some(couple.x), couple.some(couple.y), counts)
+        return {skewness: found["hubness_skewness"], never: found["never_retrieved"]}
 
 
 def k_occurrence(queries: Float[Tensor, "q d"], gallery: Float[Tensor, "g d"], k: int = 10) -> Int[Tensor, "g"]:

@@ -5,10 +5,49 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Measured, Metric
 from closegap.metrics.bootstrap import Sampled, estimates, lots
-from closegap.metrics.cosines import relative_gap
-from closegap.metrics.gap import debiased_gap, largest_dimensions, sampling_variance
+from closegap.metrics.cosines import COS_CORRECTED, COS_NULL, COS_TRUE_PAIRS, RMG, mean_angular_figure, relative_gap
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.gap import (
+    GAP,
+    GAP_DEBIASED,
+    GAP_FLOOR,
+    GAP_TOP_DIMENSIONS,
+    debiased_gap,
+    largest_dimensions,
+    sampling_variance,
+)
 from closegap.metrics.positives import Pairs, Rows, case_blocks
+
+
+class Location(Metric):
+    """Gap with its floor, cosines with their null, relative gap."""
+
+    what = "location"
+    extent = "quick"
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Of all cases."""
+        found = couple.once(location_estimates, counts)
+        figures = (GAP, GAP_FLOOR, GAP_DEBIASED, COS_TRUE_PAIRS, COS_NULL, COS_CORRECTED, RMG)
+        return {figure: found[figure.name] for figure in figures}
+
+
+class Cones(Metric):
+    """How narrow each modality is by itself, and how few dimensions the gap lies in: from the sums of `Location`."""
+
+    what = "location"
+    extent = "quick"
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Of all cases."""
+        found = couple.once(location_estimates, counts)
+        return {
+            mean_angular_figure(couple.a): found["mean_angular_value_x"],
+            mean_angular_figure(couple.b): found["mean_angular_value_y"],
+            GAP_TOP_DIMENSIONS: found[GAP_TOP_DIMENSIONS.name],
+        }
 
 
 def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 3) -> dict[str, Sampled]:

@@ -7,9 +7,63 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Measured, Metric, Need
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
-from closegap.metrics.positives import Pairs, Rows
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure
+from closegap.metrics.positives import Pairs, Rows, rows_of
+from closegap.metrics.ranking import Search
 from closegap.metrics.retrieval import Ranks, retrieval_estimates, retrieval_ranks
+
+BALANCED = Search(
+    "mixed_balanced",
+    heading="Balanced mixed search",
+    context="Balanced mixed search",
+    recall="Each case is stored in one modality; a further view of it is the query.",
+    target="case",
+    targets="of the case",
+    task=False,
+    order=1,
+)
+MODALITY_DIFFERENCE = Figure(
+    "mixed_balanced/modality_difference",
+    "Modality difference",
+    BALANCED.heading,
+    "zero",
+    "percent",
+    "Recall of cases stored as one modality minus the other; 0: the index is blind to modality.",
+    BALANCED.context,
+)
+
+
+def _has_further_view(couple: Couple) -> bool:
+    second_rows = any(len(rows.cases) > len(set(rows.cases.tolist())) for rows in (couple.x, couple.y))
+    return second_rows or any(bool(couple.embeddings.mask(other).any()) for other in _others(couple))
+
+
+def _others(couple: Couple) -> list[str]:
+    return [modality for modality in couple.embeddings.modalities if modality not in (couple.a, couple.b)]
+
+
+FURTHER_VIEW = Need(
+    "balanced search needs a further view of a case (a second row or a third modality): no view", _has_further_view
+)
+
+
+class MixedBalanced(Metric):
+    """Search of an index that holds each case in one modality, from a further view of the case."""
+
+    what = "mixed_balanced"
+    extent = "tasks"
+    needs = (FURTHER_VIEW,)
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """From second rows of cases if there are any, else from a third modality."""
+        (x, x_further), (y, y_further) = couple.x.first_and_further(), couple.y.first_and_further()
+        others = [rows_of(couple.embeddings, other) for other in _others(couple)]
+        view = next(rows for rows in (y_further, x_further, *others) if len(rows.cases))
+        found = balanced_estimates(x, y, couple.some(view), counts)
+        return {**BALANCED.measured(found), MODALITY_DIFFERENCE: found["modality_difference"]}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,61 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from closegap.metrics.base import Measured, Metric
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure
 from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Pairs, Rows
+from closegap.metrics.ranking import Search
 from closegap.metrics.retrieval import Ranks, retrieval_estimates, retrieval_ranks
+
+MIXED = Search(
+    "mixed",
+    heading="Mixed search",
+    context="Mixed search",
+    recall="True counterpart in the top {k} of one index of both modalities; gameable alone.",
+    target="true counterpart",
+    targets="of the true counterparts",
+    order=1,
+)
+OWN_MODALITY_SHARE = Figure(
+    "mixed/own_modality_share",
+    "Own-modality share",
+    MIXED.heading,
+    "lower",
+    "percent",
+    "Share of the top ten in the query's own modality.",
+    MIXED.context,
+    key=True,
+    task=True,
+)
+EXPECTED_OWN_SHARE = Figure(
+    "mixed/expected_own_share",
+    "Expected share",
+    MIXED.heading,
+    unit="percent",
+    meaning="What a blind index would give.",
+    context=MIXED.context,
+)
+
+
+class MixedCounterpart(Metric):
+    """Search of one index of both modalities for the counterpart of each row of the second."""
+
+    what = "mixed search"
+    extent = "tasks"
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """One row of each case of the second modality asks: a second caption would compete with the image."""
+        y = couple.y.first_and_further()[0]
+        queries = None if couple.chosen is None else couple.chosen[y.cases].nonzero().squeeze(1)
+        found = counterpart_estimates(couple.x, y, counts, queries=queries)
+        return {
+            **MIXED.measured(found),
+            OWN_MODALITY_SHARE: found["own_modality_share"],
+            EXPECTED_OWN_SHARE: found["expected_own_share"],
+        }
 
 
 def counterpart_ranks(

@@ -1,16 +1,68 @@
 """Mixed-modality search, graded form: what is relevant counts, whatever its modality."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Measured, Metric, Need
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure, words
+from closegap.metrics.mixed_counterpart import MIXED
 from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Rows
-from closegap.metrics.relevance import Relevance
+from closegap.metrics.relevance import Relevance, concept_relevance, label_relevance
+
+NDCG = Figure(
+    "mixed/ndcg@10",
+    "nDCG@10",
+    MIXED.heading,
+    "higher",
+    meaning="Graded relevance in one index, own modality counted where it is relevant.",
+    context=MIXED.context,
+    key=True,
+    task=True,
+)
+NDCG_BY_CHANCE = Figure(
+    "mixed/ndcg@10/chance",
+    "nDCG@10 by chance",
+    MIXED.heading,
+    meaning="What a random order of the index scores.",
+    context=MIXED.context,
+)
+GRADES = Need(
+    "graded search needs labels or concepts, and none were given",
+    lambda couple: couple.embeddings.concepts is not None or bool(couple.embeddings.labels),
+)
+
+
+class MixedGraded(Metric):
+    """nDCG of one index of both modalities; relevance from concepts, without them from the first labels."""
+
+    what = "mixed/ndcg@10"
+    extent = "tasks"
+    needs = (GRADES,)
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """One row of each case of the second modality takes part."""
+        concepts = couple.embeddings.concepts
+        relevance = label_relevance(couple.labels) if concepts is None else concept_relevance(concepts)
+        x, y = couple.some(couple.x), couple.some(couple.y.first_and_further()[0])
+        found = graded_estimates(x, y, relevance, counts)
+        return {
+            NDCG_BY_CHANCE: found["ndcg@10_chance"],
+            NDCG: found["ndcg@10"],
+            _of_queries(couple.a): found["ndcg@10_x"],
+            _of_queries(couple.b): found["ndcg@10_y"],
+        }
+
+
+def _of_queries(modality: str) -> Figure:
+    return replace(NDCG, name=f"{NDCG.name}/{modality}", label=f"{NDCG.label} {words(modality)}", key=False)
+
 
 _GRADES_AT_ONCE = 2**23
 

@@ -1,6 +1,6 @@
 """Whether what is learnt on one modality holds on the other: nearest neighbours and a linear probe."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import torch
@@ -10,8 +10,12 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Attempt, Measured, Metric
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure, words
 from closegap.metrics.folds import group_folds
+from closegap.metrics.labelled import LABELS, by_label, of_label
 from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Rows, codes
 
@@ -19,6 +23,60 @@ Probe: TypeAlias = Callable[[Float[Tensor, "n d"], Int[Tensor, "n"], Float[Tenso
 """Labels predicted for rows (third) from rows with labels (first and second)."""
 
 _ITERATIONS = 1000
+
+MAJORITY = Figure(
+    "probe/majority",
+    "Majority",
+    "Probes",
+    unit="percent",
+    meaning="What always naming the commonest label gives.",
+    context="Probes",
+)
+
+
+def knn_accuracy(source: str, target: str) -> Figure:
+    """The figure of a nearest-neighbour probe of one modality on the rows of another."""
+    return _accuracy("knn", "kNN", "Nearest neighbours tell the label.", 1, source, target)
+
+
+def linear_accuracy(source: str, target: str) -> Figure:
+    """The figure of a linear probe that is trained on one modality, on the rows of another."""
+    return _accuracy("linear", "Linear", "A linear probe tells the label.", 2, source, target)
+
+
+def _accuracy(probe: str, label: str, meaning: str, order: int, source: str, target: str) -> Figure:
+    return Figure(
+        f"{probe}/{source}_to_{target}",
+        f"{label}, {words(source)} to {words(target)}",
+        MAJORITY.heading,
+        "higher",
+        "percent",
+        meaning,
+        MAJORITY.context,
+        task=True,
+        order=order,
+    )
+
+
+class Probing(Metric):
+    """Nearest-neighbour and linear probes of each of the labels, inside and across modalities."""
+
+    what = "probes"
+    needs = (LABELS,)
+
+    def attempts(self, couple: Couple, counts: Counts) -> Iterator[Attempt]:
+        """Each of the labels by itself."""
+        yield from by_label(self, couple, counts)
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Of the couple's label."""
+        found = probing_estimates(couple.some(couple.x), couple.some(couple.y), couple.labels, counts)
+        modality = {"x": couple.a, "y": couple.b}
+        ways = [(source, target) for source in modality for target in modality]
+        figures = {MAJORITY: found["majority"]}
+        figures |= {knn_accuracy(modality[s], modality[t]): found[f"knn_{s}_to_{t}"] for s, t in ways}
+        figures |= {linear_accuracy(modality[s], modality[t]): found[f"linear_{s}_to_{t}"] for s, t in ways}
+        return {of_label(figure, couple): value for figure, value in figures.items()}
 
 
 def knn_labels(

@@ -1,18 +1,69 @@
 """Exact retrieval over the full gallery: ranks are counted tile by tile, never sorted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Attempt, Measured, Metric
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means, weighted_median
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure, words
 from closegap.metrics.positives import Pairs
+from closegap.metrics.ranking import KS, Search
 
 _SCORES_AT_ONCE = 2**21  # two tiles of them stay in a CPU's cache
 _QUERIES_AT_ONCE = 64  # at least: with fewer, reading the gallery would take longer than multiplying with it
+
+
+def across(source: str, target: str) -> Search:
+    """The search among one modality's rows from another's."""
+    direction = f"{words(source)} → {words(target)}"
+    return Search(
+        f"{source}_to_{target}",
+        heading=f"Retrieval, {direction}",
+        context=direction,
+        recall="Queries with a true match in the top {k}.",
+        target="best true match",
+        targets="over all true matches",
+        key=KS,
+        headline=2,
+    )
+
+
+def mean_recall(k: int) -> Figure:
+    """The figure of Recall@k averaged over all searches of one modality from another."""
+    return Figure(
+        f"R@{k}",
+        f"R@{k}",
+        "Retrieval",
+        "higher",
+        "percent",
+        "Mean over pairs of modalities and directions.",
+        "Retrieval",
+        headline=2 if k == KS[-1] else None,
+    )
+
+
+class Retrieval(Metric):
+    """Recall, ranks and precision over the full gallery, both ways."""
+
+    extent = "quick"
+
+    def attempts(self, couple: Couple, counts: Counts) -> Iterator[Attempt]:
+        """Either way by itself."""
+        for one_way in (couple, couple.swapped):
+            yield one_way.direction, partial(self.measured, one_way, counts)
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """The second modality's rows searched from the first's."""
+        queries, gallery = couple.some(couple.x), couple.y
+        ranks = retrieval_ranks(queries.embeddings, gallery.embeddings, Pairs(queries.cases, gallery.cases))
+        return across(couple.a, couple.b).measured(retrieval_estimates(ranks, queries.groups, counts))
 
 
 @dataclass(frozen=True)
@@ -96,7 +147,7 @@ def mean_average_precision(ranks: Ranks) -> Float[Tensor, ""]:
 
 
 def retrieval_estimates(
-    ranks: Ranks, query_groups: Int[Tensor, "n"], counts: Int[Tensor, "b g"], ks: tuple[int, ...] = (1, 5, 10)
+    ranks: Ranks, query_groups: Int[Tensor, "n"], counts: Int[Tensor, "b g"], ks: tuple[int, ...] = KS
 ) -> dict[str, Sampled]:
     """R@K, median_rank, mrr and map with draws: queries are resampled by group, the gallery stays as it is.
 

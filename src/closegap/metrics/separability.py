@@ -8,11 +8,43 @@ from jaxtyping import Bool, Float, Int
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+from closegap.metrics.base import Measured, Metric
 from closegap.metrics.bootstrap import Sampled, Statistic, estimates
+from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.figure import Figure
 from closegap.metrics.folds import group_folds
 from closegap.metrics.positives import Rows
 
 _ITERATIONS = 1000
+
+SEPARABILITY_AUC = Figure(
+    "separability_auc",
+    "AUC",
+    "Separability",
+    "lower",
+    meaning="How well a classifier tells the modalities apart; 0.5: not at all.",
+    context="Separability",
+)
+SEPARABILITY_ACCURACY = Figure(
+    "separability_accuracy",
+    "Accuracy",
+    "Separability",
+    "lower",
+    "percent",
+    "Items whose modality a classifier tells; 50%: as good as guessing.",
+    "Separability",
+)
+
+
+class Separability(Metric):
+    """How well a classifier tells the modalities apart."""
+
+    what = "separability"
+
+    def measure(self, couple: Couple, counts: Counts) -> Measured:
+        """Of the cases that are measured."""
+        found = separability_estimates(couple.some(couple.x), couple.some(couple.y), counts)
+        return {figure: found[figure.name] for figure in (SEPARABILITY_AUC, SEPARABILITY_ACCURACY)}
 
 
 @dataclass(frozen=True)

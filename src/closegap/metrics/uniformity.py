@@ -8,10 +8,30 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from closegap.errors import UsageError
+from closegap.metrics.figure import Figure, words
 from closegap.metrics.positives import Pairs, case_sums
 
 _KERNELS_AT_ONCE = 2**23
 _SHARPNESS = 2.0
+
+CROSS_UNIFORMITY = Figure(
+    "cross_uniformity", "Cross-uniformity", "Geometry", "lower", meaning="Spread between non-pairs."
+)
+CENTROID_UNIFORMITY = Figure(
+    "centroid_uniformity", "Centroid uniformity", "Geometry", "lower", meaning="Spread of the cases' centroids."
+)
+
+
+def uniformity_figure(modality: str) -> Figure:
+    """The figure of `uniformity` inside a modality."""
+    return Figure(
+        f"uniformity/{modality}",
+        f"Uniformity, {words(modality)}",
+        "Geometry",
+        "lower",
+        meaning=f"Spread inside {words(modality)} over the sphere.",
+        of_one=True,
+    )
 
 
 @dataclass(frozen=True)

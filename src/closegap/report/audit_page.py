@@ -8,8 +8,11 @@ from pathlib import Path
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.evaluation.audit import Audit
-from closegap.evaluation.metric import describe
+from closegap.evaluation.report import Estimate, Report
 from closegap.files import write_text
+from closegap.metrics.figure import Figure
+from closegap.metrics.gap import GAP, GAP_DEBIASED, GAP_FLOOR
+from closegap.metrics.mixed_counterpart import EXPECTED_OWN_SHARE, OWN_MODALITY_SHARE
 from closegap.report.html import render_html
 from closegap.report.sections.arms import arms_section
 from closegap.report.sections.frontier import frontier
@@ -40,26 +43,35 @@ def write_audit(audit: Audit, folder: Path, title: str = "The modality gap of th
 
 def audit_verdict(audit: Audit) -> str:
     """Whether there is a gap, where it hurts and what shifting it away does; of the first pair of modalities."""
-    original = audit.comparison.report.arms[0]
-    gap = next(name for name in original.metrics if describe(name).base == "gap")
-    pair = gap.removesuffix("gap")
-
-    def text(name: str) -> str:
-        return describe(name).text(original.metrics[pair + name].value)
-
-    of = f"{describe(gap).pair.replace('|', ' and ')}: g" if pair else "G"
-    told = bool(original.metrics[pair + "gap_debiased"].low)
-    judged = "a gap" if told else "no gap that this sample can tell"
-    parts = [f"{of}ap {text('gap')}, {text('gap_floor')} by chance alone: {judged}"]
-    if pair + "mixed/own_modality_share" in original.metrics:
-        parts.append(
-            f"in one index of both, {text('mixed/own_modality_share')} of the top ten are of the query's own modality "
-            f"({text('mixed/expected_own_share')} if it were blind to modality)"
-        )
-    sentence = "; ".join(parts) + "."
+    sentence = _of_the_original(audit.comparison.report)
     if not any(arm.name == "shift" for arm in audit.comparison.report.arms):
         return sentence
     return f"{sentence} After training, {verdict(audit.comparison, 'shift')}"
+
+
+def _of_the_original(report: Report) -> str:
+    original = report.arms[0].metrics
+    gap = next(
+        (figure for name, figure in report.figures.items() if figure.name == GAP.name and name in original), None
+    )
+    if gap is None:
+        return "Whether there is a gap was not measured."
+
+    def found(figure: Figure) -> Estimate:
+        return original[gap.sibling(figure.name)]
+
+    def text(figure: Figure) -> str:
+        return figure.text(found(figure).value)
+
+    of = f"{gap.about}: g" if gap.pair else "G"
+    judged = "a gap" if found(GAP_DEBIASED).low else "no gap that this sample can tell"
+    parts = [f"{of}ap {text(GAP)}, {text(GAP_FLOOR)} by chance alone: {judged}"]
+    if gap.sibling(OWN_MODALITY_SHARE.name) in original:
+        parts.append(
+            f"in one index of both, {text(OWN_MODALITY_SHARE)} of the top ten are of the query's own modality "
+            f"({text(EXPECTED_OWN_SHARE)} if it were blind to modality)"
+        )
+    return "; ".join(parts) + "."
 
 
 def _render(audit: Audit, title: str) -> str:
@@ -67,7 +79,7 @@ def _render(audit: Audit, title: str) -> str:
     sets = comparison.sets
     sections = [
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
-        frontier(audit.frontier) if len(sets) > 1 else None,
+        frontier(audit.frontier, comparison.report.figures) if len(sets) > 1 else None,
         latent_map(_shift_last(sets), with_tsne=len(sets) <= _TSNE_ARMS),
         cosine_histograms(sets),
     ]

@@ -21,6 +21,7 @@ from closegap.report.sections.maps import latent_map
 from closegap.report.sections.queries import queries_section, top_hits
 from closegap.report.shown import hover_texts, shown_items
 from closegap.report.verdict import verdict
+from closegap.training.validation import validation_figures
 
 History = Sequence[Mapping[str, Any]]
 
@@ -69,8 +70,8 @@ def _render(
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
         latent_map(sets, hover_texts(first, cases, kinds)),
         cosine_histograms(sets),
-        training_curves(histories),
-        frontier([Series(arm.name, [arm]) for arm in comparison.report.arms]),
+        training_curves(histories, validation_figures(first.modalities)),
+        frontier([Series(arm.name, [arm]) for arm in comparison.report.arms], comparison.report.figures),
         queries_section(queries),
     ]
     return render_html(

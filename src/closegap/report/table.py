@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from closegap.evaluation.metric import ARROWS, Metric, describe
 from closegap.evaluation.report import Arm, Report
+from closegap.metrics.figure import ARROWS, Figure
 from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, seed_difference, withheld_note
 
 _LABELS, _ARM = 30, 18  # characters that the column of labels and the column of an arm take
@@ -33,10 +33,10 @@ def terminal_tables(
     """
     per_table = max(1, (width - _LABELS) // _ARM)
     parts: list[RenderableType] = []
-    for pair, metrics in key_columns(report).items():
+    for pair, figures in key_columns(report).items():
         for start in range(0, len(report.arms), per_table):
             arms = report.arms[start : start + per_table]
-            parts.append(_table(report, arms, pair, metrics, differences or {}))
+            parts.append(_table(report, arms, pair, figures, differences or {}))
     parts += [Text(line, style="dim") for line in _footnotes(report, baseline, differences)]
     return Group(*parts)
 
@@ -48,51 +48,48 @@ def markdown_table(report: Report, metrics: Sequence[str] | None = None) -> str:
         report: what to show.
         metrics: names of the columns; default the key metrics. Gap and cosines are left out without their null.
     """
-    shown = columns(report)
     if metrics is None:
-        chosen = [metric for group in key_columns(report).values() for metric in group]
+        chosen = [figure for group in key_columns(report).values() for figure in group]
     else:
-        allowed = {metric.name for metric in shown}
-        chosen = [describe(name) for name in metrics if name in allowed]
-    several_pairs = len({metric.pair for metric in chosen}) > 1
-    heads = ["arm", *(_markdown_head(metric, several_pairs) for metric in chosen)]
+        shown = {figure.full_name: figure for figure in columns(report)}
+        chosen = [shown[name] for name in metrics if name in shown]
+    several_pairs = len({figure.pair for figure in chosen}) > 1
+    heads = ["arm", *(_markdown_head(figure, several_pairs) for figure in chosen)]
     lines = [heads, ["---", *("---:" for _ in chosen)]]
-    best = {metric.name: best_arms(report, metric) for metric in chosen}
-    lines += [[arm.name, *(_markdown_cell(arm, metric, best[metric.name]) for metric in chosen)] for arm in report.arms]
+    best = {figure: best_arms(report, figure) for figure in chosen}
+    lines += [[arm.name, *(_markdown_cell(arm, figure, best[figure]) for figure in chosen)] for arm in report.arms]
     return "".join("| " + " | ".join(_escaped(cell) for cell in line) + " |\n" for line in lines)
 
 
 def _table(
-    report: Report, arms: Sequence[Arm], pair: str, metrics: Sequence[Metric], differences: Differences
+    report: Report, arms: Sequence[Arm], pair: str, figures: Sequence[Figure], differences: Differences
 ) -> Table:
-    table = Table(
-        title=pair.replace("|", " and ") or None, title_justify="left", title_style="bold", header_style="bold"
-    )
+    table = Table(title=figures[0].about or None, title_justify="left", title_style="bold", header_style="bold")
     table.add_column("", min_width=12, overflow="fold")
     for arm in arms:
         table.add_column(Text(arm.name), justify="right", overflow="fold")
-    for i, metric in enumerate(metrics):
-        best = best_arms(report, metric)
-        head = Text.assemble(metric.title, " ", (ARROWS[metric.direction], "cyan"))
-        last_of_group = i + 1 == len(metrics) or metrics[i + 1].group != metric.group
-        cells = [_cell(report, arm, metric, best, differences) for arm in arms]
+    for i, figure in enumerate(figures):
+        best = best_arms(report, figure)
+        head = Text.assemble(figure.title, " ", (ARROWS[figure.direction], "cyan"))
+        last_of_group = i + 1 == len(figures) or figures[i + 1].heading != figure.heading
+        cells = [_cell(report, arm, figure, best, differences) for arm in arms]
         table.add_row(head, *cells, end_section=last_of_group)
     return table
 
 
-def _cell(report: Report, arm: Arm, metric: Metric, best: set[str], differences: Differences) -> Text:
-    estimate = arm.metrics.get(metric.name)
+def _cell(report: Report, arm: Arm, figure: Figure, best: set[str], differences: Differences) -> Text:
+    estimate = arm.metrics.get(figure.full_name)
     if estimate is None:
         return Text("·", style="dim")
-    marked = mark(metric, estimate, differences.get(arm.name, {}).get(metric.name))
-    text = Text(metric.text(estimate.value), style="bold" if arm.name in best else "")
+    marked = mark(figure, estimate, differences.get(arm.name, {}).get(figure.full_name))
+    text = Text(figure.text(estimate.value), style="bold" if arm.name in best else "")
     text.append(_SIGNS[marked], style=_STYLES[marked])
-    if interval := metric.interval(estimate):
+    if interval := figure.interval(estimate):
         text.append(f"\n{interval}", style="dim not bold")
-    paired = seed_difference(report, arm, metric)
+    paired = seed_difference(report, arm, figure)
     if paired is not None and paired.low is not None and paired.high is not None:
-        half = metric.number((paired.high - paired.low) / 2)
-        text.append(f"\nΔ {metric.signed(paired.value)} ± {half}", style="dim not bold")
+        half = figure.number((paired.high - paired.low) / 2)
+        text.append(f"\nΔ {figure.signed(paired.value)} ± {half}", style="dim not bold")
     return text
 
 
@@ -109,17 +106,17 @@ def _footnotes(report: Report, baseline: str | None, differences: Differences | 
         yield f"left out: {item.what} ({item.reason})"
 
 
-def _markdown_head(metric: Metric, several_pairs: bool) -> str:
-    pair = f"{metric.pair.replace('|', ' and ')}: " if several_pairs and metric.pair else ""
-    return f"{pair}{metric.title} {ARROWS[metric.direction]}".strip()
+def _markdown_head(figure: Figure, several_pairs: bool) -> str:
+    pair = f"{figure.about}: " if several_pairs and figure.pair else ""
+    return f"{pair}{figure.title} {ARROWS[figure.direction]}".strip()
 
 
-def _markdown_cell(arm: Arm, metric: Metric, best: set[str]) -> str:
-    estimate = arm.metrics.get(metric.name)
+def _markdown_cell(arm: Arm, figure: Figure, best: set[str]) -> str:
+    estimate = arm.metrics.get(figure.full_name)
     if estimate is None:
         return ""
-    value = metric.text(estimate.value)
-    return f"{f'**{value}**' if arm.name in best else value} {metric.interval(estimate)}".strip()
+    value = figure.text(estimate.value)
+    return f"{f'**{value}**' if arm.name in best else value} {figure.interval(estimate)}".strip()
 
 
 def _escaped(cell: str) -> str:

@@ -1,30 +1,38 @@
 """What a comparison says, in one sentence that claims no more than its intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from closegap.evaluation.compare import Comparison
-from closegap.evaluation.metric import Metric, describe
-from closegap.evaluation.report import Arm, Estimate
+from closegap.evaluation.report import Arm, Estimate, Report
+from closegap.metrics.figure import Figure
+from closegap.metrics.gap import GAP
 
 
 def verdict(comparison: Comparison, subject_name: str) -> str:
-    """Gap and Recall@10 of an arm against the baseline; says where the sample cannot tell them apart."""
+    """The headlines of an arm, gap and Recall@10 both ways, against the baseline, of the first pair of modalities.
+
+    Says where the sample cannot tell the arms apart.
+    """
     subject = _arm(comparison, subject_name)
-    names = [name for name in subject.metrics if name.rpartition(":")[2] == "gap" or name.endswith("/R@10")]
-    first_pair = describe(names[0]).pair if names else ""
-    metrics = [describe(name) for name in names if describe(name).pair == first_pair and "mixed" not in name]
-    if not metrics:
+    told = headlines(comparison.report, subject)
+    if not told:
         return f"{subject.name}: no pair of modalities could be measured."
-    return sentence(comparison, subject_name, metrics)
+    return sentence(comparison, subject_name, [figure for figure in told if figure.pair == told[0].pair])
 
 
-def sentence(comparison: Comparison, subject_name: str, metrics: Sequence[Metric]) -> str:
-    """These metrics of an arm, which must have them, against the baseline."""
+def headlines(report: Report, arm: Arm) -> list[Figure]:
+    """What a verdict tells of an arm, in its order."""
+    told = [figure for name, figure in report.figures.items() if name in arm.metrics and figure.headline is not None]
+    return sorted(told, key=lambda figure: figure.headline or 0)
+
+
+def sentence(comparison: Comparison, subject_name: str, figures: Sequence[Figure]) -> str:
+    """These figures of an arm, which must have them, against the baseline."""
     subject, baseline = _arm(comparison, subject_name), comparison.report.arms[0]
     if subject is baseline:
-        return f"{subject.name}: {'; '.join(_alone(metric, subject) for metric in metrics)}."
-    both = [metric for metric in metrics if metric.name in baseline.metrics]
-    told = [_against(metric, subject, baseline, comparison.differences[subject.name]) for metric in both]
+        return f"{subject.name}: {'; '.join(_alone(figure, subject) for figure in figures)}."
+    both = [figure for figure in figures if figure.full_name in baseline.metrics]
+    told = [_against(figure, subject, baseline, comparison.differences[subject.name]) for figure in both]
     return f"{subject.name} against {baseline.name}: {'; '.join(told)}."
 
 
@@ -32,21 +40,20 @@ def _arm(comparison: Comparison, name: str) -> Arm:
     return next(arm for arm in comparison.report.arms if arm.name == name)
 
 
-def _alone(metric: Metric, arm: Arm) -> str:
-    return f"{_title(metric)} {metric.text(arm.metrics[metric.name].value)}"
+def _alone(figure: Figure, arm: Arm) -> str:
+    return f"{_title(figure)} {figure.text(arm.metrics[figure.full_name].value)}"
 
 
-def _against(metric: Metric, arm: Arm, baseline: Arm, differences: dict[str, Estimate] | object) -> str:
-    assert isinstance(differences, dict)
-    here, there = arm.metrics[metric.name].value, baseline.metrics[metric.name].value
-    change = f"{_title(metric)} {metric.text(there)} → {metric.text(here)}"
-    difference = differences.get(metric.name)
+def _against(figure: Figure, arm: Arm, baseline: Arm, differences: Mapping[str, Estimate]) -> str:
+    here, there = arm.metrics[figure.full_name].value, baseline.metrics[figure.full_name].value
+    change = f"{_title(figure)} {figure.text(there)} → {figure.text(here)}"
+    difference = differences.get(figure.full_name)
     if difference is None or difference.low is None or difference.high is None:
         return change
-    interval = metric.interval(difference)
+    interval = figure.interval(difference)
     apart = difference.low > 0 or difference.high < 0
     return f"{change} (difference {interval}{'' if apart else ': no difference that this sample can tell'})"
 
 
-def _title(metric: Metric) -> str:
-    return "gap" if metric.base == "gap" else metric.title.replace("Retrieval, ", "").replace(":", "")
+def _title(figure: Figure) -> str:
+    return "gap" if figure.name == GAP.name else figure.title

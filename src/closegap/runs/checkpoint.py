@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from closegap.distributed import rank
 from closegap.errors import ClosegapError
 from closegap.files import whole_folder
+from closegap.metrics.figure import Figure
 from closegap.models.fingerprint import tower_fingerprint
 from closegap.models.model import Model
 from closegap.sharding import like, whole
@@ -29,12 +31,17 @@ class Progress:
     Args:
         step: steps taken.
         best_step: step of the best validation so far; 0 before the first.
-        best_value: its selection metric.
+        best_value: of the selecting figure there; None before the first.
     """
 
     step: int
     best_step: int = 0
-    best_value: float = float("-inf")
+    best_value: float | None = None
+
+    def improved_by(self, value: float, figure: Figure) -> bool:
+        """Whether this value of the selecting figure is better than the best so far."""
+        mine, best = (None if v is None else figure.merit(v) for v in (value, self.best_value))
+        return mine is not None and isfinite(mine) and (best is None or mine > best)
 
 
 def model_state(model: Model) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from closegap.files import write_text
+from closegap.metrics.figure import Figure
 
 
 class Watcher(Protocol):
@@ -20,7 +21,7 @@ class Watcher(Protocol):
     def step(self, step: int, steps: int, terms: Mapping[str, float]) -> None:
         """A step was taken; loss terms by name."""
 
-    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+    def validation(self, step: int, metrics: Mapping[Figure, float]) -> None:
         """The model was validated."""
 
 
@@ -36,7 +37,7 @@ class Nobody:
     def step(self, step: int, steps: int, terms: Mapping[str, float]) -> None:
         """See `Watcher`."""
 
-    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+    def validation(self, step: int, metrics: Mapping[Figure, float]) -> None:
         """See `Watcher`."""
 
 

@@ -35,7 +35,7 @@ class Training:
         validate_every: steps between validations; null: once an epoch.
         checkpoint_every: steps between checkpoints; null: once an epoch.
         keep: "best" evaluates the checkpoint with the best `select`, "last" the last one.
-        select: validation metric that picks the best checkpoint; higher is better.
+        select: validation metric that picks the best checkpoint: a recall at its highest, a gap at its lowest.
         trackers: also log to these ("tensorboard", "wandb").
 
     Raises:

@@ -12,6 +12,7 @@ from closegap.data.loader import Views
 from closegap.errors import UsageError
 from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import Prepared
+from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD, LOG_LIKELIHOOD_FROM_TEXT
 from closegap.runs.checkpoint import checkpoints, load_model
 from closegap.runs.run import TOKENIZER, Run, chosen_checkpoint, read_config
 from closegap.training.captioning_data import (
@@ -72,11 +73,9 @@ def build_objective(
         alignment = Alignment(run, train, validation)
         memory = (tokens[0], tokens[1]) if tokens else None
         return JointCaptioning(alignment, captioner, memory, (written[0], written[1])), tokenizer
-    held = {
-        "log_likelihood": (tokens[1] if tokens else _embedded(run, validation, captioning.image, device), written[1])
-    }
+    held = {LOG_LIKELIHOOD: (tokens[1] if tokens else _embedded(run, validation, captioning.image, device), written[1])}
     if captioning.condition == "text":
-        held["log_likelihood_from_text"] = (_embedded(run, validation, captioning.text, device), written[1])
+        held[LOG_LIKELIHOOD_FROM_TEXT] = (_embedded(run, validation, captioning.text, device), written[1])
     memory_views = tokens[0] if tokens else _embedded(run, train, captioning.source, device)
     return FrozenCaptioning(run, captioner, memory_views, written[0], held), tokenizer
 

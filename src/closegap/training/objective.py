@@ -15,6 +15,8 @@ from closegap.distributed import total, world_size
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.infer.embed import embed, embed_views
 from closegap.infer.prepared import Prepared
+from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD
+from closegap.metrics.figure import Figure
 from closegap.models.model import Model
 from closegap.runs.run import Run
 from closegap.training.cached_step import cached_step
@@ -60,7 +62,7 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def validate(self, device: torch.device) -> tuple[dict[str, float], EmbeddingSet | None]:
+    def validate(self, device: torch.device) -> tuple[dict[Figure, float], EmbeddingSet | None]:
         """Metrics of the validation split, and its embeddings where training moves them."""
 
 
@@ -89,7 +91,7 @@ class Alignment(Objective):
             terms, temperature = cached_step(parallel, self.run.loss, batch, progress, masked, size)
         return terms, {"temperature": temperature}
 
-    def validate(self, device: torch.device) -> tuple[dict[str, float], EmbeddingSet | None]:
+    def validate(self, device: torch.device) -> tuple[dict[Figure, float], EmbeddingSet | None]:
         """Gap, cosines and retrieval."""
         embeddings = embed(self.run.model, self.validation, device)
         return validation_metrics(embeddings), embeddings
@@ -103,7 +105,7 @@ class FrozenCaptioning(Objective):
         captioner: the decoder.
         memory: what the training cases' captions are written from.
         captions: tokens of the training cases.
-        validation: name of a likelihood to the memories and captions of the validation cases.
+        validation: figure of a likelihood to the memories and captions of the validation cases.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class FrozenCaptioning(Objective):
         captioner: Captioner,
         memory: Views,
         captions: Views,
-        validation: Mapping[str, tuple[Views, Views]],
+        validation: Mapping[Figure, tuple[Views, Views]],
     ) -> None:
         assert run.captioning is not None
         self.captioning, self.captioner, self.validation = run.captioning, captioner, validation
@@ -130,11 +132,11 @@ class FrozenCaptioning(Objective):
         nll, tokens = parallel(*memories_and_captions(batch, memory, batch.rows[MEMORY]))
         return _caption_terms(nll, tokens, self.captioning.weight), {}
 
-    def validate(self, device: torch.device) -> tuple[dict[str, float], EmbeddingSet | None]:
+    def validate(self, device: torch.device) -> tuple[dict[Figure, float], EmbeddingSet | None]:
         """Log-likelihoods."""
         found = {
-            name: log_likelihood(self.captioner, memory, captions, device)
-            for name, (memory, captions) in self.validation.items()
+            figure: log_likelihood(self.captioner, memory, captions, device)
+            for figure, (memory, captions) in self.validation.items()
         }
         return found, None
 
@@ -178,7 +180,7 @@ class JointCaptioning(Objective):
         terms = contrastive_terms(run.loss, embeddings, present, temperature, progress, groups)
         return {**terms, **_caption_terms(nll, tokens, self.captioning.weight)}, {"temperature": temperature}
 
-    def validate(self, device: torch.device) -> tuple[dict[str, float], EmbeddingSet | None]:
+    def validate(self, device: torch.device) -> tuple[dict[Figure, float], EmbeddingSet | None]:
         """Alignment's metrics, and the log-likelihood from images."""
         metrics, embeddings = self.alignment.validate(device)
         memory = self.held_memory
@@ -187,7 +189,7 @@ class JointCaptioning(Objective):
             views = self.alignment.validation.views[name]
             memory = Views(views.items, views.starts, embed_views(self.alignment.run.model, name, views, device))
         return metrics | {
-            "log_likelihood": log_likelihood(self.captioner, memory, self.held_captions, device)
+            LOG_LIKELIHOOD: log_likelihood(self.captioner, memory, self.held_captions, device)
         }, embeddings
 
 

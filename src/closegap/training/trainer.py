@@ -23,7 +23,7 @@ from closegap.batch import Batch, move
 from closegap.data import Case, Cases, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader, take
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import ClosegapError, MissingExtraError, UsageError
+from closegap.errors import ClosegapError, MissingExtraError
 from closegap.files import whole_folder, write_text
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
@@ -35,6 +35,7 @@ from closegap.runs.run import TOKENIZER, Run, chosen_checkpoint, environment
 from closegap.sharding import clip_gradients, shard
 from closegap.training import optim
 from closegap.training.build_objective import build_objective
+from closegap.training.validation import selecting_figure
 
 START = Path("embeddings/validation-start.safetensors")
 _LOG_EVERY = 10
@@ -80,7 +81,7 @@ class Trainer:
         Raises:
             NonFiniteLossError: a term or the gradient is NaN or infinite.
             ClosegapError: a checkpoint of another model.
-            UsageError: `select` names no validation metric.
+            UsageError: `select` names no validation figure that has a better direction.
         """
         saved = checkpoint.checkpoints(self.folder / "checkpoints")
         if saved:
@@ -234,20 +235,16 @@ class Trainer:
     def _validate(self, step: int) -> None:
         if not self.validation_split.cases:
             return
-        metrics, embeddings = self.objective.validate(self.accelerator.device)
+        measured, embeddings = self.objective.validate(self.accelerator.device)
         if step == 0 and self.main and embeddings is not None:
             embeddings.save(self.folder / START)
-        if metrics and self.training.select not in metrics:
-            raise UsageError(
-                f"train.select: {self.training.select!r} is not measured on the validation split; "
-                f"there are {', '.join(metrics)}"
-            )
-        self._record({f"validation/{name}": value for name, value in metrics.items()})
-        self.watcher.validation(step, metrics)
-        if step and metrics:
+        selecting = selecting_figure(self.training.select, measured) if measured else None
+        self._record({f"validation/{figure.full_name}": value for figure, value in measured.items()})
+        self.watcher.validation(step, measured)
+        if step and selecting is not None:
             # Of the first process on all: what is best gets a checkpoint, which processes write together.
-            [value] = broadcast_object_list([metrics[self.training.select]])
-            if value > self.progress.best_value:
+            [value] = broadcast_object_list([measured[selecting]])
+            if self.progress.improved_by(value, selecting):
                 self.progress = replace(self.progress, best_step=step, best_value=value)
 
     def _record(self, values: Mapping[str, Any]) -> None:

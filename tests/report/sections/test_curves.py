@@ -1,12 +1,15 @@
 from collections.abc import Callable
 
 import plotly.graph_objects as go
+from tests.figures import figure
 
 from closegap.report.figures import Section
 from closegap.report.sections.curves import training_curves
 
 Draw = Callable[[Section], list[go.Figure]]
 Rows = list[dict[str, float]]
+
+WATCHED = [figure(name) for name in ("gap", "cos_true_pairs", "cos_null")]
 
 
 def rows(level: float) -> Rows:
@@ -17,7 +20,7 @@ def rows(level: float) -> Rows:
 
 
 def test_mean_and_band_over_seeds(draw: Draw) -> None:
-    section = training_curves({"a": [rows(1.0), rows(3.0)]})
+    section = training_curves({"a": [rows(1.0), rows(3.0)]}, WATCHED)
     assert section is not None
     gap, cosine = draw(section)
     band, line = gap.data
@@ -30,10 +33,12 @@ def test_mean_and_band_over_seeds(draw: Draw) -> None:
 
 
 def test_recall_is_chosen_among_what_was_logged(draw: Draw) -> None:
-    names = ["validation/R@10", "validation/x_to_y/R@10", "validation/x|y:y_to_x/R@10"]
-    section = training_curves({"a": [[{"step": 1, **dict.fromkeys(names, 0.5)}]]})
+    given = [figure(name) for name in ("R@10", "x_to_y/R@10", "x|y:y_to_x/R@10", "x|y:x_to_y/R@10", "R@5")]
+    names = [f"validation/{one.full_name}" for one in given]
+    del names[3]  # not logged
+    section = training_curves({"a": [[{"step": 1, **dict.fromkeys(names, 0.5)}]]}, given)
     assert section is not None
-    assert list(section.controls[0].options) == names
+    assert list(section.controls[0].options) == names[:3]
     figures = draw(section)
     assert len(figures) == 3
     assert all(figure.layout.yaxis.tickformat == ".0%" for figure in figures)
@@ -45,12 +50,17 @@ def test_recall_is_chosen_among_what_was_logged(draw: Draw) -> None:
 
 
 def test_rows_without_value_and_values_that_are_not_finite_are_left_out(draw: Draw) -> None:
-    log = [{"step": 0, "loss": 1.0}, {"step": 1, "gap": float("nan")}, {"step": 2, "gap": 0.5}, {"gap": 0.7}]
-    section = training_curves({"a": [log]})
+    log = [
+        {"step": 0, "loss": 1.0},
+        {"step": 1, "test/gap": float("nan")},
+        {"step": 2, "test/gap": 0.5},
+        {"test/gap": 0.7},
+    ]
+    section = training_curves({"a": [log]}, WATCHED, "test")
     assert section is not None
     (figure,) = draw(section)
     assert list(figure.data[0].x) == [2]
 
 
 def test_nothing_logged_is_no_section() -> None:
-    assert training_curves({"a": [[{"step": 0, "loss": 1.0}]], "b": []}) is None
+    assert training_curves({"a": [[{"step": 0, "loss": 1.0}]], "b": []}, WATCHED) is None

@@ -1,7 +1,8 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import plotly.graph_objects as go
 import pytest
+from tests.figures import figures
 
 from closegap.evaluation.report import Arm, Estimate
 from closegap.evaluation.series import Series
@@ -16,9 +17,13 @@ def arm(name: str, gap: float, recall: float, **more: float) -> Arm:
     return Arm(name, metrics | {key: Estimate(value) for key, value in more.items()})
 
 
+def drawn(series: Sequence[Series]) -> Section | None:
+    return frontier(series, figures(name for line in series for arm in line.arms for name in arm.metrics))
+
+
 def test_sweeps_are_lines_and_arms_points(draw: Draw) -> None:
     sweep = [arm("shift", gap, 0.2 + gap) for gap in (0.4, 0.2, 0.0)]
-    section = frontier([Series("clip", [arm("clip", 0.5, 0.3)]), Series("shift", sweep, (0.0, 0.5, 1.0))])
+    section = drawn([Series("clip", [arm("clip", 0.5, 0.3)]), Series("shift", sweep, (0.0, 0.5, 1.0))])
     assert section is not None
     (figure,) = draw(section)
     point, line = figure.data
@@ -32,7 +37,7 @@ def test_sweeps_are_lines_and_arms_points(draw: Draw) -> None:
 
 
 def test_the_task_is_chosen_and_arms_without_it_are_left_out(draw: Draw) -> None:
-    section = frontier([Series("a", [arm("a", 0.1, 0.2, v_measure=0.3)]), Series("b", [arm("b", 0.2, 0.3)])])
+    section = drawn([Series("a", [arm("a", 0.1, 0.2, v_measure=0.3)]), Series("b", [arm("b", 0.2, 0.3)])])
     assert section is not None
     assert list(section.controls[0].options) == ["x_to_y/R@10", "v_measure"]
     recall, grouping = draw(section)
@@ -41,7 +46,7 @@ def test_the_task_is_chosen_and_arms_without_it_are_left_out(draw: Draw) -> None
 
 def test_pairs_stand_over_their_own_gap_and_pooled_metrics_over_the_mean(draw: Draw) -> None:
     values = {"p|q:gap": 0.1, "p|r:gap": 0.3, "p|r:p_to_r/R@10": 0.5, "v_measure": 0.4}
-    section = frontier([Series("a", [Arm("a", {name: Estimate(value) for name, value in values.items()})])])
+    section = drawn([Series("a", [Arm("a", {name: Estimate(value) for name, value in values.items()})])])
     assert section is not None
     pair, pooled = draw(section)
     assert list(pair.data[0].x) == [0.3]
@@ -49,6 +54,6 @@ def test_pairs_stand_over_their_own_gap_and_pooled_metrics_over_the_mean(draw: D
 
 
 def test_no_gap_is_no_frontier() -> None:
-    assert frontier([Series("a", [Arm("a", {"x_to_y/R@10": Estimate(0.1)})])]) is None
-    assert frontier([Series("a", [Arm("a", {"gap": Estimate(0.1)})])]) is None
-    assert frontier([]) is None
+    assert drawn([Series("a", [Arm("a", {"x_to_y/R@10": Estimate(0.1)})])]) is None
+    assert drawn([Series("a", [Arm("a", {"gap": Estimate(0.1)})])]) is None
+    assert drawn([]) is None

@@ -9,8 +9,47 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import MissingExtraError, UsageError
+from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.captions.base import HEADING, CaptionMetric, Judged
 from closegap.metrics.captions.pairs import paired
+from closegap.metrics.couple import Counts
+from closegap.metrics.figure import Figure, words
+
+
+def bert_figure(model: Path, layer: int | None = None) -> Figure:
+    """The figure of BERTScore with a layer of this model, the last by default."""
+    name = f"{_name(model)}-L{_layers(model, layer)}"
+    return Figure(
+        f"bertscore/{name}",
+        f"BERTScore ({words(name)})",
+        HEADING,
+        "higher",
+        meaning=f"Words matched by the language model {words(name)}; unscaled, so even unrelated captions score well "
+        "above 0.",
+        key=True,
+    )
+
+
+class BertScore(CaptionMetric):
+    """Words matched by a language model.
+
+    Args:
+        model: a directory that transformers can load; None where there is none.
+    """
+
+    what = "BERTScore"
+
+    def __init__(self, model: Path | None) -> None:
+        self.model = model
+
+    def measure(self, judged: Judged, counts: Counts) -> Measured:
+        """See `bert_score`."""
+        if self.model is None:
+            raise UsageError("needs a language model, and none was given")
+        figure = bert_figure(self.model)
+        found = bert_score_estimates(judged.generated, judged.references, judged.groups, counts, self.model)
+        return {figure: found[figure.name]}
 
 
 def bert_score(
@@ -63,7 +102,7 @@ def bert_score_estimates(
     layer: int | None = None,
 ) -> dict[str, Sampled]:
     """Mean of `bert_score` with draws, under the name of the model and its layer."""
-    name = f"bertscore/{_name(model)}-L{_layers(model, layer)}"
+    name = bert_figure(model, layer).name
     return estimates(weighted_means({name: bert_score(generated, references, model, layer)}), groups, counts)
 
 

@@ -7,12 +7,40 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled, Statistic, estimates
+from closegap.metrics.captions.base import HEADING, CaptionMetric, Judged
 from closegap.metrics.captions.pairs import Captions
+from closegap.metrics.couple import Counts
+from closegap.metrics.figure import Figure
 
 _ORDERS = 4
 # pycocoevalcap's guards against division by zero; without them the two would differ where nothing matches
 _SMALL, _TINY = 1e-9, 1e-15
+
+
+def bleu_figure(n: int, tokenization: str) -> Figure:
+    """The figure of BLEU-n with these tokens."""
+    return Figure(
+        f"bleu-{n}/{tokenization}",
+        f"BLEU-{n} ({tokenization})",
+        HEADING,
+        "higher",
+        meaning=f"Share of n-grams up to {n} words that the reference has, of the corpus; tokens: {tokenization}.",
+        key=n == _ORDERS,
+    )
+
+
+class Bleu(CaptionMetric):
+    """BLEU-1 to BLEU-4 of the corpus."""
+
+    what = "BLEU"
+
+    def measure(self, judged: Judged, counts: Counts) -> Measured:
+        """See `bleu_estimates`."""
+        found = bleu_estimates(judged.captions, judged.groups, counts)
+        figures = [bleu_figure(n, judged.captions.tokenization) for n in range(1, _ORDERS + 1)]
+        return {figure: found[figure.name] for figure in figures}
 
 
 def bleu_counts(captions: Captions) -> Float[Tensor, "n 10"]:

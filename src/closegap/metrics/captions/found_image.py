@@ -1,10 +1,30 @@
 """Whether a generated caption finds its own image: a score that needs no language model."""
 
+from dataclasses import replace
+
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from closegap.errors import UsageError
+from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled
-from closegap.metrics.retrieval import retrieval_estimates, retrieval_ranks
+from closegap.metrics.captions.base import CaptionMetric, Judged
+from closegap.metrics.couple import Counts
+from closegap.metrics.retrieval import across, retrieval_estimates, retrieval_ranks
+
+_SEARCH = replace(across("generated", "image"), headline=None)
+
+
+class FoundImage(CaptionMetric):
+    """The rank of the true image, searched from the generated caption."""
+
+    what = "rank of the true image"
+
+    def measure(self, judged: Judged, counts: Counts) -> Measured:
+        """See `found_image_estimates`."""
+        if judged.embeddings is None:
+            raise UsageError("needs embeddings of the generated captions and of the images, and none were given")
+        return _SEARCH.measured(found_image_estimates(*judged.embeddings, judged.groups, counts))
 
 
 def found_image_estimates(
@@ -24,4 +44,4 @@ def found_image_estimates(
         UsageError: not one image for each caption.
     """
     found = retrieval_estimates(retrieval_ranks(captions, images), groups, counts)
-    return {f"generated_to_image/{name}": value for name, value in found.items() if name != "map"}  # mAP is MRR here
+    return {name: value for name, value in found.items() if name != "map"}  # mAP is MRR here

@@ -9,10 +9,35 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.captions.base import HEADING, CaptionMetric, Judged
 from closegap.metrics.captions.pairs import paired
+from closegap.metrics.couple import Counts
+from closegap.metrics.figure import Figure
 
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+ROUGE_1 = Figure(
+    "rouge-1/imageclef",
+    "ROUGE-1 (ImageCLEF)",
+    HEADING,
+    "higher",
+    meaning="Common words, as ImageCLEFmedical has it.",
+    key=True,
+    headline=1,
+)
+
+
+class Rouge1(CaptionMetric):
+    """Common words, as ImageCLEFmedical counts them."""
+
+    what = "ROUGE-1"
+
+    def measure(self, judged: Judged, counts: Counts) -> Measured:
+        """See `rouge_1`."""
+        found = rouge_1_estimates(judged.generated, judged.references, judged.groups, counts)
+        return {ROUGE_1: found[ROUGE_1.name]}
 
 
 def imageclef_tokens(caption: str) -> list[str]:
@@ -59,7 +84,7 @@ def rouge_1_estimates(
     counts: Int[Tensor, "b g"],
 ) -> dict[str, Sampled]:
     """Mean of `rouge_1` with draws."""
-    return estimates(weighted_means({"rouge-1/imageclef": rouge_1(generated, references)}), groups, counts)
+    return estimates(weighted_means({ROUGE_1.name: rouge_1(generated, references)}), groups, counts)
 
 
 def _f1(caption: str, reference: str) -> float:

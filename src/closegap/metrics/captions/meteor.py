@@ -7,13 +7,36 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled, Statistic, estimates
+from closegap.metrics.captions.base import HEADING, CaptionMetric, Judged
 from closegap.metrics.captions.coco import coco, coco_folder, java
 from closegap.metrics.captions.pairs import Captions
+from closegap.metrics.couple import Counts
+from closegap.metrics.figure import Figure
 
 _COLUMNS = 23
 _ALPHA, _BETA, _GAMMA, _DELTA = 0.85, 0.2, 0.6, 0.75  # METEOR 1.5's for English
 _MATCHERS = (1.0, 0.6, 0.8, 0.6)  # weights of exact, stem, synonym and paraphrase matches
+
+
+def meteor_figure(tokenization: str) -> Figure:
+    """The figure of METEOR with these tokens."""
+    meaning = f"Matched words, stems, synonyms; tokens: {tokenization}."
+    return Figure(f"meteor/{tokenization}", f"METEOR ({tokenization})", HEADING, "higher", meaning=meaning, key=True)
+
+
+class Meteor(CaptionMetric):
+    """Matched words, stems, synonyms and paraphrases."""
+
+    what = "METEOR"
+
+    def measure(self, judged: Judged, counts: Counts) -> Measured:
+        """See `meteor_estimates`."""
+        if not judged.java:
+            raise UsageError("needs Java, which was not asked for")
+        figure = meteor_figure(judged.captions.tokenization)
+        return {figure: meteor_estimates(judged.captions, judged.groups, counts)[figure.name]}
 
 
 def meteor_counts(captions: Captions) -> Float[Tensor, "n 23"]:

@@ -5,9 +5,54 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.captions.base import HEADING, CaptionMetric, Judged
 from closegap.metrics.captions.coco import coco
 from closegap.metrics.captions.pairs import Captions
+from closegap.metrics.couple import Counts
+from closegap.metrics.figure import Figure
+
+
+def rouge_l_figure(tokenization: str) -> Figure:
+    """The figure of ROUGE-L with these tokens."""
+    meaning = f"Longest common subsequence; tokens: {tokenization}."
+    return Figure(f"rouge-l/{tokenization}", f"ROUGE-L ({tokenization})", HEADING, "higher", meaning=meaning, key=True)
+
+
+def cider_figure(tokenization: str) -> Figure:
+    """The figure of CIDEr with these tokens."""
+    return Figure(
+        f"cider/{tokenization}",
+        f"CIDEr ({tokenization})",
+        HEADING,
+        "higher",
+        meaning=f"Likeness of n-grams, weighted by how few cases have them, 0 to 10; tokens: {tokenization}.",
+        key=True,
+        headline=2,
+    )
+
+
+class RougeL(CaptionMetric):
+    """The longest common subsequence."""
+
+    what = "ROUGE-L"
+
+    def measure(self, judged: Judged, counts: Counts) -> Measured:
+        """See `rouge_l`."""
+        figure = rouge_l_figure(judged.captions.tokenization)
+        return {figure: rouge_l_estimates(judged.captions, judged.groups, counts)[figure.name]}
+
+
+class Cider(CaptionMetric):
+    """N-grams, weighted by how few cases have them."""
+
+    what = "CIDEr"
+
+    def measure(self, judged: Judged, counts: Counts) -> Measured:
+        """See `cider`."""
+        figure = cider_figure(judged.captions.tokenization)
+        return {figure: cider_estimates(judged.captions, judged.groups, counts)[figure.name]}
 
 
 def rouge_l(captions: Captions) -> Float[Tensor, "n"]:

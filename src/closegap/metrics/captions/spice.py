@@ -7,11 +7,34 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
+from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
+from closegap.metrics.captions.base import HEADING, CaptionMetric, Judged
 from closegap.metrics.captions.coco import coco, coco_folder, java
 from closegap.metrics.captions.pairs import Captions
+from closegap.metrics.couple import Counts
+from closegap.metrics.figure import Figure
 
 _MODELS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
+
+
+def spice_figure(tokenization: str) -> Figure:
+    """The figure of SPICE with these tokens."""
+    meaning = f"Matched objects and relations; tokens: {tokenization}."
+    return Figure(f"spice/{tokenization}", f"SPICE ({tokenization})", HEADING, "higher", meaning=meaning, key=True)
+
+
+class Spice(CaptionMetric):
+    """Matched objects, attributes and relations."""
+
+    what = "SPICE"
+
+    def measure(self, judged: Judged, counts: Counts) -> Measured:
+        """See `spice_estimates`."""
+        if not judged.java:
+            raise UsageError("needs Java, which was not asked for")
+        figure = spice_figure(judged.captions.tokenization)
+        return {figure: spice_estimates(judged.captions, judged.groups, counts)[figure.name]}
 
 
 def spice(captions: Captions) -> Float[Tensor, "n"]:

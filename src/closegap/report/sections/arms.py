@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from closegap.evaluation.metric import ARROWS, WORDS, Metric
 from closegap.evaluation.report import Arm, Report
+from closegap.metrics.figure import ARROWS, WORDS, Figure
 from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, seed_difference, withheld_note
 from closegap.report.figures import Section
 from closegap.report.html import render
@@ -37,17 +37,17 @@ def arms_section(report: Report, *, baseline: str | None = None, differences: Di
     keys = key_columns(report)
     blocks = [
         {
-            "pair": pair.replace("|", " and ") or ("All modalities" if len(keys) > 1 else ""),
-            "groups": _groups(metrics),
-            "rows": [{"arm": arm.name, "cells": _row(report, arm, metrics, given)} for arm in report.arms],
+            "pair": figures[0].about or ("All modalities" if len(keys) > 1 else ""),
+            "groups": _groups(figures),
+            "rows": [{"arm": arm.name, "cells": _row(report, arm, figures, given)} for arm in report.arms],
         }
-        for pair, metrics in keys.items()
+        for figures in keys.values()
     ]
     every = columns(report)
     full = [
         {
             "title": title,
-            "rows": [{"metric": m, "cells": [_cell(report, arm, m, given) for arm in report.arms]} for m in group],
+            "rows": [{"figure": f, "cells": [_cell(report, arm, f, given) for arm in report.arms]} for f in group],
         }
         for title, group in groupby(every, key=_heading)
     ]
@@ -68,43 +68,43 @@ def arms_section(report: Report, *, baseline: str | None = None, differences: Di
     return Section("Arms side by side", "Every arm was measured on the same cases, over the full gallery.", html)
 
 
-def _heading(metric: Metric) -> str:
-    return f"{metric.pair.replace('|', ' and ')}: {metric.group}" if metric.pair else metric.group
+def _heading(figure: Figure) -> str:
+    return f"{figure.about}: {figure.heading}" if figure.pair else figure.heading
 
 
-def _groups(metrics: Sequence[Metric]) -> list[dict[str, object]]:
-    return [{"title": title, "metrics": list(group)} for title, group in groupby(metrics, key=lambda m: m.group)]
+def _groups(figures: Sequence[Figure]) -> list[dict[str, object]]:
+    return [{"title": title, "figures": list(group)} for title, group in groupby(figures, key=lambda f: f.heading)]
 
 
-def _row(report: Report, arm: Arm, metrics: Sequence[Metric], differences: Differences) -> list[_Cell]:
-    starts = [i > 0 and metrics[i - 1].group != metric.group for i, metric in enumerate(metrics)]
-    return [_cell(report, arm, m, differences, starts=s) for m, s in zip(metrics, starts, strict=True)]
+def _row(report: Report, arm: Arm, figures: Sequence[Figure], differences: Differences) -> list[_Cell]:
+    starts = [i > 0 and figures[i - 1].heading != figure.heading for i, figure in enumerate(figures)]
+    return [_cell(report, arm, f, differences, starts=s) for f, s in zip(figures, starts, strict=True)]
 
 
-def _cell(report: Report, arm: Arm, metric: Metric, differences: Differences, *, starts: bool = False) -> _Cell:
-    estimate = arm.metrics.get(metric.name)
+def _cell(report: Report, arm: Arm, figure: Figure, differences: Differences, *, starts: bool = False) -> _Cell:
+    estimate = arm.metrics.get(figure.full_name)
     if estimate is None:
         return _Cell("", starts=starts)
-    difference = differences.get(arm.name, {}).get(metric.name)
+    difference = differences.get(arm.name, {}).get(figure.full_name)
     return _Cell(
-        text=metric.text(estimate.value),
-        interval=metric.interval(estimate),
-        best=arm.name in best_arms(report, metric),
-        mark=mark(metric, estimate, difference),
-        difference=f"difference {metric.signed(difference.value)} {metric.interval(difference)}" if difference else "",
+        text=figure.text(estimate.value),
+        interval=figure.interval(estimate),
+        best=arm.name in best_arms(report, figure),
+        mark=mark(figure, estimate, difference),
+        difference=f"difference {figure.signed(difference.value)} {figure.interval(difference)}" if difference else "",
         starts=starts,
-        spread=_spread(report, arm, metric),
+        spread=_spread(report, arm, figure),
     )
 
 
-def _spread(report: Report, arm: Arm, metric: Metric) -> str:
+def _spread(report: Report, arm: Arm, figure: Figure) -> str:
     """The standard deviation over seeds and the difference paired by them, where the report's data have it."""
-    value = report.data.get("seed_spread", {}).get(arm.name, {}).get(metric.name)
-    spread = "" if value is None else f"sd {metric.number(value)} over seeds"
-    difference = seed_difference(report, arm, metric)
+    value = report.data.get("seed_spread", {}).get(arm.name, {}).get(figure.full_name)
+    spread = "" if value is None else f"sd {figure.number(value)} over seeds"
+    difference = seed_difference(report, arm, figure)
     if difference is None:
         return spread
-    return f"{spread}; difference by seed {metric.signed(difference.value)} {metric.interval(difference)}"
+    return f"{spread}; difference by seed {figure.signed(difference.value)} {figure.interval(difference)}"
 
 
 def _key(report: Report, baseline: str | None, differences: Differences) -> list[str]:

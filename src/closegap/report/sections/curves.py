@@ -1,11 +1,11 @@
 """Gap, true-pair cosine and recall over training."""
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from closegap.evaluation.metric import Metric, describe
+from closegap.metrics.cosines import COS_NULL, COS_TRUE_PAIRS
+from closegap.metrics.figure import Figure
 from closegap.report.figures import DASHES, SERIES, Control, Plot, Section, When, legend, plotly_text, series_color
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -16,27 +16,28 @@ Curve: TypeAlias = Sequence[tuple[int, float, float, float]]
 
 
 def training_curves(
-    runs: Mapping[str, Sequence[Rows]], *, metrics: Sequence[str] = ("gap", "cos_true_pairs", "R@10")
+    runs: Mapping[str, Sequence[Rows]], figures: Iterable[Figure], split: str = "validation"
 ) -> Section | None:
-    """One plot for each metric, one line for each arm; None where no row has any of the metrics.
+    """Headlines and cosines over training: a plot for each label, a line for each arm; None where there are no rows.
 
     Args:
-        runs: arm name to the rows of metrics.jsonl of each seed; rows without a metric do not count for it.
-        metrics: what to draw. A logged name matches when it equals one of these or ends in it after "/" or ":";
-            of several matches the reader chooses.
+        runs: arm name to the rows of metrics.jsonl of each seed; rows without a figure do not count for it.
+        figures: what the runs logged. Of several under one label, of other pairs or directions, the reader chooses.
+        split: what the names of figures are logged under: `validation/gap`.
     """
-    logged = list(dict.fromkeys(name for seeds in runs.values() for rows in seeds for row in rows for name in row))
+    logged = {figure: f"{split}/{figure.full_name}" for figure in figures}
+    drawn: dict[str, dict[str, Figure]] = {}
+    for figure, name in logged.items():
+        watched = figure.headline is not None or figure.name == COS_TRUE_PAIRS.name
+        if watched and any(_curve(seeds, name) for seeds in runs.values()):
+            drawn.setdefault(figure.label, {})[name] = figure
     controls: list[Control] = []
     plots: list[Plot] = []
-    for metric in metrics:
-        names = [name for name in logged if re.search(rf"(^|[/:]){re.escape(metric)}$", name)]
-        names = [name for name in names if any(_curve(seeds, name) for seeds in runs.values())]
-        if not names:
-            continue
-        control = f"curve {metric}"
-        if len(names) > 1:
-            controls.append(Control(control, describe(metric).label, {name: _title(name) for name in names}))
-        plots.append(_plot(runs, names, control if len(names) > 1 else None))
+    for label, named in drawn.items():
+        control = f"curve {label}"
+        if len(named) > 1:
+            controls.append(Control(control, label, {name: _title(named[name], split) for name in named}))
+        plots.append(_plot(runs, named, control if len(named) > 1 else None, split))
     if not plots:
         return None
     several = any(len(seeds) > 1 for seeds in runs.values())
@@ -54,22 +55,21 @@ def _curve(seeds: Sequence[Rows], name: str) -> Curve:
     return [(step, sum(found) / len(found), min(found), max(found)) for step, found in sorted(values.items())]
 
 
-def _plot(runs: Mapping[str, Sequence[Rows]], names: Sequence[str], control: str | None) -> Plot:
+def _plot(runs: Mapping[str, Sequence[Rows]], figures: Mapping[str, Figure], control: str | None, split: str) -> Plot:
     traces: list[dict[str, Any]] = []
     layouts: list[tuple[When, dict[str, Any]]] = []
-    for name in names:
+    for name, figure in figures.items():
         when = {} if control is None else {control: name}
-        layouts.append((when, {"title": {"text": plotly_text(_title(name), 80)}, "yaxis": _axis(name)}))
-        null = re.sub(r"cos_true_pairs$", "cos_null", name)
+        null = f"{split}/{figure.sibling(COS_NULL.name)}" if figure.name == COS_TRUE_PAIRS.name else None
+        title = plotly_text(_title(figure, split), 80) + (", null dotted" if null else "")
+        layouts.append((when, {"title": {"text": title}, "yaxis": _axis(figure)}))
         for i, (arm, seeds) in enumerate(runs.items()):
             curve = _curve(seeds, name)
             if any(low < high for _, _, low, high in curve):
                 traces.append(_band(curve, arm, i, when))
             traces.append(_line(curve, arm, i, when))
-            if null != name and (nulls := _curve(seeds, null)):
+            if null is not None and (nulls := _curve(seeds, null)):
                 traces.append(_line(nulls, arm, i, when, null=True))
-        if null != name:
-            layouts[-1][1]["title"]["text"] += ", null dotted"
     layout = {
         "xaxis": {"title": {"text": "step"}, "zeroline": False},
         "hovermode": "x unified",
@@ -79,8 +79,8 @@ def _plot(runs: Mapping[str, Sequence[Rows]], names: Sequence[str], control: str
     return Plot(traces, layout, layouts)
 
 
-def _axis(name: str) -> dict[str, Any]:
-    percent = _metric(name).unit == "percent"
+def _axis(figure: Figure) -> dict[str, Any]:
+    percent = figure.unit == "percent"
     return {"tickformat": ".0%" if percent else "", "hoverformat": ".1%" if percent else ".3f", "rangemode": "tozero"}
 
 
@@ -115,14 +115,5 @@ def _band(curve: Curve, arm: str, index: int, when: When) -> dict[str, Any]:
     }
 
 
-def _metric(name: str) -> Metric:
-    """The metric of a logged name, which may stand behind the split's ("validation/gap")."""
-    whole, rest = describe(name), describe(name.partition("/")[2])
-    return rest if "/" in whole.pair or (whole.group == "Other" and rest.group != "Other") else whole
-
-
-def _title(name: str) -> str:
-    metric = _metric(name)
-    split = name.removesuffix(metric.name).rstrip("/")
-    title = f"{metric.pair.replace('|', ' and ')}: {metric.title}" if metric.pair else metric.title
-    return f"{title}, {split}" if split else title
+def _title(figure: Figure, split: str) -> str:
+    return f"{figure.about}: {figure.title}, {split}" if figure.pair else f"{figure.title}, {split}"

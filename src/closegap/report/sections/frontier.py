@@ -3,34 +3,28 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from closegap.evaluation.metric import ARROWS, Metric, describe
 from closegap.evaluation.report import Arm, Estimate
 from closegap.evaluation.series import Series
-from closegap.report.figures import SERIES, SYMBOLS, Control, Plot, Section, When, plotly_text, series_color
+from closegap.metrics.figure import ARROWS, Figure
+from closegap.metrics.gap import GAP
+from closegap.report.figures import SERIES, SYMBOLS, Control, Plot, Section, plotly_text, series_color
 
-_TASKS = ("Retrieval", "Mixed", "Grouping", "Probes")
 
-
-def frontier(series: Sequence[Series]) -> Section | None:
-    """The gap against a task's metric, which the reader chooses; None where no arm has both.
+def frontier(series: Sequence[Series], figures: Mapping[str, Figure]) -> Section | None:
+    """The gap against a task's figure, which the reader chooses; None where no arm has both.
 
     Args:
         series: trained arms one by one, post-hoc methods as sweeps of their knob.
+        figures: full name to figure of the arms' numbers, in reading order.
     """
     arms = [arm for line in series for arm in line.arms]
-    names = dict.fromkeys(name for arm in arms for name in arm.metrics)
-    tasks = sorted((describe(name) for name in names), key=lambda metric: metric.order)
-    tasks = [
-        t for t in tasks if t.direction != "none" and t.group.startswith(_TASKS) and any(_point(a, t) for a in arms)
-    ]
+    gaps = [figure for figure in figures.values() if figure.name == GAP.name]
+    tasks = [figure for figure in figures.values() if figure.task and any(_point(arm, figure, gaps) for arm in arms)]
     if not tasks:
         return None
-    default = next((task.name for task in tasks if task.label == "R@10"), tasks[0].name)
+    default = next((task for task in tasks if task.headline is not None), tasks[0]).full_name
     traces = [
-        trace
-        for task in tasks
-        for i, line in enumerate(series)
-        if (trace := _trace(line, i, task, {"task": task.name})) is not None
+        trace for task in tasks for i, line in enumerate(series) if (trace := _trace(line, i, task, gaps)) is not None
     ]
     layout = {
         "xaxis": {"title": {"text": "modality gap"}, "rangemode": "tozero", "zeroline": False},
@@ -39,18 +33,22 @@ def frontier(series: Sequence[Series]) -> Section | None:
         "showlegend": True,
         "margin": {"t": 20, "b": 80},
     }
-    layouts = [({"task": task.name}, {"yaxis": _axis(task)}) for task in tasks]
+    layouts = [({"task": task.full_name}, {"yaxis": _axis(task)}) for task in tasks]
     return Section(
         title="Does closing the gap pay?",
         lead="Each point is an arm; farther left is a smaller gap. Lines sweep a method's knob. Bars: 95% intervals.",
-        controls=[Control("task", "Task", {task.name: _title(task) for task in tasks}, default)],
+        controls=[Control("task", "Task", {task.full_name: _title(task) for task in tasks}, default)],
         plots=[Plot(traces, layout, layouts, shape="tall")],
     )
 
 
-def _trace(line: Series, index: int, task: Metric, when: When) -> dict[str, Any] | None:
+def _trace(line: Series, index: int, task: Figure, gaps: Sequence[Figure]) -> dict[str, Any] | None:
     knobs: Sequence[float | None] = line.knobs or [None] * len(line.arms)
-    points = [(arm, knob, *point) for arm, knob in zip(line.arms, knobs, strict=True) if (point := _point(arm, task))]
+    points = [
+        (arm, knob, *point)
+        for arm, knob in zip(line.arms, knobs, strict=True)
+        if (point := _point(arm, task, gaps)) is not None
+    ]
     if not points:
         return None
     texts = [
@@ -75,17 +73,17 @@ def _trace(line: Series, index: int, task: Metric, when: When) -> dict[str, Any]
             "color": series_color(index),
         },
         "line": {"color": series_color(index, 0.6), "width": 1.5},
-        "when": when,
+        "when": {"task": task.full_name},
     }
 
 
-def _point(arm: Arm, task: Metric) -> tuple[Estimate, Estimate] | None:
-    """The gap and the task's value; a metric of all modalities together stands over the mean gap of their pairs."""
-    value = arm.metrics.get(task.name)
-    gap = arm.metrics.get(f"{task.pair}:gap" if task.pair else "gap")
+def _point(arm: Arm, task: Figure, gaps: Sequence[Figure]) -> tuple[Estimate, Estimate] | None:
+    """The gap and the task's value; a figure of all modalities together stands over the mean gap of their pairs."""
+    value = arm.metrics.get(task.full_name)
+    gap = arm.metrics.get(task.sibling(GAP.name))
     if gap is None and not task.pair:
-        gaps = [estimate.value for name, estimate in arm.metrics.items() if describe(name).base == "gap"]
-        gap = Estimate(sum(gaps) / len(gaps)) if gaps else None
+        of_pairs = [arm.metrics[one.full_name].value for one in gaps if one.full_name in arm.metrics]
+        gap = Estimate(sum(of_pairs) / len(of_pairs)) if of_pairs else None
     return None if value is None or gap is None else (gap, value)
 
 
@@ -104,7 +102,7 @@ def _bars(estimates: Sequence[Estimate], index: int) -> Mapping[str, Any]:
     }
 
 
-def _axis(task: Metric) -> dict[str, Any]:
+def _axis(task: Figure) -> dict[str, Any]:
     percent = task.unit == "percent"
     return {
         "title": {"text": f"{plotly_text(_title(task))} {ARROWS[task.direction]}"},
@@ -112,5 +110,5 @@ def _axis(task: Metric) -> dict[str, Any]:
     }
 
 
-def _title(task: Metric) -> str:
-    return f"{task.pair.replace('|', ' and ')}, {task.title}" if task.pair else task.title
+def _title(task: Figure) -> str:
+    return f"{task.about}, {task.title}" if task.pair else task.title

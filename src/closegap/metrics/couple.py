@@ -1,0 +1,76 @@
+"""Two modalities of a set: what a metric measures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.metrics.bootstrap import Sampled
+from closegap.metrics.positives import Rows, rows_of
+
+Counts = Int[Tensor, "b g"]
+"""How often each group is drawn in each resample (`resample_counts`)."""
+
+
+@dataclass(frozen=True)
+class Couple:
+    """Two modalities of a set.
+
+    Args:
+        embeddings: the set.
+        a: the first modality.
+        b: the second.
+        x: the rows of the first.
+        y: the rows of the second.
+        chosen: the cases, by number, that are measured where all would take too long; None for all.
+        label: which of the set's labels are meant; "" where it has none.
+    """
+
+    embeddings: EmbeddingSet
+    a: str
+    b: str
+    x: Rows
+    y: Rows
+    chosen: Bool[Tensor, "c"] | None = None
+    label: str = ""
+    _found: dict[object, Mapping[str, Sampled]] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, embeddings: EmbeddingSet, a: str, b: str, chosen: Bool[Tensor, "c"] | None = None) -> "Couple":
+        """The modalities `a` and `b` of a set, with its first labels."""
+        label = next(iter(embeddings.labels), "")
+        return cls(embeddings, a, b, rows_of(embeddings, a), rows_of(embeddings, b), chosen, label)
+
+    @property
+    def direction(self) -> str:
+        """The name of searching the second modality from the first: `image_to_caption`."""
+        return f"{self.a}_to_{self.b}"
+
+    @property
+    def swapped(self) -> "Couple":
+        """The same with the modalities the other way round."""
+        return replace(self, a=self.b, b=self.a, x=self.y, y=self.x)
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The chosen label of each row of the set."""
+        return self.embeddings.labels[self.label]
+
+    def labelled(self, label: str) -> "Couple":
+        """The same with others of the set's labels."""
+        return replace(self, label=label)
+
+    def some(self, rows: Rows) -> Rows:
+        """Those of the rows whose case is measured."""
+        return rows if self.chosen is None else rows.pick(self.chosen[rows.cases])
+
+    def once(
+        self, measured: Callable[[Rows, Rows, Counts], Mapping[str, Sampled]], counts: Counts
+    ) -> Mapping[str, Sampled]:
+        """What `measured` gives for the rows, computed once for all metrics that take numbers from it."""
+        key = (measured, self.a, self.b)
+        if key not in self._found:
+            self._found[key] = measured(self.x, self.y, counts)
+        return self._found[key]
