@@ -124,7 +124,7 @@ def test_a_model_comes_back_value_for_value(options: Mapping[str, Any], tmp_path
     assert _equal(found.state_dict(), model.state_dict())
     for progress in (0.0, 0.4, 1.0):
         assert torch.equal(found.temperature(progress), model.temperature(progress))
-    items: Mapping[str, Sequence[Any]] = {"report": TEXTS, "record": RECORDS, "concepts": SETS}
+    items: Mapping[str, Any] = {"report": TEXTS, "record": RECORDS, "concepts": SETS}
     assert _equal(found.embed(**items), model.embed(**items))
     names = sorted(str(file.relative_to(tmp_path / "model")) for file in (tmp_path / "model").rglob("*"))
     assert names == ["model.json", "model.safetensors"]
@@ -214,7 +214,7 @@ def test_half_precision_comes_back(tmp_path: Path) -> None:
 
 def test_parts_of_others_are_imported_where_they_are_trusted(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("lungs", encoding="utf-8")
-    encoders = {"a": LetterEncoder("mas"), "b": FileEncoder(str(tmp_path / "letters.txt"))}
+    encoders: dict[str, Encoder] = {"a": LetterEncoder("mas"), "b": FileEncoder(str(tmp_path / "letters.txt"))}
     model = Model(encoders, dim=4)
     model.save_pretrained(tmp_path / "model")
     (tmp_path / "letters.txt").unlink()

@@ -61,8 +61,16 @@ def read_model(folder: Path, trusted: Sequence[str] = ()) -> Model:
             name: _tower(entry, _home(folder, name), trusted, f"{where}: encoders.{name}")
             for name, entry in found.encoders.items()
         }
-        heads = {name: _part(entry, Head, trusted, f"{where}: heads.{name}") for name, entry in found.heads.items()}
-        temperature = _part(found.temperature, Temperature, trusted, f"{where}: temperature")
+        heads = {
+            name: _part(entry, Head, trusted, f"{where}: heads.{name}")  # type: ignore[type-abstract]
+            for name, entry in found.heads.items()
+        }
+        temperature = _part(
+            found.temperature,
+            Temperature,  # type: ignore[type-abstract]
+            trusted,
+            f"{where}: temperature",
+        )
         model = _built(lambda: Model(encoders, found.dim, temperature=temperature), where)
     for name, head in heads.items():
         model.heads[name] = head
@@ -91,7 +99,7 @@ def _describe_tower(encoder: Encoder, home: Path | None) -> TowerDescription:
 
 
 def _tower(entry: TowerDescription, home: Path, trusted: Sequence[str], where: str) -> Encoder:
-    found = trusted_class(entry.class_path, Encoder, trusted, where)
+    found = trusted_class(entry.class_path, Encoder, trusted, where)  # type: ignore[type-abstract]
     packed, given = entry.packed, entry.init_args
     if packed is not None:
         encoder = _built(lambda: found.unpack(home, packed), where)

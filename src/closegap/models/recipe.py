@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from closegap.errors import ClosegapError, UsageError
 
 _OWN = "closegap.models"
+_CONSTRUCTOR = "__init__"
 _PLAIN = (str, int, float, bool, type(None))
 
 Part = TypeVar("Part")
@@ -36,7 +37,7 @@ class Recipe:
         if "." in built.__qualname__:
             return cls(path, None, "its class is defined inside another or inside a function; define it in a module")
         try:
-            bound = signature(built.__init__).bind(None, *args, **kwargs)  # type: ignore[misc] - a class, not an instance
+            bound = signature(getattr(built, _CONSTRUCTOR)).bind(None, *args, **kwargs)
         except TypeError as error:  # its constructor says so, too, or this is a copy whose recipe comes with its state
             return cls(path, None, str(error))
         bound.apply_defaults()  # defaults may change

@@ -18,7 +18,11 @@ from closegap.testing import check_encoder
 
 TEXTS = ["left lung mass", "normal", "no effusion in the chest", "a nodule of the right lung, and a small effusion"]
 SETS = [("C1",), ("C2", "C3"), ("C1", "C3", "C9"), ()]
-RECORDS = [{"age": 40.0, "sex": "f"}, {"age": None, "sex": "m"}, {"age": 61.5}]
+RECORDS: Sequence[Mapping[str, float | str | None]] = [
+    {"age": 40.0, "sex": "f"},
+    {"age": None, "sex": "m"},
+    {"age": 61.5},
+]
 
 
 @pytest.mark.parametrize("frozen", [False, True])
