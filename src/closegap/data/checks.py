@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from closegap.data.case import BrokenRow, Case, Source
-from closegap.data.image_checks import Progress, check_images
+from closegap.data.image_checks import check_images
 from closegap.data.readers.embedded_image import EmbeddedImage
 from closegap.errors import DataError, UsageError
 from closegap.files import whole_file
+from closegap.progress import Progress
 
 _Image: TypeAlias = Path | EmbeddedImage
 _SPLITS = ("train", "validation", "test")  # the later, the more held out

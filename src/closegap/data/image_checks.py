@@ -14,9 +14,7 @@ from closegap.data.readers.embedded_image import EmbeddedImage
 from closegap.errors import DataError
 from closegap.files import digest
 from closegap.kinds.decoding import decode_image
-
-Progress = Callable[[int, int], None]
-"""Called with how many are done and how many there are."""
+from closegap.progress import Progress
 
 _Item = TypeVar("_Item")
 _LOG = logging.getLogger(__name__)

@@ -16,11 +16,10 @@ from closegap.batch import move
 from closegap.data import ImageSource, cache_folder, content_digests
 from closegap.files import digest, whole_file
 from closegap.models.base import Encoder
+from closegap.progress import Progress
 from closegap.runs.training import Training
 
 _SHARD = 2048
-
-Progress = Callable[[int, int], None]
 
 
 class FeatureCache:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from closegap.data.case import BrokenRow, Case
-from closegap.data.image_checks import Progress, check_images
+from closegap.data.image_checks import check_images
 from closegap.data.readers.image_folder import image_files
 from closegap.data.table import table_columns, table_rows
 from closegap.errors import DataError
+from closegap.progress import Progress
 
 
 def folder_cases(folder: Path, image: str, progress: Progress | None = None) -> list[Case]:
