@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from closegap.cli.main import VERBS
-from closegap.runs.run import parse_run
+from closegap.runs.config import parse_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

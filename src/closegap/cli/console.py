@@ -99,7 +99,7 @@ class Bars:
         self._validated.plain = f"validation at step {step}: {_note(watched)}"
 
     def work(self, done: int, total: int) -> None:
-        """Anything else that takes a while."""
+        """See `Watcher`."""
         self._advance(self.title, done, total)
 
     def _advance(self, name: str, done: int, total: int) -> None:

@@ -12,7 +12,7 @@ from closegap.cli.console import Bars, say
 from closegap.data import Checks, Source, load_cases
 from closegap.data.readers.shards import write_shards
 from closegap.errors import UsageError
-from closegap.runs.run import parse_run
+from closegap.runs.config import parse_run
 
 _OF_TRAINING = ("model", "loss", "captioning", "train", "arm")  # keys of a run's config that shards do not depend on
 

@@ -10,6 +10,7 @@ from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import prepare
 from closegap.runs.log import Nobody, Watcher
+from closegap.runs.objective import Objective
 from closegap.runs.open import best_device, open_run
 
 
@@ -23,6 +24,7 @@ class Evaluated:
         split: what was embedded.
         embeddings: every view of every case.
         cases: the cases.
+        objective: of the run.
     """
 
     arm: str
@@ -30,6 +32,7 @@ class Evaluated:
     split: str
     embeddings: EmbeddingSet
     cases: Sequence[Case]
+    objective: Objective
 
 
 def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> Evaluated:
@@ -62,5 +65,5 @@ def evaluate_splits(
         prepared = prepare(cases, model, cache, device, watcher.features, run.train.keep_images)
         meta = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
         found = replace(embed(model, prepared, device), meta=meta)
-        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases))
+        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases, run.objective))
     return evaluated
