@@ -18,9 +18,10 @@ from measure import apart, measured, options, write
 
 from closegap.data import ImageFolder
 from closegap.infer.parts import embed_in_parts
+from closegap.runs.config import parse_run, save_config
 from closegap.runs.log import Nobody
 from closegap.runs.open import open_run
-from closegap.runs.run import build, parse_run, save_config
+from closegap.runs.run import build
 from closegap.training.trainer import Trainer
 
 VIT = "vit_tiny_patch16_224"

@@ -17,8 +17,9 @@ from transformers import AutoTokenizer, BertConfig
 from closegap.cli.presets import preset
 from closegap.models.weights import locate
 from closegap.phantom import Phantoms
+from closegap.runs.config import parse_run
 from closegap.runs.log import Nobody
-from closegap.runs.run import build, parse_run
+from closegap.runs.run import build
 from closegap.training.trainer import Trainer
 
 

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from closegap.cli.main import VERBS, main
-from closegap.runs.run import parse_run
+from closegap.runs.config import parse_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -71,12 +71,12 @@ def test_what_cannot_be_a_tokenizer_is_refused(tmp_path: Path) -> None:
         ClosegapError, match=r"tokenizer '.*': the folder holds none; give a folder with tokenizer\.json"
     ):
         CaptionTokenizer.load(str(tmp_path))
-    with pytest.raises(UsageError, match=r"captioning\.vocabulary: 100 given, expected at least 259"):
+    with pytest.raises(UsageError, match=r"objective\.vocabulary: 100 given, expected at least 259"):
         CaptionTokenizer.train(CAPTIONS, 100)
-    with pytest.raises(UsageError, match=r"captioning\.max_tokens: 0 given, expected a number above 0"):
+    with pytest.raises(UsageError, match=r"objective\.max_tokens: 0 given, expected a number above 0"):
         tokenizer(max_tokens=0)
     tokenizer().save(tmp_path / "t")
     bare = AutoTokenizer.from_pretrained(tmp_path / "t")
     bare.eos_token = None
-    with pytest.raises(UsageError, match=r"captioning\.tokenizer: it has no token for the end of a text"):
+    with pytest.raises(UsageError, match=r"objective\.tokenizer: it has no token for the end of a text"):
         CaptionTokenizer(bare)

@@ -138,7 +138,7 @@ def with_key(path: str, value: object) -> dict[str, Any]:
         (
             "nonsense",
             1,
-            "nonsense: no such key; there are data, checks, model, loss, captioning, train, seed, arm, out, resume",
+            "nonsense: no such key; there are data, checks, model, loss, objective, train, seed, arm, out, resume",
         ),
         ("train/stpes", 3, "train.stpes: no such key; did you mean train.steps?"),
         ("model/dims", 3, "model.dims: no such key; did you mean model.dim?"),

@@ -17,9 +17,19 @@ _DECODER = {
     "init_args": {"prefix": 2, "layers": 1, "width": 16, "heads": 2},
 }
 _CAPTIONING: dict[str, Any] = {
-    "captioning": {"decoder": _DECODER, "text": "report", "vocabulary": 300, "max_tokens": 12},
+    "objective": {
+        "class_path": "closegap.caption.Captioning",
+        "init_args": {"decoder": _DECODER, "text": "report", "vocabulary": 300, "max_tokens": 12},
+    },
     "train": {"steps": 3, "batch_size": 8, "select": "log_likelihood"},
 }
+
+
+def _objective(decoder: Any, **options: Any) -> dict[str, Any]:
+    given = _CAPTIONING["objective"]
+    return {**given, "init_args": {**given["init_args"], "decoder": decoder, **options}}
+
+
 _BASELINES = ["nearest training caption", "most frequent training caption"]
 
 
@@ -143,7 +153,7 @@ def test_evaluate_scores_captions_of_a_run_with_a_decoder(cli: Cli, studied: Pat
 
 
 def test_a_run_with_joint_training_reports_both(cli: Cli, tmp_path: Path) -> None:
-    config = tiny.write(tmp_path / "c.yaml", tiny.config(tiny.phantoms(), captioning=_CAPTIONING["captioning"]))
+    config = tiny.write(tmp_path / "c.yaml", tiny.config(tiny.phantoms(), objective=_CAPTIONING["objective"]))
     found = cli("train", "--config", config, "--out", tmp_path / "run")
     assert (found.code, found.err) == (0, "")
     assert f"write captions with `closegap caption {tmp_path / 'run'} --out DIR`" in found.out
@@ -169,7 +179,7 @@ def test_what_cannot_be_captioned_is_refused(cli: Cli, runs: Path, studied: Path
         ((run, "--beams", 0), 2, "beams: 0 given, expected a number above 0"),
         ((run, "--max_tokens", 40), 2, "max_tokens: 40 given, the decoder learned captions of 12 at most"),
         ((tmp_path / "bare",), 1, f"{tmp_path / 'bare' / 'tokenizer'}: no tokenizer.json"),
-        ((run, "--captioning.decoder.init_args.width", 32), 1, "checkpoint of another decoder"),
+        ((run, "--objective.decoder.init_args.width", 32), 1, "checkpoint of another decoder"),
     ]
     for arguments, code, message in cases:
         found = cli("caption", *arguments, "--out", out)
@@ -183,20 +193,20 @@ def test_what_cannot_be_captioned_is_refused(cli: Cli, runs: Path, studied: Path
     [
         (
             {"class_path": "closegap.caption.Nope"},
-            "captioning.decoder: class_path 'closegap.caption.Nope' cannot be imported",
+            "objective.decoder: class_path 'closegap.caption.Nope' cannot be imported",
         ),
         (
             {"class_path": "closegap.caption.PrefixDecoder", "init_args": {"widht": 3}},
-            "captioning.decoder: closegap.caption.PrefixDecoder takes no 'widht'; it takes features, tokenizer, name,",
+            "objective.decoder: closegap.caption.PrefixDecoder takes no 'widht'; it takes features, tokenizer, name,",
         ),
         (
             {"class_path": "closegap.models.MLPHead"},
-            "captioning.decoder: class_path 'closegap.models.MLPHead' is no CaptionDecoder",
+            "objective.decoder: class_path 'closegap.models.MLPHead' is no CaptionDecoder",
         ),
     ],
 )
 def test_a_decoder_that_is_none_is_refused(cli: Cli, tmp_path: Path, decoder: Any, message: str) -> None:
-    config = tiny.write(tmp_path / "c.yaml", tiny.config(tiny.phantoms(), captioning={"decoder": decoder}))
+    config = tiny.write(tmp_path / "c.yaml", tiny.config(tiny.phantoms(), objective=_objective(decoder)))
     found = cli("train", "--config", config, "--out", tmp_path / "run")
     assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
     assert found.err.startswith(f"closegap: {message}")
@@ -210,8 +220,8 @@ def test_tokens_without_a_cache_are_refused_as_in_training(
         "class_path": "closegap.caption.CrossAttentionDecoder",
         "init_args": {"layers": 1, "width": 16, "heads": 2},
     }
-    captioning = _CAPTIONING["captioning"] | {"decoder": decoder, "model_from": str(runs / "a")}
-    config = tiny.write(tmp_path / "captioning.yaml", _CAPTIONING | {"captioning": captioning})
+    objective = _objective(decoder, model_from=str(runs / "a"))
+    config = tiny.write(tmp_path / "captioning.yaml", _CAPTIONING | {"objective": objective})
     run = tmp_path / "run"
     assert cli("train", "--config", runs / "a.yaml", "--config", config, "--out", run).code == 0
     monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))

@@ -6,6 +6,8 @@ import yaml
 from tests.cli import tiny
 from tests.cli.tiny import Cli
 
+from closegap.cli.console import Bars
+
 
 def test_the_folder_of_a_run_has_everything_that_is_promised(runs: Path) -> None:
     run = runs / "a"
@@ -72,15 +74,20 @@ def test_a_run_is_never_written_over(cli: Cli, runs: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in (runs / "a").rglob("*")} == before
 
 
-def test_resume_ends_where_an_uninterrupted_run_does(cli: Cli, tmp_path: Path) -> None:
+def test_resume_ends_where_an_uninterrupted_run_does(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny.write(tmp_path / "c.yaml", tiny.config(tiny.phantoms()))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    for folder in (whole, cut):
-        assert cli("train", "--config", config, "--train.checkpoint_every", 2, "--out", folder).code == 0
-    for file in (cut / "checkpoints" / "step-00000004").iterdir():
-        file.unlink()
-    (cut / "checkpoints" / "step-00000004").rmdir()
-    (cut / "report.html").unlink()
+    options = ("--config", config, "--train.checkpoint_every", 2)
+    assert cli("train", *options, "--out", whole).code == 0
+
+    def stopped(bars: Bars, step: int, steps: int, terms: object) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bars, "step", stopped)
+        assert cli("train", *options, "--out", cut).code == 130
+    assert [path.name for path in (cut / "checkpoints").iterdir()] == ["step-00000002"]
     assert cli("train", "--resume", cut).code == 0
     last = Path("checkpoints/step-00000004/model.safetensors")
     assert (cut / last).read_bytes() == (whole / last).read_bytes()

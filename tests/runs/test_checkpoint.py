@@ -14,8 +14,9 @@ from closegap.metrics.gap import GAP
 from closegap.metrics.retrieval import mean_recall
 from closegap.models import LearnableTemperature
 from closegap.runs import checkpoint
-from closegap.runs.checkpoint import Progress
-from closegap.runs.run import Run, chosen_checkpoint
+from closegap.runs.checkpoint import TrainingState
+from closegap.runs.folder import chosen_checkpoint
+from closegap.runs.run import Run
 from closegap.training import optim
 
 
@@ -25,20 +26,21 @@ class Trained:
     def __init__(self, steps: int = 2, seed: int = 0, **options: Any) -> None:
         run: Run = tiny_run(seed=seed, **options)
         self.model, self.loss = run.model, run.loss
-        self.optimizer = optim.optimizer(optim.alignment_parts(run.model, run.loss, run.train), run.train)
+        self.optimizer = optim.optimizer(optim.alignment_rates(run.model, run.loss, run.train), run.train)
         self.towers = checkpoint.frozen_towers(self.model)
         for _ in range(steps):
             for parameter in (*self.model.parameters(), *self.loss.parameters()):
                 parameter.grad = torch.randn_like(parameter) if parameter.requires_grad else None
             self.optimizer.step()
 
-    def save(self, folder: Path, step: int = 3, **progress: Any) -> Path:
-        given = Progress(step, **progress)
+    def save(self, folder: Path, step: int = 3, **state: Any) -> Path:
+        given = TrainingState(step, **state)
         return checkpoint.save_checkpoint(folder, self.model, {"loss": self.loss}, self.optimizer, given, self.towers)
 
     def load(self, path: Path) -> None:
         checkpoint.load_model(path, self.model)
-        checkpoint.load_training(path, {"loss": self.loss}, self.optimizer)
+        checkpoint.load_beside(path, "loss", self.loss)
+        checkpoint.load_optimizer(path, self.optimizer)
 
     def tensors(self) -> dict[str, Tensor]:
         state = self.optimizer.state_dict()["state"]
@@ -60,11 +62,11 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path, frozen: tuple[str,
     assert all(torch.equal(found[name], value) for name, value in expected.items())
     assert any(name.endswith("exp_avg_sq") for name in found)
     assert found["loss/scale"] != 1
-    assert checkpoint.read_progress(path) == Progress(3, 1, 0.25)
+    assert checkpoint.read_state(path) == TrainingState(3, 1, 0.25)
 
 
 def test_progress_is_towards_what_is_better() -> None:
-    first, best = Progress(3), Progress(3, 1, 0.25)
+    first, best = TrainingState(3), TrainingState(3, 1, 0.25)
     assert all(first.improved_by(0.25, figure) for figure in (GAP, mean_recall(10), COS_NULL))
     assert not first.improved_by(float("nan"), GAP)
     assert (best.improved_by(0.2, GAP), best.improved_by(0.3, GAP)) == (True, False)
@@ -73,7 +75,7 @@ def test_progress_is_towards_what_is_better() -> None:
 
 
 def test_a_run_before_its_first_validation_has_no_best(tmp_path: Path) -> None:
-    assert checkpoint.read_progress(Trained().save(tmp_path)) == Progress(3, 0, None)
+    assert checkpoint.read_state(Trained().save(tmp_path)) == TrainingState(3, 0, None)
 
 
 def test_frozen_towers_are_left_to_the_config(tmp_path: Path) -> None:
@@ -123,6 +125,27 @@ def test_the_newest_two_and_the_best_are_kept(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_of_a_finished_run_the_best_and_the_last_stay_without_the_optimiser(tmp_path: Path) -> None:
+    trained = Trained()
+    for step in (2, 3, 4, 5):
+        trained.save(tmp_path, step, best_step=2)
+    before = {file: file.read_bytes() for file in tmp_path.glob("step-0000000[25]/*") if "optimizer" not in file.name}
+    for _ in range(2):
+        checkpoint.prune(tmp_path)
+        assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000002", "step-00000005"]
+        assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    with pytest.raises(ClosegapError, match=r"no readable checkpoint to go on from \(no optimizer\.safetensors, which"):
+        checkpoint.load_optimizer(tmp_path / "step-00000005", trained.optimizer)
+    checkpoint.prune(tmp_path / "nothing yet")
+
+
+def test_an_optimiser_that_keeps_what_no_checkpoint_holds_is_refused(tmp_path: Path) -> None:
+    trained = Trained()
+    trained.optimizer.state[next(trained.model.heads.parameters())]["history"] = [1, 2]
+    with pytest.raises(ClosegapError, match=r"train\.optimizer: AdamW keeps a list \(history\) in its state"):
+        trained.save(tmp_path)
+
+
 def test_what_a_kill_left_is_swept(tmp_path: Path) -> None:
     for name in (".step-00000002.abc123", ".step-00000001.deleted"):
         (tmp_path / name).mkdir()
@@ -154,7 +177,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClosegapError, match=r"heads\.report\.weight is \(8, 16\), the config's is \(9, 16\)"):
         other.load(path)
     with pytest.raises(ClosegapError, match=r"checkpoint of another loss \(scale is in one"):
-        checkpoint.load_training(path, {"loss": Scaled()}, other.optimizer)
+        checkpoint.load_beside(path, "loss", Scaled())
 
 
 def test_a_frozen_tower_with_other_weights_is_refused(tmp_path: Path) -> None:

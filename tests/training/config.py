@@ -15,7 +15,7 @@ TOPICS = ("mass", "effusion", "fracture", "nodule", "stone", "cyst")
 
 
 def write_config(
-    folder: Path, dropout: float = 0.1, captioning: Mapping[str, Any] | None = None, **training: Any
+    folder: Path, dropout: float = 0.1, objective: Mapping[str, Any] | None = None, **training: Any
 ) -> Path:
     """A manifest of reports and records, and the config of a run on it."""
     random = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def write_config(
             "init_args": {"path": str(folder / "cases.csv"), "modalities": modalities},
         },
         "model": {"encoders": encoders, "dim": 8},
-        "captioning": dict(captioning or {}),
+        **({} if objective is None else {"objective": objective}),
         "train": {"batch_size": 16, "lr": 0.003, "trackers": [], **training},
     }
     path = folder / "config.yaml"

@@ -1,18 +1,16 @@
-import math
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.training.tiny import Scaled, fixed, tiny_run
 
 from closegap.errors import UsageError
-from closegap.training.optim import alignment_parts, optimizer, parameter_groups, rate_factor
+from closegap.runs.training import ByClassPath
+from closegap.training.optim import alignment_rates, optimizer, parameter_groups
 
 
 def _groups(**options: Any) -> tuple[Any, list[dict[str, Any]]]:
     run = tiny_run(**options)
-    return run, parameter_groups(alignment_parts(run.model, run.loss, run.train), run.train.weight_decay)
+    return run, parameter_groups(alignment_rates(run.model, run.loss, run.train), run.train.weight_decay)
 
 
 def test_every_trained_parameter_is_in_one_group_and_matrices_decay_alone() -> None:
@@ -22,7 +20,7 @@ def test_every_trained_parameter_is_in_one_group_and_matrices_decay_alone() -> N
     assert len(grouped) == len(expected)
     assert {id(parameter) for parameter in grouped} == {id(parameter) for parameter in expected}
     for group in groups:
-        assert group["lr"] == group["peak_lr"] == 0.01
+        assert group["lr"] == 0.01
         assert {parameter.ndim >= 2 for parameter in group["params"]} == {group["weight_decay"] == 0.2}
         assert group["weight_decay"] in (0.0, 0.2)
     undecayed = {id(parameter) for group in groups if not group["weight_decay"] for parameter in group["params"]}
@@ -46,9 +44,43 @@ def test_frozen_parameters_are_left_out() -> None:
 
 def test_the_optimiser_is_adamw_with_the_runs_constants() -> None:
     run = tiny_run(betas=(0.8, 0.9))
-    built = optimizer(alignment_parts(run.model, run.loss, run.train), run.train)
+    built = optimizer(alignment_rates(run.model, run.loss, run.train), run.train)
     assert type(built).__name__ == "AdamW"
     assert {group["betas"] for group in built.param_groups} == {(0.8, 0.9)}
+
+
+def test_another_optimiser_gets_what_it_takes_and_what_the_config_says() -> None:
+    named = ByClassPath(class_path="torch.optim.SGD", init_args={"momentum": 0.9, "fused": False})
+    run = tiny_run(optimizer=named, lr=0.01, tower_lr={"report": 1e-4})
+    built = optimizer(alignment_rates(run.model, run.loss, run.train), run.train)
+    assert type(built).__name__ == "SGD"
+    assert {(group["momentum"], group["fused"]) for group in built.param_groups} == {(0.9, False)}
+    assert {group["lr"] for group in built.param_groups} == {0.01, 1e-4}
+    run = tiny_run(optimizer=ByClassPath(class_path="torch.optim.NAdam"), betas=(0.8, 0.9))
+    built = optimizer(alignment_rates(run.model, run.loss, run.train), run.train)
+    assert {group["betas"] for group in built.param_groups} == {(0.8, 0.9)}
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"class_path": "torch.optim.Nope"}, r"train\.optimizer: class_path 'torch.optim.Nope' cannot be imported \("),
+        ({"class_path": "AdamW"}, r"class_path 'AdamW' cannot be imported .*; expected package\.module\.Class"),
+        ({"class_path": "torch.nn.Linear"}, r"train\.optimizer: torch\.nn\.Linear is no torch\.optim\.Optimizer"),
+        (
+            {"class_path": "torch.optim.SGD", "init_args": {"momentun": 0.9}},
+            r"train\.optimizer: torch\.optim\.SGD takes no 'momentun'; it takes params, lr, momentum,",
+        ),
+        (
+            {"class_path": "torch.optim.SGD", "init_args": {"momentum": -1}},
+            r"train\.optimizer: torch\.optim\.SGD refuses its arguments \(Invalid momentum value: -1\)",
+        ),
+    ],
+)
+def test_an_optimiser_that_is_none_is_refused(named: Any, message: str) -> None:
+    run = tiny_run(optimizer=named)
+    with pytest.raises(UsageError, match=message):
+        optimizer(alignment_rates(run.model, run.loss, run.train), run.train)
 
 
 def test_what_cannot_be_trained_is_refused() -> None:
@@ -57,20 +89,4 @@ def test_what_cannot_be_trained_is_refused() -> None:
     run = tiny_run(frozen=("report", "record"), temperature=fixed())
     run.model.heads.requires_grad_(False)
     with pytest.raises(UsageError, match="nothing to train: every tower is frozen, no head or loss has a parameter"):
-        optimizer(alignment_parts(run.model, run.loss, run.train), run.train)
-
-
-@given(steps=st.integers(1, 300), warmup=st.floats(0, 1))
-def test_the_rate_rises_then_falls_and_is_never_nothing(steps: int, warmup: float) -> None:
-    factors = [rate_factor(step, steps, warmup) for step in range(steps)]
-    rise = round(steps * warmup)
-    assert all(0 < factor <= 1 for factor in factors)
-    assert factors[:rise] == sorted(factors[:rise])
-    assert factors[rise:] == sorted(factors[rise:], reverse=True)
-    assert max(factors) == 1
-
-
-def test_the_rate_is_linear_then_a_cosine() -> None:
-    factors = [rate_factor(step, 100, 0.2) for step in range(100)]
-    assert factors[:20] == pytest.approx([(step + 1) / 20 for step in range(20)])
-    assert factors[20:] == pytest.approx([(1 + math.cos(math.pi * step / 80)) / 2 for step in range(80)])
+        optimizer(alignment_rates(run.model, run.loss, run.train), run.train)

@@ -23,29 +23,28 @@ def _weights(folder: Path) -> Mapping[str, Tensor]:
 
 
 _TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
-_DECODER: Mapping[str, Any] = {
-    "decoder": {
-        "class_path": "closegap.caption.PrefixDecoder",
-        "init_args": {"prefix": 2, "layers": 1, "width": 16, "heads": 2, "dropout": 0.0},
-    },
-    "image": "record",
-    "text": "report",
-    "vocabulary": 300,
+_DECODER = {
+    "class_path": "closegap.caption.PrefixDecoder",
+    "init_args": {"prefix": 2, "layers": 1, "width": 16, "heads": 2, "dropout": 0.0},
+}
+_CAPTIONING: Mapping[str, Any] = {
+    "class_path": "closegap.caption.Captioning",
+    "init_args": {"decoder": _DECODER, "image": "record", "text": "report", "vocabulary": 300},
 }
 
 
 @pytest.mark.parametrize(
-    ("captioning", "shard"),
-    [(None, False), (_DECODER, False), (None, True)],
+    ("objective", "shard"),
+    [(None, False), (_CAPTIONING, False), (None, True)],
     ids=["alignment", "captions too", "the model in parts"],
 )
 def test_two_processes_train_the_same_model_as_one(
-    tmp_path: Path, captioning: Mapping[str, Any] | None, shard: bool
+    tmp_path: Path, objective: Mapping[str, Any] | None, shard: bool
 ) -> None:
     # Batches of four: some hold no record at all on one process or on both, and captions differ in length.
     options: dict[str, Any] = {"steps": 24, "batch_size": 4, "validate_every": 12, "lr": 1e-3, "clip_norm": 0.5}
     options["trackers"] = ["tensorboard"]  # which end with the steps, and the processes with the report
-    config = write_config(tmp_path, 0.0, captioning, shard=shard, **options)
+    config = write_config(tmp_path, 0.0, objective, shard=shard, **options)
     one, two = tmp_path / "one", tmp_path / "two"
     processes = [
         start("-m", "closegap", "train", "--config", config, "--out", one),

@@ -19,7 +19,7 @@ from closegap.losses import GapClosing, Loss, SigLIP, Weighted, WeightedSum
 from closegap.models import Model, RecordEncoder, TimmImageEncoder, TransformersTextEncoder
 from closegap.models.heads import LinearHead
 from closegap.runs import checkpoint
-from closegap.runs.checkpoint import Progress
+from closegap.runs.checkpoint import TrainingState
 from closegap.runs.training import Training
 from closegap.sharding import blocks, clip_gradients, shard, whole
 from closegap.training import optim
@@ -114,17 +114,18 @@ class Trained:
         elif world > 1:
             shard(model, methods=["encode"])
             model.stand_ins["caption"] = model.preparers()["caption"]([WORDS[0]])
-        optimizer = optim.optimizer(optim.alignment_parts(model, loss, training), training)
+        optimizer = optim.optimizer(optim.alignment_rates(model, loss, training), training)
         beside = {"loss": loss}
         if self.checkpoints is not None and self.start:
             saved = checkpoint.checkpoint_path(self.checkpoints, self.start)
             checkpoint.load_model(saved, model, {})
-            checkpoint.load_training(saved, beside, optimizer)
+            checkpoint.load_beside(saved, "loss", loss)
+            checkpoint.load_optimizer(saved, optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         norms = []
         for step in range(self.start, STEPS):
             if self.checkpoints is not None and step == SAVED != self.start:
-                checkpoint.save_checkpoint(self.checkpoints, model, beside, optimizer, Progress(step), {})
+                checkpoint.save_checkpoint(self.checkpoints, model, beside, optimizer, TrainingState(step), {})
             optimizer.zero_grad()
             batch = _batch(model, step, rank, world)
             if self.micro_batch is None:

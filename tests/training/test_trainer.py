@@ -14,7 +14,7 @@ from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, MissingExtraError, UsageError
 from closegap.losses import EmbeddedBatch, InfoNCE, Loss
 from closegap.metrics.figure import Figure
-from closegap.runs.checkpoint import checkpoints, read_progress
+from closegap.runs.checkpoint import checkpoints, read_state
 from closegap.runs.log import Nobody, read_metrics
 from closegap.runs.run import Run
 from closegap.runs.training import Training
@@ -70,12 +70,12 @@ def test_a_run_folder_holds_all_that_describes_the_run(tmp_path: Path) -> None:
     assert logged["epoch"] == 10 / 4  # 64 cases in batches of 16
 
     steps = [int(path.name.removeprefix("step-")) for path in checkpoints(tmp_path / "checkpoints")]
-    progress = read_progress(checkpoints(tmp_path / "checkpoints")[-1])
+    state = read_state(checkpoints(tmp_path / "checkpoints")[-1])
     recalls = {row["step"]: row["validation/R@10"] for row in rows if row["step"] and "validation/R@10" in row}
-    assert progress.best_value == max(recalls.values())
-    assert progress.best_step == min(step for step, recall in recalls.items() if recall == progress.best_value)
-    assert {13, progress.best_step} <= set(steps)
-    assert progress.step == 13
+    assert state.best_value == max(recalls.values())
+    assert state.best_step == min(step for step, recall in recalls.items() if recall == state.best_value)
+    assert {13, state.best_step} <= set(steps)
+    assert state.step == 13
 
     environment = json.loads((tmp_path / "environment.json").read_text())
     assert environment["seed"] == 0
@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_names_step_and_term(tmp_path: Path, value: fl
     with pytest.raises(NonFiniteLossError, match=message):
         trainer.train()
     assert _weights(trainer).isfinite().all()
-    assert read_progress(checkpoints(tmp_path / "checkpoints")[-1]).step == 2
+    assert read_state(checkpoints(tmp_path / "checkpoints")[-1]).step == 2
 
 
 def test_a_gradient_that_is_not_finite_names_its_step(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_gap_is_selected_at_its_lowest(tmp_path: Path) -> None:
 def test_without_validation_cases_the_last_is_kept(tmp_path: Path) -> None:
     _, seeing = _train(tiny_run(source=TinySource(validation=0), steps=3), tmp_path)
     assert seeing.validations == []
-    assert read_progress(checkpoints(tmp_path / "checkpoints")[-1]).best_step == 0
+    assert read_state(checkpoints(tmp_path / "checkpoints")[-1]).best_step == 0
 
 
 def test_what_cannot_be_trained_is_refused_before_the_first_step(tmp_path: Path) -> None:

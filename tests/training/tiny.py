@@ -20,8 +20,10 @@ from closegap.models import (
     SmallTextEncoder,
 )
 from closegap.models.temperature import Temperature
+from closegap.runs.objective import Objective
 from closegap.runs.run import Run
 from closegap.runs.training import Training
+from closegap.training.alignment import Alignment
 
 TOPICS = ("mass", "effusion", "fracture", "nodule", "stone", "cyst", "stent", "haemorrhage")
 
@@ -79,6 +81,7 @@ def tiny_run(
     loss: Loss | None = None,
     source: Source | None = None,
     seed: int = 0,
+    objective: Objective | None = None,
     **training: Any,
 ) -> Run:
     """A run that is the same for the same arguments."""
@@ -88,7 +91,8 @@ def tiny_run(
     for name in frozen:
         model.encoder(name).requires_grad_(False)
     given: dict[str, Any] = {"steps": 6, "batch_size": 16, "lr": 3e-3, "trackers": []} | training
-    return Run(source or TinySource(), Checks(), model, loss or GapClosing(), Training(**given), seed, "tiny")
+    source, loss = source or TinySource(), loss or GapClosing()
+    return Run(source, Checks(), model, loss, Training(**given), seed, "tiny", objective or Alignment())
 
 
 def fixed(tau: float = 0.1) -> Temperature:

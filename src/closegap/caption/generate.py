@@ -1,6 +1,5 @@
 """Captions from memories: greedy, beams, or sampling from the nucleus."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from closegap.caption.decoder import CaptionDecoder
 from closegap.caption.tokenizer import CaptionTokenizer
 from closegap.errors import UsageError
+from closegap.progress import Progress
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig
@@ -67,7 +67,7 @@ def generate_captions(
     memory: Float[Tensor, "n ..."],
     settings: Generation,
     device: torch.device,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[str]:
     """One caption per row of memory, in their order.
 

@@ -35,7 +35,7 @@ def small_language_model(
     from transformers import BertConfig, BertLMHeadModel, GPT2Config, GPT2LMHeadModel
 
     if width % heads:
-        raise UsageError(f"captioning.decoder: width {width} is no multiple of {heads} heads; change one")
+        raise UsageError(f"objective.decoder: width {width} is no multiple of {heads} heads; change one")
     ids: dict[str, Any] = {
         "bos_token_id": tokenizer.start,
         "eos_token_id": tokenizer.end,
@@ -102,7 +102,7 @@ def named_language_model(name: str, tokenizer: CaptionTokenizer, cross_attention
     if tokenizer.size > known:
         raise UsageError(
             f"decoder {name!r} knows {known} tokens, the tokenizer has {tokenizer.size}; "
-            "name the decoder's own with captioning.tokenizer"
+            "name the decoder's own with objective.tokenizer"
         )
     if cross_attention and not any("cross" in part for part, _ in model.named_parameters()):
         raise UsageError(f"decoder {name!r}: its architecture has no cross-attention; use BERT, GPT-2 or a prefix")

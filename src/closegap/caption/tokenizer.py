@@ -13,10 +13,14 @@ from jaxtyping import Int
 from torch import Tensor
 
 from closegap.errors import ClosegapError, UsageError
+from closegap.files import whole_folder
 from closegap.models.weights import locate
 
 PADDING = -1
 """What stands in a row of tokens after its end."""
+
+TOKENIZER = "tokenizer"
+"""Where in a run's folder it is."""
 
 _SPECIAL = {"pad_token": "<pad>", "bos_token": "<start>", "eos_token": "<end>"}
 
@@ -34,14 +38,14 @@ class CaptionTokenizer:
 
     def __init__(self, tokenizer: Any, max_tokens: int = 48) -> None:
         if max_tokens < 1:
-            raise UsageError(f"captioning.max_tokens: {max_tokens} given, expected a number above 0")
+            raise UsageError(f"objective.max_tokens: {max_tokens} given, expected a number above 0")
         ids = {
             "start": _first(tokenizer.bos_token_id, tokenizer.cls_token_id, tokenizer.eos_token_id),
             "end": _first(tokenizer.eos_token_id, tokenizer.sep_token_id),
         }
         for what, found in ids.items():
             if found is None:
-                raise UsageError(f"captioning.tokenizer: it has no token for the {what} of a text; name another")
+                raise UsageError(f"objective.tokenizer: it has no token for the {what} of a text; name another")
         self._tokenizer, self.max_tokens = tokenizer, max_tokens
         self.start, self.end = int(ids["start"]), int(ids["end"])
         self.pad = int(_first(tokenizer.pad_token_id, self.end))
@@ -61,7 +65,7 @@ class CaptionTokenizer:
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         if vocabulary < len(alphabet) + len(_SPECIAL):
             least = len(alphabet) + len(_SPECIAL)
-            raise UsageError(f"captioning.vocabulary: {vocabulary} given, expected at least {least}, one token a byte")
+            raise UsageError(f"objective.vocabulary: {vocabulary} given, expected at least {least}, one token a byte")
         learned: Any = Tokenizer(models.BPE())
         learned.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Strip()])
         learned.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -90,7 +94,7 @@ class CaptionTokenizer:
         except (OSError, ValueError) as error:
             place = "the folder holds none" if Path(name).is_dir() else "neither a folder nor on a reachable hub"
             raise ClosegapError(
-                f"tokenizer {name!r}: {place}; give a folder with tokenizer.json, or leave captioning.tokenizer out "
+                f"tokenizer {name!r}: {place}; give a folder with tokenizer.json, or leave objective.tokenizer out "
                 "to learn one from the training captions"
             ) from error
         return cls(found, max_tokens)
@@ -123,6 +127,13 @@ class CaptionTokenizer:
             text = self._tokenizer.decode([token for token in kept if token >= 0], skip_special_tokens=True)
             texts.append(" ".join(text.split()))
         return texts
+
+
+def keep_tokenizer(tokenizer: CaptionTokenizer, folder: Path) -> None:
+    """Write the tokenizer into a run's folder, whole, unless one is there."""
+    if not (folder / TOKENIZER).exists():
+        with whole_folder(folder / TOKENIZER) as temporary:
+            tokenizer.save(temporary)
 
 
 def _first(*ids: int | None) -> Any:

@@ -1,22 +1,19 @@
 """closegap caption: images to captions, as a table and a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from closegap.caption import Generation
-from closegap.caption.predictions import write_predictions
+from closegap.caption.arms import caption_runs
+from closegap.caption.choose import Chosen, images_of_folder, images_of_table, split_cases
+from closegap.caption.scoring import Scoring
+from closegap.caption.write import TABLE, CaptionsFolder, write_captions
 from closegap.cli.arguments import free_folder, parse_with_overrides, verb_parser
-from closegap.cli.captioned import Chosen, Scoring, Written, caption_runs, compared, write_page
-from closegap.cli.console import say
+from closegap.cli.console import Bars, say
 from closegap.cli.results import print_tables
-from closegap.data import Case
-from closegap.data.readers.pictures import folder_cases, listed_cases
-from closegap.errors import DataError, UsageError
-from closegap.training.captions import CaptionWriter
-
-TABLE = "captions.csv"
+from closegap.errors import UsageError
 
 _DESCRIPTION = """Write a caption of each image with a trained decoder. Research use only, not for diagnosis.
 
@@ -52,9 +49,10 @@ def main(arguments: Sequence[str]) -> None:
     free_folder(given.out, TABLE, "choose another --out")
     split, chosen = _chosen(given)
     scores = scoring(given)
-    written = caption_runs(given.runs, chosen, generation(given), scores, given.correct, overrides)
-    page = write_captions(written, split, given.out, scores)
-    say(f"report: {page}")
+    arms = caption_runs(given.runs, chosen, generation(given), scores, given.correct, overrides, Bars)
+    written = write_captions(arms, split, given.out, scores)
+    say_captions(written)
+    say(f"report: {written.page}")
 
 
 def generation(given: Namespace) -> Generation:
@@ -67,33 +65,12 @@ def scoring(given: Namespace) -> Scoring:
     return Scoring(**{name: given[name] for name in Scoring.__dataclass_fields__})
 
 
-def write_captions(
-    written: Sequence[Written], split: str, out: Path, scoring: Scoring, title: str = "Generated captions"
-) -> Path:
-    """Write tables, page and report, print the scores; the path of the page."""
-    own = [one for one in written if one.run is not None]
-    comparison = compared(written, split, scoring)
-    page = write_page(written, comparison, out, title)
-    for number, one in enumerate(own, start=1):
-        name = TABLE if len(own) == 1 else f"captions-{number}-{one.name}.csv"
-        write_predictions(out / name, [case.id for case in one.cases], one.generated)
-        say(f"{out / name}: {len(one.generated)} captions by {one.arm} ({one.run})")
-    if comparison is not None:
-        print_tables(comparison)
-    return page
-
-
-def split_cases(split: str) -> Chosen:
-    """Picks a split's cases that have an image."""
-
-    def chosen(writer: CaptionWriter, splits: Mapping[str, Sequence[Case]]) -> Sequence[Case]:
-        image = writer.captioning.image
-        found = [case for case in splits.get(split, ()) if case.views.get(image)]
-        if not found:
-            raise DataError(f"no case with {image!r} in split {split!r}; there are {', '.join(splits)}")
-        return found
-
-    return chosen
+def say_captions(written: CaptionsFolder) -> None:
+    """What was written where, and the scores."""
+    for path, one in written.tables.items():
+        say(f"{path}: {len(one.generated)} captions by {one.arm} ({one.run})")
+    if written.comparison is not None:
+        print_tables(written.comparison)
 
 
 def _chosen(given: Namespace) -> tuple[str, Chosen]:
@@ -102,12 +79,8 @@ def _chosen(given: Namespace) -> tuple[str, Chosen]:
     if len(sources) > 1:
         raise UsageError(f"--{sources[0]} and --{sources[1]} are both given; name one source of images")
     if given.images is not None:
-        return str(given.images), lambda writer, _: folder_cases(
-            given.images, writer.captioning.image, writer.watcher.images
-        )
+        return str(given.images), images_of_folder(given.images)
     if given.manifest is not None:
-        return str(given.manifest), lambda writer, _: listed_cases(
-            given.manifest, writer.captioning.image, writer.captioning.text, writer.watcher.images
-        )
+        return str(given.manifest), images_of_table(given.manifest)
     split = given.split or "test"
     return split, split_cases(split)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.console import say
+from closegap.cli.console import Bars, say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
-from closegap.cli.results import compare_runs
+from closegap.cli.results import print_tables
+from closegap.studies.compare_runs import compare_runs
 
 _DESCRIPTION = """Evaluate runs on the same split and put them side by side, seeds of one arm averaged, differences from
 the first run's arm paired and with intervals. Writes report.json and report.html.
@@ -27,6 +28,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     given, overrides = parse_with_overrides(parser, arguments)
-    methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
-    page = compare_runs(given.runs, given.split, given.out, "Arms compared", metrics, overrides, methods)
-    say(f"report: {page}")
+    found = compare_runs(
+        given.runs,
+        given.split,
+        given.out,
+        metrics=chosen_metrics(given.metrics),
+        overrides=overrides,
+        methods=chosen_methods(given.posthoc),
+        watching=Bars,
+    )
+    print_tables(found.comparison)
+    say(f"report: {found.page}")

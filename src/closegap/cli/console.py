@@ -93,7 +93,7 @@ class Bars:
         self._validated.plain = f"validation at step {step}: {_note(_watched(metrics))}"
 
     def work(self, done: int, total: int) -> None:
-        """Anything else that takes a while."""
+        """See `Watcher`."""
         self._advance(self.title, done, total)
 
     def _advance(self, name: str, done: int, total: int) -> None:

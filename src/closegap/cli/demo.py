@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.cli.arguments import parse, verb_parser
-from closegap.cli.console import say
+from closegap.cli.console import Bars, say
 from closegap.cli.presets import ARMS, preset
-from closegap.cli.study import study
+from closegap.cli.results import print_tables
+from closegap.cli.train import say_trained
+from closegap.studies.study import study
 
 _DESCRIPTION = """Train three arms on phantoms (generated radiographs with their reports): CLIP with a learnable
 temperature, CLIP with a fixed one, CLIP + Align True Pairs + Centroid Uniformity. Same seed, batch and steps. Compares
@@ -24,5 +26,14 @@ def main(arguments: Sequence[str]) -> None:
     overrides = [] if given.steps is None else ["--train.steps", str(given.steps)]
     arms = [preset(name) for name in ARMS]
     title = "The modality gap, open and closed"
-    page = study([preset("demo.yaml")], arms, [0], "test", given.out, overrides, title=title)
-    say(f"\nLook at {page}")
+    found = study(
+        [preset("demo.yaml")],
+        arms,
+        given.out,
+        overrides=overrides,
+        title=title,
+        watching=Bars,
+        finished=say_trained,
+    )
+    print_tables(found.comparison)
+    say(f"\nLook at {found.page}")

@@ -11,7 +11,7 @@ from closegap.cli.arguments import verb_parser
 from closegap.cli.console import Bars, say
 from closegap.data import Checks, Source, load_cases, write_shards
 from closegap.errors import UsageError
-from closegap.runs.run import parse_run
+from closegap.runs.config import parse_run
 
 _OF_TRAINING = ("model", "loss", "captioning", "train", "arm")  # keys of a run's config that shards do not depend on
 

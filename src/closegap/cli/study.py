@@ -1,23 +1,19 @@
 """closegap study: several arms, several seeds, one comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import Namespace
-
 from closegap.caption import Generation
+from closegap.caption.study import caption_study
 from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.caption_study import caption_study
-from closegap.cli.console import say
+from closegap.cli.caption import say_captions
+from closegap.cli.console import Bars, say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.cli.presets import ARMS, CAPTION_ARMS, preset
-from closegap.cli.results import compare_runs
-from closegap.cli.train import slug, train_all
-from closegap.errors import UsageError
-from closegap.metrics.base import Metric
-from closegap.posthoc import PostHoc
-from closegap.runs.run import parse_run
+from closegap.cli.results import print_tables
+from closegap.cli.train import say_trained
+from closegap.studies.study import study
 
 _DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
 the config; the first is the baseline. Three arms come with closegap: CLIP with a learnable temperature, CLIP with a
@@ -47,40 +43,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
     given, overrides = parse_with_overrides(parser, arguments, ("search",))
     methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
+    shared = {"split": given.split, "overrides": overrides, "watching": Bars, "finished": say_trained}
     if given.on:
         arms = given.arms or [preset(name) for name in CAPTION_ARMS]
         search = Generation(**vars(given.search))
-        page = caption_study(given.on, given.config, arms, given.split, given.out, overrides, search)
-    else:
-        arms = given.arms or [preset(name) for name in ARMS]
-        page = study(given.config, arms, given.seeds, given.split, given.out, overrides, metrics, methods)
-    say(f"report: {page}")
-
-
-def study(
-    configs: Sequence[Path],
-    arms: Sequence[Path],
-    seeds: Sequence[int],
-    split: str,
-    out: Path,
-    overrides: Sequence[str],
-    metrics: Sequence[Metric] | None = None,
-    methods: Mapping[str, PostHoc] | None = None,
-    title: str = "Arms compared",
-) -> Path:
-    """Train what is not trained yet, compare, write; the path of the page."""
-    plans: dict[Path, Namespace] = {}
-    for arm in arms:
-        files = [part for config in (*configs, arm) for part in ("--config", str(config))]
-        for seed in seeds:
-            config = parse_run([*files, *overrides, "--seed", str(seed)])
-            config.arm = config.arm or arm.stem
-            folder = out / f"{slug(config.arm)}-seed{seed}"
-            if folder in plans:
-                raise UsageError(
-                    f"{arm}: seed {seed} of arm {config.arm!r} is there already; "
-                    "give each file of --arms an `arm:` of its own, and each of --seeds once"
-                )
-            plans[folder] = config
-    train_all(plans)
-    return compare_runs(list(plans), split, out, title, metrics, methods=methods)
+        written = caption_study(given.on, given.config, arms, given.out, search=search, **shared)
+        say_captions(written)
+        say(f"report: {written.page}")
+        return
+    arms = given.arms or [preset(name) for name in ARMS]
+    found = study(given.config, arms, given.out, seeds=given.seeds, metrics=metrics, methods=methods, **shared)
+    print_tables(found.comparison)
+    say(f"report: {found.page}")

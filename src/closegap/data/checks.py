@@ -10,10 +10,11 @@ from typing import Any, Literal, TypeAlias
 
 from closegap.data.case import BrokenRow, Case
 from closegap.data.source import Source
-from closegap.data.verification import Progress, problems
+from closegap.data.verification import problems
 from closegap.errors import DataError, UsageError
 from closegap.files import whole_file
 from closegap.kinds.base import Kind
+from closegap.progress import Progress
 
 Verifier: TypeAlias = Callable[[Sequence[Any]], Sequence[str | None]]
 """From the items of a modality to what is wrong with each."""

@@ -1,7 +1,7 @@
 """Is every item sound, and what is in it? What takes long is done once and remembered."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,9 +10,7 @@ from closegap.errors import DataError
 from closegap.files import digest
 from closegap.kinds.base import Kind
 from closegap.kinds.named import name_of
-
-Progress = Callable[[int, int], None]
-"""Called with how many are done and how many there are."""
+from closegap.progress import Progress
 
 _CHUNK = 256  # items between two writes: what is done stays done when the check is interrupted
 

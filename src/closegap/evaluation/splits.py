@@ -11,6 +11,7 @@ from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import prepare, verifiers
 from closegap.kinds.base import Kind
 from closegap.runs.log import Nobody, Watcher
+from closegap.runs.objective import Objective
 from closegap.runs.open import best_device, open_run
 
 
@@ -25,6 +26,7 @@ class Evaluated:
         embeddings: every view of every case.
         cases: the cases.
         kinds: modality name to the kind of the cases' items.
+        objective: of the run.
     """
 
     arm: str
@@ -33,6 +35,7 @@ class Evaluated:
     embeddings: EmbeddingSet
     cases: Sequence[Case]
     kinds: Mapping[str, Kind]
+    objective: Objective
 
 
 def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> Evaluated:
@@ -66,5 +69,5 @@ def evaluate_splits(
         prepared = prepare(cases, model, cache, device, watcher.features, run.train.keep_images)
         meta = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
         found = replace(embed(model, prepared, device), meta=meta)
-        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases, loaded.kinds))
+        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases, loaded.kinds, run.objective))
     return evaluated

@@ -18,11 +18,10 @@ from closegap.infer.row_store import RowStore
 from closegap.kinds.base import Kind
 from closegap.models.base import Encoder
 from closegap.models.fingerprint import tower_fingerprint
+from closegap.progress import Progress
 from closegap.runs.training import Training
 
 _SHARD = 2048
-
-Progress = Callable[[int, int], None]
 
 
 class FeatureCache:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -22,10 +23,11 @@ from closegap.sharding import like, whole
 
 _KEEP = 2  # newest checkpoints kept beside the best
 _NOTHING = "_"  # a file of no tensors is none
+_OPTIMIZER = "optimizer.safetensors"
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingState:
     """Where training stands.
 
     Args:
@@ -60,7 +62,7 @@ def save_checkpoint(
     model: Model,
     beside: Mapping[str, nn.Module],
     optimizer: torch.optim.Optimizer,
-    progress: Progress,
+    state: TrainingState,
     towers: Mapping[str, str],
 ) -> Path:
     """Write `folder`/step-NNNNNNNN and delete what is neither among the newest nor the best.
@@ -73,15 +75,15 @@ def save_checkpoint(
         model: the model.
         beside: name to what else has parameters: the loss, a decoder; each gets a file of its name.
         optimizer: its state is saved.
-        progress: where training stands.
+        state: where training stands.
         towers: fingerprints of the frozen towers.
     """
-    path = checkpoint_path(folder, progress.step)
+    path = checkpoint_path(folder, state.step)
     if path.exists():
         return path
     files = {"model": model_state(model)}
     files |= {name: module.state_dict() | {_NOTHING: torch.zeros(())} for name, module in beside.items()}
-    files |= {"optimizer": _optimizer_state(optimizer)}
+    files |= {"optimizer": _optimizer_state(optimizer) or {_NOTHING: torch.zeros(())}}
     if rank() > 0:
         for tensors in files.values():
             for tensor in tensors.values():
@@ -90,10 +92,24 @@ def save_checkpoint(
     with whole_folder(path) as temporary:
         for name, tensors in files.items():
             save_file(_contiguous(tensors), temporary / f"{name}.safetensors")
-        state = {"progress": asdict(progress), "frozen_towers": dict(towers)}
-        (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-    _sweep(folder, kept={*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, progress.best_step)})
+        described = {"training": asdict(state), "frozen_towers": dict(towers), "optimizer": _plain_state(optimizer)}
+        (temporary / "state.json").write_text(json.dumps(described, indent=1), encoding="utf-8")
+    _sweep(folder, kept={*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, state.best_step)})
     return path
+
+
+def prune(folder: Path) -> None:
+    """Leave of a finished run's checkpoints the best and the last, without the optimiser's state: all is trained.
+
+    Args:
+        folder: the run's checkpoints; the last one is that of the last step.
+    """
+    found = checkpoints(folder)
+    if not found:
+        return
+    _sweep(folder, kept={found[-1], checkpoint_path(folder, read_state(found[-1]).best_step)})
+    for path in checkpoints(folder):
+        (path / _OPTIMIZER).unlink(missing_ok=True)
 
 
 def _sweep(folder: Path, kept: Set[Path]) -> None:
@@ -115,13 +131,13 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
 
 
-def read_progress(path: Path) -> Progress:
+def read_state(path: Path) -> TrainingState:
     """Where training stood at a checkpoint.
 
     Raises:
         ClosegapError: a damaged checkpoint.
     """
-    return _state(path)[0]
+    return _described(path)[0]
 
 
 def load_model(path: Path, model: Model, towers: Mapping[str, str] | None = None) -> None:
@@ -137,7 +153,7 @@ def load_model(path: Path, model: Model, towers: Mapping[str, str] | None = None
     """
     saved, own = _tensors(path / "model.safetensors"), model_state(model)
     _same_tensors(path, saved, own)
-    _, expected = _state(path)
+    expected = dict(_described(path)[1]["frozen_towers"])
     for name, fingerprint in (frozen_towers(model) if towers is None else towers).items():
         if expected.get(name) != fingerprint:
             raise ClosegapError(
@@ -158,26 +174,67 @@ def load_beside(path: Path, name: str, module: nn.Module) -> None:
     module.load_state_dict(saved)
 
 
-def load_training(path: Path, beside: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
-    """Load what a checkpoint holds beside the model, and the optimiser's state.
+def load_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
+    """Load the optimiser's state.
 
     Raises:
-        ClosegapError: a damaged checkpoint, or one of another loss or decoder.
+        ClosegapError: a damaged checkpoint, or that of a run that has ended.
     """
-    for name, module in beside.items():
-        load_beside(path, name, module)
-    tensors = _tensors(path / "optimizer.safetensors")
+    if not (path / _OPTIMIZER).exists():
+        raise ClosegapError(
+            f"{path}: no readable checkpoint to go on from (no {_OPTIMIZER}, which a run drops with its last step); "
+            "train a new run"
+        )
+    tensors, described = _tensors(path / _OPTIMIZER), _described(path)[1]["optimizer"]
+    tensors.pop(_NOTHING, None)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split("/")
         state.setdefault(int(index), {})[key] = like(tensor, parameters[int(index)]) if tensor.ndim else tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for name, number in described["state"].items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = number
+    # What the config says of a group is the config's; what else is in it, the optimiser has counted there.
+    own = optimizer.state_dict()["param_groups"]
+    groups = [counted | group for counted, group in zip(described["groups"], own, strict=True)]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {name: value for name, value in _entries(optimizer).items() if isinstance(value, Tensor)}
+
+
+def _plain_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """What an optimiser keeps beside tensors: numbers of a parameter, or of a group.
+
+    Raises:
+        ClosegapError: something that is neither tensor nor number.
+    """
+    numbers = {name: value for name, value in _entries(optimizer).items() if not isinstance(value, Tensor)}
+    for name, value in numbers.items():
+        if not isinstance(value, int | float | None):
+            raise ClosegapError(
+                f"train.optimizer: {type(optimizer).__name__} keeps a {type(value).__name__} ({name.split('/')[1]}) in "
+                "its state, which no checkpoint holds; choose an optimiser that keeps tensors, numbers alone"
+            )
+    groups = [
+        {name: found for name, value in group.items() if (found := _number(value)) is not None}
+        for group in optimizer.state_dict()["param_groups"]
+    ]
+    return {"state": numbers, "groups": groups}
+
+
+def _number(value: Any) -> int | float | None:
+    """A number, or the one in a tensor of no dimension; None of anything else."""
+    found = value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
+    return found if isinstance(found, int | float) else None
+
+
+def _entries(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Everything in the state, under <parameter>/<name>."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}/{key}": tensor for index, entry in state.items() for key, tensor in entry.items()}
+    return {f"{index}/{key}": value for index, entry in state.items() for key, value in entry.items()}
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -202,10 +259,10 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise ClosegapError(f"{path}: no readable checkpoint ({str(error).splitlines()[0]})") from error
 
 
-def _state(path: Path) -> tuple[Progress, dict[str, str]]:
-    """Where training stood, and the fingerprints of the frozen towers."""
+def _described(path: Path) -> tuple[TrainingState, dict[str, Any]]:
+    """Where training stood, and all of state.json."""
     try:
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        return Progress(**state["progress"]), dict(state["frozen_towers"])
+        found = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        return TrainingState(**found["training"]), {name: found[name] for name in ("frozen_towers", "optimizer")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClosegapError(f"{path}: no readable checkpoint (state.json: {error})") from error

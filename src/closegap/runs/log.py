@@ -1,9 +1,10 @@
 """What a run writes down as it goes, and who may watch."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from closegap.files import write_text
 from closegap.metrics.figure import Figure
@@ -24,6 +25,13 @@ class Watcher(Protocol):
     def validation(self, step: int, metrics: Mapping[Figure, float]) -> None:
         """The model was validated."""
 
+    def work(self, done: int, total: int) -> None:
+        """Anything else that takes a while."""
+
+
+Watching: TypeAlias = Callable[[str], AbstractContextManager[Watcher]]
+"""A title to somebody who watches what is done inside the context."""
+
 
 class Nobody:
     """Watches nothing."""
@@ -39,6 +47,15 @@ class Nobody:
 
     def validation(self, step: int, metrics: Mapping[Figure, float]) -> None:
         """See `Watcher`."""
+
+    def work(self, done: int, total: int) -> None:
+        """See `Watcher`."""
+
+
+def unwatched(title: str) -> AbstractContextManager[Watcher]:
+    """A `Watching` of nobody."""
+    del title
+    return nullcontext(Nobody())
 
 
 class MetricsLog:

@@ -30,6 +30,8 @@ def parse_message(error: Exception, known: Iterable[str] = ()) -> str:
         known: the dotted keys there are, to suggest one for a key that does not exist.
     """
     text = " ".join(str(error).split())
+    while (joined := re.sub(_INSIDE, r'Parser key "\1.\2"', text)) != text:
+        text = joined
     for pattern, say in _PATTERNS:
         if found := re.search(pattern, text):
             return say(list(known), *found.groups())
@@ -121,6 +123,8 @@ def _no_class_for(known: list[str], key: str, reason: str, path: str) -> str:
     return _no_class(known, key, path, reason)
 
 
+# A key of a class that a key names.
+_INSIDE = r'Parser key "([^"]+)": Problem with given class_path \'[^\']+\': Parser key "([^"]+)"'
 _KEY = r'Parser key "([^"]+)"(?: element \d+)?: '
 _BUILDER = r'Parser key "([^"]+)":.*? expects a function or a callable class: '  # what builds a head, a decoder
 _PATTERNS: tuple[tuple[str, Callable[..., str]], ...] = (

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 
-from closegap.runs.checkpoint import load_model, read_progress
-from closegap.runs.run import Run, build, chosen_checkpoint, read_config
+from closegap.runs.checkpoint import load_model, read_state
+from closegap.runs.config import read_config
+from closegap.runs.folder import chosen_checkpoint
+from closegap.runs.run import Run, build
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class OpenedRun:
     @property
     def step(self) -> int:
         """The step of the checkpoint."""
-        return read_progress(self.checkpoint).step
+        return read_state(self.checkpoint).step
 
 
 def open_run(folder: Path, overrides: Sequence[str] = ()) -> OpenedRun:

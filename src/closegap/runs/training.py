@@ -2,9 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 from closegap.errors import UsageError
+
+
+class ByClassPath(TypedDict):
+    """A class of a library, which whoever only reads configs does not import, and its arguments."""
+
+    class_path: str
+    init_args: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -20,8 +27,13 @@ class Training:
         lr: peak learning rate of heads, temperature and loss parameters, and of towers without their own.
         tower_lr: modality name to its tower's peak learning rate.
         weight_decay: of matrices; vectors and scalars are not decayed.
-        betas: AdamW's averaging constants.
-        warmup: share of the steps over which the rate rises linearly; after it falls to 0 along a cosine.
+        betas: averaging constants, of an optimizer that takes them.
+        warmup: share of the steps over which the rate rises, of a schedule that takes it; the default one rises
+            linearly and then falls to 0 along a cosine.
+        optimizer: any of torch's or timm's by class path. It gets groups of parameters with their rates and decays, and
+            `betas` and `fused` where it takes them.
+        schedule: of the learning rate, any of torch's or timm's that goes by steps. It gets `steps` and `warmup` where
+            it takes them, and starts from each group's own rate.
         clip_norm: largest norm of the gradient.
         precision: bf16 runs towers and heads under autocast, frozen towers' features included; losses stay in float32.
         shuffle_window: shuffle the cases of so many at a time, and blocks of a 32nd of it over the whole epoch, so that
@@ -51,6 +63,10 @@ class Training:
     weight_decay: float = 0.1
     betas: tuple[float, float] = (0.9, 0.98)
     warmup: float = 0.05
+    optimizer: ByClassPath = field(default_factory=lambda: ByClassPath(class_path="torch.optim.AdamW"))
+    schedule: ByClassPath = field(
+        default_factory=lambda: ByClassPath(class_path="closegap.training.schedule.WarmupCosine")
+    )
     clip_norm: float = 1.0
     precision: Literal["no", "bf16"] = "no"
     shuffle_window: int | None = None

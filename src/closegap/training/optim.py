@@ -1,9 +1,8 @@
-"""Parameter groups and the learning rate's course."""
+"""What is trained at which rate, and the optimiser that the run names."""
 
-import math
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -13,12 +12,13 @@ from closegap.losses.base import Loss
 from closegap.models.model import Model
 from closegap.runs.training import Training
 from closegap.sharding import in_parts
+from closegap.training.class_path import call_with, class_of
 
-Parts = Sequence[tuple[nn.Module, float]]
+PeakRates: TypeAlias = Sequence[tuple[nn.Module, float]]
 """Modules that are trained, and their peak learning rates."""
 
 
-def alignment_parts(model: Model, loss: Loss, training: Training) -> Parts:
+def alignment_rates(model: Model, loss: Loss, training: Training) -> PeakRates:
     """Towers with their own rate; heads, temperature and loss with the run's.
 
     Raises:
@@ -27,20 +27,20 @@ def alignment_parts(model: Model, loss: Loss, training: Training) -> Parts:
     strange = sorted(set(training.tower_lr) - set(model.modalities))
     if strange:
         raise UsageError(f"train.tower_lr: {strange[0]!r} is no modality of the model ({', '.join(model.modalities)})")
-    parts: list[tuple[nn.Module, float]] = [
+    towers: list[tuple[nn.Module, float]] = [
         (model.encoder(name), training.tower_lr.get(name, training.lr)) for name in model.modalities
     ]
-    return [*parts, (model.heads, training.lr), (model.temperature, training.lr), (loss, training.lr)]
+    return [*towers, (model.heads, training.lr), (model.temperature, training.lr), (loss, training.lr)]
 
 
-def parameter_groups(parts: Parts, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(rates: PeakRates, weight_decay: float) -> list[dict[str, Any]]:
     """Groups by learning rate and decay; matrices decay alone.
 
     Raises:
         UsageError: there is nothing to train.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for part, rate in parts:
+    for part, rate in rates:
         for parameter in part.parameters():
             if parameter.requires_grad:
                 decay = weight_decay if parameter.ndim >= 2 else 0.0
@@ -49,25 +49,24 @@ def parameter_groups(parts: Parts, weight_decay: float) -> list[dict[str, Any]]:
         raise UsageError("nothing to train: every tower is frozen, no head or loss has a parameter")
     # A fused step takes no mixture of tensors in parts and whole ones; their order, by which states are saved, stays.
     return [
-        {"params": list(alike), "lr": rate, "peak_lr": rate, "weight_decay": decay}
+        {"params": list(alike), "lr": rate, "weight_decay": decay}
         for (rate, decay), parameters in groups.items()
         for _, alike in groupby(parameters, in_parts)
     ]
 
 
-def optimizer(parts: Parts, training: Training) -> torch.optim.AdamW:
-    """AdamW over the parameter groups, fused: one pass over each tensor, on a CPU many times faster for large ones."""
-    return torch.optim.AdamW(parameter_groups(parts, training.weight_decay), betas=training.betas, fused=True)
+def optimizer(rates: PeakRates, training: Training) -> torch.optim.Optimizer:
+    """The run's optimiser over the parameter groups; by default AdamW.
 
+    Fused where it can be: one pass over each tensor, on a CPU many times faster for large ones.
 
-def rate_factor(step: int, steps: int, warmup: float) -> float:
-    """Share of the peak learning rate at `step`: linear rise over the warm-up, then a cosine to 0.
-
-    Example:
-        >>> [round(rate_factor(step, 10, 0.2), 2) for step in (0, 1, 2, 6, 9)]
-        [0.5, 1.0, 1.0, 0.5, 0.04]
+    Raises:
+        UsageError: no such class, no optimiser, or arguments that it does not take.
     """
-    rise = round(steps * warmup)
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+    kind = class_of("train.optimizer", training.optimizer)
+    if not issubclass(kind, torch.optim.Optimizer):
+        raise UsageError(f"train.optimizer: {training.optimizer['class_path']} is no torch.optim.Optimizer")
+    groups = parameter_groups(rates, training.weight_decay)
+    offered = {"betas": training.betas, "fused": True, "lr": training.lr}  # some refuse to be without a default rate
+    built: torch.optim.Optimizer = call_with("train.optimizer", kind, training.optimizer, offered, groups)
+    return built

@@ -24,17 +24,21 @@ from closegap.data import Case, Cases, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader, take
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, MissingExtraError
-from closegap.files import whole_folder, write_text
+from closegap.files import write_text
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import Prepared, prepare, verifiers
 from closegap.runs import checkpoint
-from closegap.runs.checkpoint import Progress
+from closegap.runs.checkpoint import TrainingState
+from closegap.runs.environment import environment
+from closegap.runs.folder import CHECKPOINTS, chosen_checkpoint
 from closegap.runs.log import MetricsLog, Nobody, Watcher
-from closegap.runs.run import TOKENIZER, Run, chosen_checkpoint, environment
+from closegap.runs.run import Run
 from closegap.sharding import clip_gradients, shard
 from closegap.training import optim
-from closegap.training.build_objective import build_objective
+from closegap.training.class_path import class_of
+from closegap.training.schedule import Rates
+from closegap.training.task import Setting
 from closegap.training.validation import selecting_figure
 
 START = Path("embeddings/validation-start.safetensors")
@@ -54,10 +58,17 @@ class Trainer:
         run: what to train.
         folder: the run's folder; gets metrics.jsonl, environment.json, skipped.csv, checkpoints/.
         watcher: who is told how it goes.
+        splits: further splits that must have cases, for what comes after training.
+
+    Raises:
+        ClosegapError: data, model and objective do not fit; nothing has been trained or written then.
     """
 
-    def __init__(self, run: Run, folder: Path, watcher: Watcher) -> None:
+    def __init__(self, run: Run, folder: Path, watcher: Watcher, splits: Sequence[str] = ()) -> None:
         self.run, self.folder = run, folder
+        run.objective.check(run.train)
+        for key in ("optimizer", "schedule"):
+            class_of(f"train.{key}", getattr(run.train, key))
         self.training, self.model = run.train, run.model
         if "wandb" in run.train.trackers and find_spec("wandb") is None:  # accelerate would train without it
             raise MissingExtraError("wandb", "wandb")
@@ -67,13 +78,17 @@ class Trainer:
             cpu=not torch.accelerator.is_available(), log_with=list(run.train.trackers) or None, project_dir=folder
         )
         self.watcher: Watcher = watcher if self.main else Nobody()
-        self.progress = Progress(0)
-        self._prepare_data()
+        self.state = TrainingState(0)
+        self._prepare_data(splits)
         self.towers = checkpoint.frozen_towers(self.model)
         self.sharded = self.training.shard and self.accelerator.num_processes > 1
         if self.sharded:
             self._shard()
-        self.optimizer: Any = optim.optimizer(self.objective.parts, self.training)
+        self.optimizer: Any = optim.optimizer(self.task.peak_rates, self.training)
+        # The curve of the rate is that of heads and loss; towers may have their own.
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        self._shown_group = rates.index(self.training.lr) if self.training.lr in rates else 0
+        self.rates = Rates(self.optimizer, self.training, self.steps)
 
     def train(self) -> None:
         """Train to the end, from the newest checkpoint in the folder or from the start.
@@ -83,27 +98,30 @@ class Trainer:
             ClosegapError: a checkpoint of another model.
             UsageError: `select` names no validation figure that has a better direction.
         """
-        saved = checkpoint.checkpoints(self.folder / "checkpoints")
+        saved = checkpoint.checkpoints(self.folder / CHECKPOINTS)
         if saved:
             checkpoint.load_model(saved[-1], self.model, self.towers)
-            checkpoint.load_training(saved[-1], self.objective.beside, self.optimizer)
-            self.progress = checkpoint.read_progress(saved[-1])
-        self.parallel: Any = self.objective.module
+            self.state = checkpoint.read_state(saved[-1])
+            for name, module in self.task.beside.items():
+                checkpoint.load_beside(saved[-1], name, module)
+            if self.state.step < self.steps:
+                checkpoint.load_optimizer(saved[-1], self.optimizer)
+        self.parallel: Any = self.task.module
         if not self.sharded:
             self.parallel, self.optimizer = self.accelerator.prepare(self.parallel, self.optimizer)
         if self.main:
             self.cases.write_skipped(self.folder / "skipped.csv")
             write_text(self.folder / "environment.json", json.dumps(environment(self.run.seed), indent=1) + "\n")
-            if self.tokenizer is not None and not (self.folder / TOKENIZER).exists():
-                with whole_folder(self.folder / TOKENIZER) as temporary:
-                    self.tokenizer.save(temporary)
-        self.log = MetricsLog(self.folder / "metrics.jsonl", self.progress.step) if self.main else None
+            self.task.write_files(self.folder)
+        self.log = MetricsLog(self.folder / "metrics.jsonl", self.state.step) if self.main else None
         if self.training.trackers:
             self.accelerator.init_trackers("logs")
-        if self.progress.step == 0:
+        if self.state.step == 0:
             self._validate(0)
         self._steps()
         self.accelerator.wait_for_everyone()
+        if self.main:
+            checkpoint.prune(self.folder / CHECKPOINTS)
         for tracker in self.accelerator.trackers:  # `end_training` would part processes that are still needed
             tracker.finish()
 
@@ -121,10 +139,12 @@ class Trainer:
         """Whether this is the process that writes."""
         return bool(self.accelerator.is_main_process)
 
-    def _prepare_data(self) -> None:
+    def _prepare_data(self, splits: Sequence[str]) -> None:
         device = self.accelerator.device
         cache = FeatureCache.of_run(self.training)
         cases = self.cases = self._load_cases(cache)
+        for split in ("train", *splits):
+            cases.split(split)
         # One process computes the features; the others then find them on disk.
         with self.accelerator.main_process_first():
             self.train_split = self._prepare_split(cases.split("train"), cache)
@@ -132,9 +152,8 @@ class Trainer:
         self.model.fit({name: views.items for name, views in self.train_split.views.items()})
         self.model.to(device)
         self.run.loss.to(device)
-        self.objective, self.tokenizer = build_objective(
-            self.run, self.folder, self.train_split, self.validation_split, cache, device, self.watcher.features
-        )
+        splits_ready = (self.train_split, self.validation_split)
+        self.task = self.run.objective.task(Setting(self.run, self.folder, *splits_ready, cache, device, self.watcher))
         processes, batch_size = self.accelerator.num_processes, self.training.batch_size
         whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.run.seed, world_size=processes)
         self.steps_per_epoch = whole.steps_per_epoch
@@ -157,21 +176,21 @@ class Trainer:
 
     def _shard(self) -> None:
         """Keep a part of the model, and for each tower that steps run an item to run it on when a batch has none."""
-        shard(self.objective.module, methods=["encode"])
+        shard(self.task.module, methods=["encode"])
         for name, views in self.train_split.views.items():
             if views.features is None and views.items:
-                item = take(views, [0], self.objective.preparers[name])
+                item = take(views, [0], self.task.preparers[name])
                 self.model.stand_ins[name] = move(item, self.accelerator.device)
 
     def _steps(self) -> None:
-        split, accelerator, objective = self.train_split, self.accelerator, self.objective
-        draws = Draws(objective.views, split.groups, objective.preparers, self.run.seed, objective.alike)
+        split, accelerator, task = self.train_split, self.accelerator, self.task
+        draws = Draws(task.views, split.groups, task.preparers, self.run.seed, task.alike)
         batches = GlobalBatches(
             len(split.cases),
             self.training.batch_size,
             self.steps,
             self.run.seed,
-            start=self.progress.step,
+            start=self.state.step,
             rank=accelerator.process_index,
             world_size=accelerator.num_processes,
             window=self.training.shuffle_window,
@@ -183,8 +202,8 @@ class Trainer:
         began = time.perf_counter()
         for batch in loader(draws, batches, self.training.workers, accelerator.device.type == "cuda"):
             values = self._step(batch.to(accelerator.device))
-            done = self.progress.step + 1
-            self.progress = replace(self.progress, step=done)
+            done = self.state.step + 1
+            self.state = replace(self.state, step=done)
             last = done == self.steps
             self.watcher.step(done, self.steps, values)
             if done % _LOG_EVERY == 0 or last:
@@ -192,28 +211,26 @@ class Trainer:
                 self._record({**values, "epoch": done / self.steps_per_epoch, "cases_per_s": rate})
             if done % validate_every == 0 or last:
                 self._validate(done)
-            if done % checkpoint_every == 0 or last or self.progress.best_step == done:
+            if done % checkpoint_every == 0 or last or self.state.best_step == done:
                 checkpoint.save_checkpoint(
-                    self.folder / "checkpoints",
+                    self.folder / CHECKPOINTS,
                     self.model,
-                    objective.beside,
+                    task.beside,
                     self.optimizer,
-                    self.progress,
+                    self.state,
                     self.towers,
                 )
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """One optimisation step; loss terms and what else is worth a curve."""
-        step = self.progress.step
+        step = self.state.step
         torch.manual_seed(_step_seed(self.run.seed, step, self.accelerator.process_index))
-        factor = optim.rate_factor(step, self.steps, self.training.warmup)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * factor
+        self.rates.set(step)
         self.optimizer.zero_grad(set_to_none=True)
         # Autocast would hold on to its copies of weights that sharding has given up.
         bf16, cached = self.training.precision == "bf16", not self.sharded
         with torch.autocast(self.accelerator.device.type, torch.bfloat16, bf16, cache_enabled=cached):
-            terms, watched = self.objective.step(self.parallel, batch, step / self.steps)
+            terms, watched = self.task.step(self.parallel, batch, step / self.steps)
         stacked = torch.stack(list(terms.values()))
         if stacked.requires_grad:  # a step in micro-batches has its gradients already
             self.accelerator.backward(stacked.sum())
@@ -226,7 +243,7 @@ class Trainer:
         _check_finite(step, values, "loss term")
         _check_finite(step, {"norm": length}, "gradient")
         self.optimizer.step()
-        extra |= {"lr": self.training.lr * factor, "gradient_norm": length}
+        extra |= {"lr": self.optimizer.param_groups[self._shown_group]["lr"], "gradient_norm": length}
         return {"loss": sum(values.values()), **values, **extra}
 
     def _trained(self) -> list[nn.Parameter]:
@@ -235,7 +252,7 @@ class Trainer:
     def _validate(self, step: int) -> None:
         if not self.validation_split.cases:
             return
-        measured, embeddings = self.objective.validate(self.accelerator.device)
+        measured, embeddings = self.task.validate(self.accelerator.device)
         if step == 0 and self.main and embeddings is not None:
             embeddings.save(self.folder / START)
         selecting = selecting_figure(self.training.select, measured) if measured else None
@@ -244,13 +261,13 @@ class Trainer:
         if step and selecting is not None:
             # Of the first process on all: what is best gets a checkpoint, which processes write together.
             [value] = broadcast_object_list([measured[selecting]])
-            if self.progress.improved_by(value, selecting):
-                self.progress = replace(self.progress, best_step=step, best_value=value)
+            if self.state.improved_by(value, selecting):
+                self.state = replace(self.state, best_step=step, best_value=value)
 
     def _record(self, values: Mapping[str, Any]) -> None:
         if self.log is not None:
-            self.log.write(self.progress.step, values)
-            self.accelerator.log(dict(values), step=self.progress.step)
+            self.log.write(self.state.step, values)
+            self.accelerator.log(dict(values), step=self.state.step)
 
 
 def _step_seed(seed: int, step: int, process: int) -> int:

@@ -7,9 +7,10 @@ from pathlib import Path
 from closegap.data.case import BrokenRow, Case
 from closegap.data.readers.image_folder import image_files
 from closegap.data.table import table_columns, table_rows
-from closegap.data.verification import Progress, problems
+from closegap.data.verification import problems
 from closegap.errors import DataError
 from closegap.kinds.image import ImageKind
+from closegap.progress import Progress
 
 
 def folder_cases(folder: Path, image: str, progress: Progress | None = None) -> list[Case]:

@@ -16,16 +16,19 @@ from torch import Tensor
 
 from closegap.caption import Captioning, CaptionTokenizer, CrossAttentionDecoder, PrefixDecoder
 from closegap.caption.decoder import CaptionDecoder
+from closegap.caption.frozen import FrozenCaptioning
+from closegap.caption.likelihood import log_likelihood
+from closegap.caption.memories import CAPTION, MEMORY, memories_and_captions, pairs
 from closegap.data import Checks, load_cases
 from closegap.data.loader import Draws, GlobalBatches
 from closegap.errors import ClosegapError, UsageError
 from closegap.infer.embed import embed
 from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD
 from closegap.runs.checkpoint import checkpoints
+from closegap.runs.config import parse_run, save_config
+from closegap.runs.folder import chosen_checkpoint
 from closegap.runs.log import Nobody, read_metrics
-from closegap.runs.run import Run, chosen_checkpoint, parse_run, save_config
-from closegap.training.captioning_data import CAPTION, MEMORY, memories_and_captions, pairs
-from closegap.training.objective import FrozenCaptioning, log_likelihood
+from closegap.runs.run import Run
 from closegap.training.trainer import Trainer
 
 
@@ -41,7 +44,12 @@ def captioning(**options: Any) -> Captioning:
 def captioned_run(aligned: Path | None = None, run: Run | None = None, **options: Any) -> Run:
     training: dict[str, Any] = {"steps": 12, "select": "log_likelihood", "validate_every": 4, "checkpoint_every": 2}
     found = run or tiny_run(**training)
-    return replace(found, captioning=captioning(model_from=aligned, **options))
+    return replace(found, objective=captioning(model_from=aligned, **options))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -89,28 +97,27 @@ def test_a_decoder_learns_and_the_frozen_model_stays(aligned: Path, tmp_path: Pa
 
 def test_memories_are_the_models_embeddings_and_each_stands_with_its_caption(aligned: Path, tmp_path: Path) -> None:
     trainer = Trainer(captioned_run(aligned, condition="text"), tmp_path / "run", Nobody())
-    objective = trainer.objective
+    objective = trainer.task
     assert isinstance(objective, FrozenCaptioning)
     memory, captions = objective.views[MEMORY], objective.views[CAPTION]
     assert memory.features is not None
     assert captions.inputs is not None
-    assert trainer.tokenizer is not None
     whole = embed(trainer.model, trainer.train_split, torch.device("cpu"))
     expected = whole.embeddings["report"][whole.mask("report")]
     assert torch.equal(memory.features, expected)
-    assert trainer.tokenizer.decode(captions.inputs) == list(trainer.train_split.views["report"].items)
+    assert objective.tokenizer.decode(captions.inputs) == list(trainer.train_split.views["report"].items)
 
     draws = Draws(objective.views, trainer.train_split.groups, {}, 0, objective.alike)
     batch = draws.__getitems__([(epoch, case) for epoch in range(3) for case in range(20)])
     found, tokens = memories_and_captions(batch, batch.inputs[MEMORY].values, batch.rows[MEMORY])
-    for row, caption in zip(found, trainer.tokenizer.decode(tokens), strict=True):
+    for row, caption in zip(found, objective.tokenizer.decode(tokens), strict=True):
         same = [i for i, text in enumerate(captions.items) if text == caption]
         assert any(torch.equal(row, memory.features[i]) for i in same)
 
 
 def test_the_likelihood_is_the_mean_over_tokens_of_all_pairs(aligned: Path, tmp_path: Path) -> None:
     trainer = Trainer(captioned_run(aligned), tmp_path / "run", Nobody())
-    objective = trainer.objective
+    objective = trainer.task
     assert isinstance(objective, FrozenCaptioning)
     memory, captions = objective.validation[LOG_LIKELIHOOD]
     total, count = 0.0, 0
@@ -133,7 +140,7 @@ def test_the_likelihood_is_the_mean_over_tokens_of_all_pairs(aligned: Path, tmp_
 
 def test_jointly_the_captions_pull_at_the_model(tmp_path: Path) -> None:
     trainer = Trainer(captioned_run(run=tiny_run(steps=8), weight=2.0), tmp_path / "run", Nobody())
-    objective = trainer.objective
+    objective = trainer.task
     draws = Draws(objective.views, trainer.train_split.groups, objective.preparers, trainer.run.seed, objective.alike)
     batch = draws.__getitems__(next(iter(GlobalBatches(len(draws), 16, 1, seed=0))))
     terms, watched = objective.step(objective.module, batch, 0.0)
@@ -201,9 +208,9 @@ def _wider(features: int, tokenizer: CaptionTokenizer) -> CaptionDecoder:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image": "scan"}, r"captioning\.image: 'scan' is no modality of the model \(report, record\)"),
-        ({"image": "report", "text": "record"}, r"captioning\.text: 'record' holds no texts"),
-        ({"decoder": _bert, "condition": "text"}, r"captioning\.condition: text needs a decoder that reads the shared"),
+        ({"image": "scan"}, r"objective\.image: 'scan' is no modality of the model \(report, record\)"),
+        ({"image": "report", "text": "record"}, r"objective\.text: 'record' holds no texts"),
+        ({"decoder": _bert, "condition": "text"}, r"objective\.condition: text needs a decoder that reads the shared"),
         ({"decoder": _bert}, r"RecordEncoder has no tokens to attend to"),
         ({"tokenizer": "/nowhere/at/all"}, r"tokenizer '/nowhere/at/all': neither a folder nor on a reachable hub"),
     ],

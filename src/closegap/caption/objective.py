@@ -1,21 +1,28 @@
-"""The captioning section of a run's config."""
+"""The objective that trains a decoder of captions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from closegap.caption.decoder import CaptionDecoder
 from closegap.caption.tokenizer import CaptionTokenizer
 from closegap.errors import UsageError
+from closegap.evaluation.compare import Comparison
+from closegap.runs.log import Watching
+from closegap.runs.objective import Objective
+from closegap.runs.training import Training
+
+if TYPE_CHECKING:
+    from closegap.training.task import Setting, TrainingTask
 
 
 @dataclass(frozen=True)
-class Captioning:
+class Captioning(Objective):
     """A decoder, what it learns from, and how it is trained beside or on top of the aligned model.
 
     Args:
-        decoder: builds the decoder from (features of what it reads, tokenizer), by class path; null: no captions.
+        decoder: builds the decoder from (features of what it reads, tokenizer), by class path.
         tokenizer: a transformers tokenizer by name or local directory; null learns a byte-level BPE from the training
             captions.
         vocabulary: number of tokens of the learned one.
@@ -35,7 +42,7 @@ class Captioning:
         UsageError: a number out of range, or options that do not go together.
     """
 
-    decoder: Callable[[int, CaptionTokenizer], CaptionDecoder] | None = None
+    decoder: Callable[[int, CaptionTokenizer], CaptionDecoder]
     tokenizer: str | None = None
     vocabulary: int = 4000
     max_tokens: int = 48
@@ -53,16 +60,43 @@ class Captioning:
         for name in ("weight", "lr", "grid", "vocabulary", "max_tokens"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise UsageError(f"captioning.{name}: {value} given, expected a number above 0")
+                raise UsageError(f"objective.{name}: {value} given, expected a number above 0")
         if self.noise < 0:
-            raise UsageError(f"captioning.noise: {self.noise} given, expected a length of at least 0")
+            raise UsageError(f"objective.noise: {self.noise} given, expected a length of at least 0")
         if self.image == self.text:
-            raise UsageError(f"captioning.image and captioning.text are both {self.image!r}; name two modalities")
+            raise UsageError(f"objective.image and objective.text are both {self.image!r}; name two modalities")
+
+    def task(self, setting: "Setting") -> "TrainingTask":
+        """See `Objective`; what trains reads this class, so it is imported here."""
+        from closegap.caption.task import captioning_task
+
+        return captioning_task(self, setting)
 
     @property
-    def frozen(self) -> bool:
-        """Whether the decoder alone is trained."""
-        return self.model_from is not None and self.freeze
+    def moves_model(self) -> bool:
+        """Not where the decoder alone is trained."""
+        return self.model_from is None or not self.freeze
+
+    def check(self, training: Training) -> None:
+        """A decoder is trained whole, and on whole batches."""
+        for key in ("micro_batch", "shard"):
+            if getattr(training, key):
+                raise UsageError(f"train.{key}: goes with alignment alone; leave it out where a decoder is trained")
+
+    def next_step(self, folder: Path) -> str:
+        """Captions may be written."""
+        return f"write captions with `closegap caption {folder} --out DIR`"
+
+    def judged(self, folder: Path, split: str, overrides: Sequence[str], watching: Watching) -> Comparison | None:
+        """Scores of the captions, both baselines beside them; None where the split has no captions."""
+        from closegap.caption.arms import caption_runs, captions_compared
+        from closegap.caption.choose import split_cases
+        from closegap.caption.generate import Generation
+        from closegap.caption.scoring import Scoring
+
+        scoring = Scoring()
+        arms = caption_runs([folder], split_cases(split), Generation(), scoring, (), overrides, watching)
+        return captions_compared(arms, split, scoring)
 
     @property
     def source(self) -> str:
@@ -81,11 +115,10 @@ class Captioning:
         Raises:
             UsageError: one that reads image tokens, where it should learn from texts.
         """
-        assert self.decoder is not None
         decoder = self.decoder(features, tokenizer)
         if self.condition == "text" and decoder.reads == "tokens":
             raise UsageError(
-                f"captioning.condition: text needs a decoder that reads the shared embedding, such as PrefixDecoder; "
+                f"objective.condition: text needs a decoder that reads the shared embedding, such as PrefixDecoder; "
                 f"{type(decoder).__name__} reads image tokens"
             )
         return decoder

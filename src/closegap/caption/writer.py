@@ -1,6 +1,6 @@
 """From a run folder to captions of cases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from closegap.batch import move
-from closegap.caption import Captioning, CaptionTokenizer, Generation, generate_captions
+from closegap.caption.generate import Generation, generate_captions
+from closegap.caption.memories import embedding_views, new_decoder
+from closegap.caption.objective import Captioning
+from closegap.caption.tokenizer import TOKENIZER, CaptionTokenizer
 from closegap.data import Case, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, UsageError
@@ -17,17 +20,15 @@ from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import Prepared, prepare, verifiers
 from closegap.posthoc import PostHoc, anchored
+from closegap.progress import Progress
 from closegap.runs.checkpoint import load_beside
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.open import best_device, open_run
-from closegap.runs.run import TOKENIZER, Run
-from closegap.training.captioning_data import embedding_views, new_decoder
-
-Progress = Callable[[int, int], None]
+from closegap.runs.run import Run
 
 
 @dataclass(frozen=True)
-class Captions:
+class WrittenCaptions:
     """What a run wrote.
 
     Args:
@@ -58,12 +59,12 @@ class CaptionWriter:
         self.folder, self.watcher = folder, watcher or Nobody()
         opened = open_run(folder, overrides)
         self.run: Run = opened.run
-        if self.run.captioning is None:
+        if not isinstance(self.run.objective, Captioning):
             raise UsageError(
                 f"{folder}: the run has no decoder; train one on it with `closegap study --on {folder} "
                 "--config configs/captioning.yaml --out DIR`"
             )
-        self.captioning: Captioning = self.run.captioning
+        self.captioning: Captioning = self.run.objective
         if not (folder / TOKENIZER / "tokenizer.json").is_file():
             raise ClosegapError(
                 f"{folder / TOKENIZER}: no tokenizer.json, without which the decoder's tokens mean nothing; "
@@ -92,7 +93,7 @@ class CaptionWriter:
         settings: Generation,
         correction: PostHoc | None = None,
         progress: Progress | None = None,
-    ) -> Captions:
+    ) -> WrittenCaptions:
         """A caption of each case that has an image, from its first view.
 
         Args:
@@ -112,7 +113,7 @@ class CaptionWriter:
         ]
         split = self.prepare(first)
         decoder, tokens = new_decoder(
-            self.run, self.tokenizer, [split], self._cache, self.device, self.watcher.features
+            self.run, self.captioning, self.tokenizer, [split], self._cache, self.device, self.watcher.features
         )
         load_beside(self.checkpoint, "decoder", decoder)
         images = self.embed_images(split)
@@ -125,7 +126,7 @@ class CaptionWriter:
         assert memory is not None
         decoder.to(self.device)
         generated = generate_captions(decoder, self.tokenizer, memory, settings, self.device, progress)
-        return Captions(cases, generated, images)
+        return WrittenCaptions(cases, generated, images)
 
     def fit(self, name: str, train: Sequence[Case]) -> PostHoc:
         """A correction by its name or import path, fitted on the training cases, that leaves the texts where they are.

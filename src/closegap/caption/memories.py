@@ -8,7 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.batch import Batch
-from closegap.caption import CaptionDecoder, Captioning, CaptionTokenizer
+from closegap.caption.decoder import CaptionDecoder
+from closegap.caption.objective import Captioning
+from closegap.caption.tokenizer import CaptionTokenizer
 from closegap.data.loader import Views
 from closegap.errors import UsageError
 from closegap.infer.embed import embed_views
@@ -22,8 +24,6 @@ from closegap.runs.run import Run
 MEMORY, CAPTION = "captioning/memory", "captioning/caption"
 """Names of the two among a batch's modalities."""
 
-Progress = Callable[[str, int, int], None]
-
 
 def check_modalities(captioning: Captioning, model: Model) -> None:
     """Refuse modalities that the model lacks, and captions that are no texts.
@@ -34,9 +34,9 @@ def check_modalities(captioning: Captioning, model: Model) -> None:
     for key in ("image", "text"):
         name = getattr(captioning, key)
         if name not in model.modalities:
-            raise UsageError(f"captioning.{key}: {name!r} is no modality of the model ({', '.join(model.modalities)})")
+            raise UsageError(f"objective.{key}: {name!r} is no modality of the model ({', '.join(model.modalities)})")
     if model.encoder(captioning.text).takes is not TextKind:
-        raise UsageError(f"captioning.text: {captioning.text!r} holds no texts; name the modality of the captions")
+        raise UsageError(f"objective.text: {captioning.text!r} holds no texts; name the modality of the captions")
 
 
 def captions_of(split: Prepared, text: str) -> Sequence[str]:
@@ -61,7 +61,7 @@ def token_views(
     captioning: Captioning,
     cache: FeatureCache | None,
     device: torch.device,
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Views:
     """The images as the grid of tokens of their frozen tower, from the cache.
 
@@ -70,7 +70,7 @@ def token_views(
     """
     name = captioning.image
     encoder, found = model.encoder(name), split.views[name]
-    if cache is None or not (encoder.frozen or captioning.frozen):
+    if cache is None or not (encoder.frozen or not captioning.moves_model):
         raise UsageError(
             f"a decoder that reads image tokens needs a frozen {name} tower and train.cache_features: true; "
             "freeze the tower (trained_blocks: 0), or use a decoder that reads the shared embedding"
@@ -82,16 +82,18 @@ def token_views(
 
 def new_decoder(
     run: Run,
+    captioning: Captioning,
     tokenizer: CaptionTokenizer,
     splits: Sequence[Prepared],
     cache: FeatureCache | None,
     device: torch.device,
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[CaptionDecoder, list[Views]]:
     """The run's decoder, the same weights each time, and the image tokens of each split if it reads them.
 
     Args:
-        run: its config names the decoder.
+        run: its model is read, and its seed used.
+        captioning: names the decoder.
         tokenizer: of the captions.
         splits: the cases whose tokens are wanted, one split at least.
         cache: of features.
@@ -101,8 +103,6 @@ def new_decoder(
     Raises:
         UsageError: see `token_views` and `Captioning.new_decoder`.
     """
-    captioning = run.captioning
-    assert captioning is not None
     torch.manual_seed(run.seed)
     decoder = captioning.new_decoder(run.model.dim, tokenizer)
     if decoder.reads == "embedding":

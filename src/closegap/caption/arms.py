@@ -1,0 +1,152 @@
+"""From runs with decoders to captions and their scores, arm by arm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from closegap.caption.baselines import baseline_captions
+from closegap.caption.choose import Chosen
+from closegap.caption.generate import Generation
+from closegap.caption.scoring import Scoring, case_lexicon, scored, true_captions
+from closegap.caption.writer import CaptionWriter
+from closegap.data import Case
+from closegap.errors import UsageError
+from closegap.evaluation.card import Card
+from closegap.evaluation.compare import Comparison, compare_cards
+from closegap.kinds.base import Kind
+from closegap.metrics.captions.lexicon import Lexicon
+from closegap.runs.log import Watching, unwatched
+
+
+@dataclass(frozen=True)
+class CaptionedArm:
+    """The captions of one run, or of a baseline.
+
+    Args:
+        arm: the setting.
+        run: the run's folder; None for a baseline.
+        name: of the run's folder and the correction, for files.
+        cases: what was captioned.
+        generated: one caption each.
+        references: the true captions of each case; () where there are none.
+        card: scores; None without references.
+        image: the modality that was captioned.
+        kind: of its items.
+    """
+
+    arm: str
+    run: Path | None
+    name: str
+    cases: Sequence[Case]
+    generated: Sequence[str]
+    references: Sequence[Sequence[str]]
+    card: Card | None
+    image: str
+    kind: Kind
+
+
+def caption_runs(
+    runs: Sequence[Path],
+    chosen: Chosen,
+    settings: Generation,
+    scoring: Scoring,
+    corrections: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    watching: Watching = unwatched,
+) -> list[CaptionedArm]:
+    """What each run writes, without and with each correction; then both baselines, where there are true captions.
+
+    Args:
+        runs: run folders with decoders.
+        chosen: picks the cases, from the writer and its data by split.
+        settings: how captions are searched for.
+        scoring: what is measured.
+        corrections: names of post-hoc methods, fitted on the run's training embeddings.
+        overrides: of the runs' configs.
+        watching: who is told how it goes, run by run.
+
+    Raises:
+        UsageError: runs that caption different cases.
+    """
+    found: list[CaptionedArm] = []
+    baselines: list[CaptionedArm] = []
+    for number, run in enumerate(runs, start=1):
+        with watching(f"captions {number} of {len(runs)}") as watcher:
+            writer = CaptionWriter(run, overrides, watcher)
+            splits = writer.cases()
+            cases, train = chosen(writer, splits), splits.get("train", ())
+            arm_of = _Arms(writer, scoring, case_lexicon(train, writer.captioning.text))
+            for name in (None, *corrections):
+                method = None if name is None else writer.fit(name, train)
+                captions = writer.write(cases, settings, method, watcher.work)
+                arm = writer.arm if name is None else f"{writer.arm}, {name}"
+                file = run.resolve().name if name is None else f"{run.resolve().name}-{name}"
+                found.append(arm_of(arm, run, file, captions.cases, captions.generated, captions.images))
+            if not baselines and found[0].card is not None and train:
+                baselines = [
+                    arm_of(arm, None, arm, found[0].cases, generated, captions.images)
+                    for arm, generated in baseline_captions(writer, train, found[0].cases).items()
+                ]
+    _same_cases(found)
+    return [*found, *baselines]
+
+
+@dataclass(frozen=True)
+class _Arms:
+    """What the arms of one run share."""
+
+    writer: CaptionWriter
+    scoring: Scoring
+    lexicon: Lexicon | None
+
+    def __call__(
+        self,
+        arm: str,
+        run: Path | None,
+        name: str,
+        cases: Sequence[Case],
+        generated: Sequence[str],
+        images: Float[Tensor, "n d"],
+    ) -> CaptionedArm:
+        text, ends = self.writer.captioning.text, (self.writer.embed_texts(generated), images)
+        card = scored(generated, cases, text, self.scoring, self.lexicon, ends)
+        image = self.writer.captioning.image
+        kind = self.writer.run.model.encoder(image).takes()
+        return CaptionedArm(arm, run, name, cases, generated, true_captions(cases, text), card, image, kind)
+
+
+def captions_compared(written: Sequence[CaptionedArm], split: str, scoring: Scoring) -> Comparison | None:
+    """Arms side by side, the first is what differences are relative to; None where nothing is known to be true.
+
+    Args:
+        written: what `caption_runs` returned.
+        split: what the images are called.
+        scoring: what was measured.
+    """
+    cards: dict[str, list[Card]] = {}
+    for one in written:
+        if one.card is not None:
+            cards.setdefault(one.arm, []).append(one.card)
+    first = written[0]
+    facts = {
+        "split": split,
+        "gallery": {"image": len(first.cases)},
+        "cases": len(first.cases),
+        "groups": len({case.group for case in first.cases}),
+        "resamples": scoring.resamples,
+        "runs": {arm: [str(one.run) for one in written if one.arm == arm and one.run] for arm in cards},
+    }
+    return compare_cards(cards, facts) if cards else None
+
+
+def _same_cases(found: Sequence[CaptionedArm]) -> None:
+    first = found[0]
+    for other in found[1:]:
+        if [case.id for case in other.cases] != [case.id for case in first.cases]:
+            raise UsageError(
+                f"{first.run} and {other.run} captioned different cases; "
+                "compare runs on the same split of the same data"
+            )

@@ -1,0 +1,72 @@
+"""Decoders on finished runs, compared on the captions that they write."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from closegap.caption.arms import caption_runs, captions_compared
+from closegap.caption.choose import split_cases
+from closegap.caption.generate import Generation
+from closegap.caption.scoring import Scoring
+from closegap.caption.write import CaptionsFolder, write_arms_page, write_captions
+from closegap.errors import UsageError
+from closegap.runs.config import CONFIG, parse_run, read_config
+from closegap.runs.log import Watching, unwatched
+from closegap.studies.plan import slug
+from closegap.studies.train_all import Finished, train_all
+
+
+def caption_study(
+    runs: Sequence[Path],
+    configs: Sequence[Path],
+    arms: Sequence[Path],
+    out: Path,
+    *,
+    split: str = "test",
+    overrides: Sequence[str] = (),
+    search: Generation | None = None,
+    watching: Watching = unwatched,
+    finished: Finished | None = None,
+) -> CaptionsFolder:
+    """Train what is not trained yet of every arm on every run, caption, compare, write.
+
+    Args:
+        runs: finished runs, whose data, model and seed are taken.
+        configs: YAML files of captioning, laid over each run's config.
+        arms: a YAML file each, laid over them.
+        out: the folder of the decoders' runs and the report.
+        split: what is captioned; it must have cases before anything is trained.
+        overrides: dotted options on top of all.
+        search: how captions are searched for.
+        watching: who is told how it goes.
+        finished: told of each run that was trained.
+
+    Raises:
+        UsageError: a config that is none, or two runs of one arm and seed.
+    """
+    plans: dict[Path, Namespace] = {}
+    of_arm: dict[str, list[Path]] = {}
+    for arm in arms:
+        for run in runs:
+            base = read_config(run)
+            files = [part for config in (run / CONFIG, *configs, arm) for part in ("--config", str(config))]
+            given = ["--objective.init_args.model_from", str(run), "--seed", str(base.seed)]
+            config = parse_run([*files, *overrides, *given])
+            own = arm.stem if config.arm == base.arm else config.arm
+            config.arm = f"{base.arm or run.name}: {own}"
+            folder = out / f"{slug(config.arm)}-seed{config.seed}"
+            if folder in plans:
+                raise UsageError(
+                    f"{run}: seed {config.seed} of arm {config.arm!r} is there already; name each run once"
+                )
+            plans[folder] = config
+            of_arm.setdefault(own, []).append(folder)
+    train_all(plans, [split], watching, finished)
+    scoring = Scoring()
+    written = caption_runs(list(plans), split_cases(split), search or Generation(), scoring, watching=watching)
+    baselines = [one for one in written if one.run is None]
+    for own, folders in of_arm.items():
+        chosen = [*(one for one in written if one.run in folders), *baselines]
+        write_arms_page(chosen, captions_compared(chosen, split, scoring), out / slug(own), f"Captions: {own}")
+    return write_captions(written, split, out, scoring, "Captions compared")

@@ -1,0 +1,24 @@
+"""The page of one run: its validation split before training and as the run is judged."""
+
+from pathlib import Path
+
+from closegap.evaluation.compare import Result, compare
+from closegap.metrics.standard import standard_metrics
+from closegap.report.page import write_comparison
+from closegap.runs.log import read_metrics
+from closegap.training.train import Trained
+
+
+def write_training_report(trained: Trained) -> Path | None:
+    """Write report.json and report.html into the run's folder; the path of the page.
+
+    None where training moved nothing that could be compared, and on processes that do not write.
+    """
+    if trained.embeddings is None or not trained.main:
+        return None
+    before, after = trained.embeddings
+    seed = trained.run.seed
+    results = [Result("before training", seed, before), Result(trained.arm, seed, after)]
+    comparison = compare(results, data={"split": "validation"}, metrics=standard_metrics("quick"))
+    history = {trained.arm: [read_metrics(trained.folder / "metrics.jsonl")]}
+    return write_comparison(comparison, trained.folder, trained.arm, trained.cases, trained.kinds, history)

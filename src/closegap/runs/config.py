@@ -1,0 +1,121 @@
+"""A run's config: from files, dotted options or a mapping, and back to the run's folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from closegap.data import Checks, Source
+from closegap.errors import ClosegapError, UsageError
+from closegap.files import write_text
+from closegap.losses import GapClosing, Loss
+from closegap.models.model import Model
+from closegap.runs.messages import check_config_file, parse_message
+from closegap.runs.objective import Objective
+from closegap.runs.training import Training, plain
+
+CONFIG = "config.yaml"
+_ALIGNMENT = "closegap.training.alignment.Alignment"
+
+Config: TypeAlias = Mapping[str, Any] | Path | str | Sequence[Mapping[str, Any] | Path | str] | Namespace
+"""A mapping, the path of a YAML file, several of them of which later ones win, or what `parse_run` returned."""
+
+
+def run_parser(**options: Any) -> ArgumentParser:
+    """The parser of run configs: one YAML file or several, later ones winning, with dotted overrides after them."""
+    parser = ArgumentParser(exit_on_error=False, **options)
+    parser.add_argument("--config", action="config", help="a YAML file; give several, and later ones win")
+    parser.add_argument("--data", type=Source, required=True, help="where cases come from, by class path")
+    parser.add_argument("--checks", type=Checks, default=Checks(), help="what is done about broken rows and leaks")
+    parser.add_class_arguments(Model, "model", help="towers, heads, temperature")
+    parser.add_argument("--loss", type=Loss, default={"class_path": _path(GapClosing)}, help="by class path")
+    parser.add_argument(
+        "--objective", type=Objective, default={"class_path": _ALIGNMENT}, help="what is minimised, by class path"
+    )
+    parser.add_argument("--train", type=Training, default=Training(), help="how the model is trained")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument(
+        "--arm", type=str, default="", help="name of the setting in tables; seeds of one arm are averaged"
+    )
+    return parser
+
+
+def parse_run(arguments: Sequence[str], parser: ArgumentParser | None = None) -> Namespace:
+    """A run's config from command-line arguments.
+
+    Raises:
+        UsageError: an unknown key, a value of the wrong type, a missing file; one line.
+    """
+    for path in _config_files(arguments):
+        check_config_file(path)
+    return _parsed(arguments, parser or run_parser())
+
+
+def run_config(config: Config, overrides: Sequence[str] = ()) -> Namespace:
+    """A run's config from what a program has.
+
+    Args:
+        config: see `Config`.
+        overrides: dotted options on top (`["--train.steps", "20"]`).
+
+    Raises:
+        UsageError: see `parse_run`.
+    """
+    if isinstance(config, Namespace):
+        config = _dumped(config)
+    layers = [config] if isinstance(config, Mapping | Path | str) else list(config)
+    arguments: list[str] = []
+    for layer in layers:
+        if isinstance(layer, Mapping):
+            arguments.append(f"--config={json.dumps(plain(layer))}")  # JSON is YAML
+        else:
+            check_config_file(Path(layer))
+            arguments.append(f"--config={layer}")
+    return _parsed([*arguments, *overrides], run_parser())
+
+
+def save_config(config: Namespace, folder: Path) -> None:
+    """Write the run's config, overrides included."""
+    chosen = config.clone()
+    chosen.pop("config", None)
+    write_text(folder / CONFIG, run_parser().dump(chosen, skip_unset=False))  # null may not be the default
+
+
+def read_config(folder: Path, overrides: Sequence[str] = ()) -> Namespace:
+    """The config of a run folder, with overrides.
+
+    Raises:
+        ClosegapError: the folder is no run.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ClosegapError(f"{folder}: not a run folder (no {CONFIG}); `closegap train --out {folder}` makes one")
+    return parse_run(["--config", str(path), *overrides])
+
+
+def _parsed(arguments: Sequence[str], parser: ArgumentParser) -> Namespace:
+    try:
+        return parser.parse_args(list(arguments))
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise UsageError(parse_message(error, parser.get_defaults().keys())) from error
+
+
+def _dumped(config: Namespace) -> Mapping[str, Any]:
+    chosen = config.clone()
+    chosen.pop("config", None)
+    found: Mapping[str, Any] = json.loads(run_parser().dump(chosen, format="json", skip_unset=False))
+    return found
+
+
+def _config_files(arguments: Sequence[str]) -> list[Path]:
+    """What `--config FILE` and `--config=FILE` name."""
+    apart = [Path(value) for option, value in pairwise(arguments) if option == "--config"]
+    joined = [Path(found.removeprefix("--config=")) for found in arguments if found.startswith("--config=")]
+    return apart + joined
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,1 @@
+"""Several runs: planned, trained, compared."""

@@ -1,0 +1,87 @@
+"""Trained runs side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from closegap.errors import UsageError
+from closegap.evaluation.compare import Comparison, compare
+from closegap.evaluation.runs import Judged, judge_runs
+from closegap.metrics.base import Metric
+from closegap.posthoc import PostHoc
+from closegap.report.page import write_comparison
+from closegap.runs.config import CONFIG, read_config
+from closegap.runs.log import Watching, read_metrics, unwatched
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What `compare_runs` found and wrote.
+
+    Args:
+        page: the path of report.html.
+        comparison: the arms.
+    """
+
+    page: Path
+    comparison: Comparison
+
+
+def compare_runs(
+    runs: Sequence[Path],
+    split: str,
+    out: Path,
+    *,
+    title: str = "Arms compared",
+    metrics: Sequence[Metric] | None = None,
+    overrides: Sequence[str] = (),
+    methods: Mapping[str, PostHoc] | None = None,
+    watching: Watching = unwatched,
+) -> Compared:
+    """Evaluate runs on a split, put them side by side, write report.json and report.html.
+
+    Args:
+        runs: their folders; the first one's arm is the baseline.
+        split: train, validation or test.
+        out: the folder to write.
+        title: of the page.
+        metrics: what is measured.
+        overrides: of the runs' configs (`--data.root DIR`).
+        methods: post-hoc methods, fitted on each run's train split; arms of their own.
+        watching: who is told how it goes.
+
+    Raises:
+        UsageError: a run twice, two settings of one name, or runs of different cases.
+    """
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise UsageError("the same run is given twice; name each run once")
+    _one_run_a_seed(runs)
+    judged = judge_runs(runs, split, overrides, methods, watching)
+    histories: dict[str, list[list[dict[str, object]]]] = {}
+    for run, found in zip(runs, judged.runs, strict=True):
+        histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))
+    comparison = measured(judged, metrics, watching)
+    return Compared(
+        write_comparison(comparison, out, title, judged.runs[0].cases, judged.runs[0].kinds, histories), comparison
+    )
+
+
+def measured(judged: Judged, metrics: Sequence[Metric] | None = None, watching: Watching = unwatched) -> Comparison:
+    """The comparison of judged runs."""
+    with watching("measuring") as watcher:
+        data = {"split": judged.runs[0].split}
+        return compare(judged.results, data=data, metrics=metrics, progress=watcher.work)
+
+
+def _one_run_a_seed(runs: Sequence[Path]) -> None:
+    """Refuse two settings under one name, which would be averaged as if they were seeds of one."""
+    known: dict[tuple[str, int], Path] = {}
+    for run in runs:
+        config = read_config(run)
+        arm = config.arm or run.name
+        other = known.setdefault((arm, config.seed), run)
+        if other != run:
+            raise UsageError(
+                f"{other} and {run}: both are seed {config.seed} of arm {arm!r}; "
+                f"give one another name (`arm:` in {run / CONFIG})"
+            )

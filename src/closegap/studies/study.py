@@ -1,0 +1,49 @@
+"""Several arms, several seeds, one comparison."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from closegap.metrics.base import Metric
+from closegap.posthoc import PostHoc
+from closegap.runs.log import Watching, unwatched
+from closegap.studies.compare_runs import Compared, compare_runs
+from closegap.studies.plan import arm_plans
+from closegap.studies.train_all import Finished, train_all
+
+
+def study(
+    configs: Sequence[Path],
+    arms: Sequence[Path],
+    out: Path,
+    *,
+    seeds: Sequence[int] = (0,),
+    split: str = "test",
+    overrides: Sequence[str] = (),
+    title: str = "Arms compared",
+    metrics: Sequence[Metric] | None = None,
+    methods: Mapping[str, PostHoc] | None = None,
+    watching: Watching = unwatched,
+    finished: Finished | None = None,
+) -> Compared:
+    """Train every arm with every seed where it is not trained yet, compare them, write the page.
+
+    Args:
+        configs: YAML files of a run; later ones win.
+        arms: a YAML file each, laid over them; the first is the baseline.
+        out: the folder of the runs and the report.
+        seeds: of the runs.
+        split: what the runs are compared on; it must have cases before anything is trained.
+        overrides: dotted options on top of all.
+        title: of the page.
+        metrics: what is measured.
+        methods: post-hoc methods, as arms of their own.
+        watching: who is told how it goes.
+        finished: told of each run that was trained.
+
+    Raises:
+        UsageError: a config that is none, or two runs of one arm and seed.
+        DataError: a split without cases.
+    """
+    plans = arm_plans(configs, arms, seeds, out, overrides)
+    train_all(plans, [split], watching, finished)
+    return compare_runs(list(plans), split, out, title=title, metrics=metrics, methods=methods, watching=watching)

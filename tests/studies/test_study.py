@@ -1,0 +1,66 @@
+"""Studies as a program calls them."""
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pytest
+from closegap.evaluation.measures import QUICK
+from tests.training.config import write_config
+
+from closegap.errors import DataError, UsageError
+from closegap.runs.log import Nobody, Watcher
+from closegap.studies.evaluate_run import evaluate_run
+from closegap.studies.plan import arm_plans
+from closegap.studies.study import study
+from closegap.training.train import Trained
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
+
+
+def _arm(folder: Path, name: str, lr: float) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(json.dumps({"arm": name, "train": {"lr": lr}}), encoding="utf-8")
+    return path
+
+
+def test_arms_are_trained_compared_and_told_of(tmp_path: Path) -> None:
+    arms = [_arm(tmp_path, "slow", 1e-4), _arm(tmp_path, "fast", 1e-2)]
+    titles: list[str] = []
+    told: list[tuple[str, Path | None]] = []
+
+    def watching(title: str) -> AbstractContextManager[Watcher]:
+        titles.append(title)
+        return nullcontext(Nobody())
+
+    def finished(trained: Trained, page: Path | None) -> None:
+        told.append((trained.arm, page))
+
+    config, out = write_config(tmp_path, steps=2), tmp_path / "out"
+    found = study([config], arms, out, split="validation", families=QUICK, watching=watching, finished=finished)
+    assert found.page == out / "report.html"
+    assert [arm.name for arm in found.comparison.report.arms] == ["slow", "fast"]
+    assert found.comparison.baseline == "slow"
+    assert titles == ["1/2 slow, seed 0", "2/2 fast, seed 0", "run 1 of 2", "run 2 of 2", "measuring"]
+    assert told == [(name, out / f"{name}-seed0" / "report.html") for name in ("slow", "fast")]
+    alone = evaluate_run(out / "fast-seed0", "validation", families=QUICK)
+    assert len(alone.comparisons) == 1
+    expected = next(arm for arm in found.comparison.report.arms if arm.name == "fast")
+    assert alone.report.arms[0].metrics["gap"].value == expected.metrics["gap"].value
+
+
+def test_a_split_without_cases_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    config, arm = write_config(tmp_path, steps=2), _arm(tmp_path, "one", 1e-3)
+    with pytest.raises(DataError, match="no cases in split 'test'; there are"):
+        study([config], [arm], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_runs_of_one_arm_and_seed_are_refused(tmp_path: Path) -> None:
+    config, arm = write_config(tmp_path), _arm(tmp_path, "one", 1e-3)
+    assert list(arm_plans([config], [arm], [0, 2], Path("out"))) == [Path("out/one-seed0"), Path("out/one-seed2")]
+    with pytest.raises(UsageError, match="seed 0 of arm 'one' is there already; give each file of --arms an `arm:`"):
+        arm_plans([config], [arm, arm], [0], Path("out"))
