@@ -92,6 +92,7 @@ def _computed(loss: Loss, given: _Given, autocast: bool = False) -> dict[str, Te
     """The terms and every gradient of their sum, by what they are called in messages."""
     embeddings = {name: rows.detach().clone().requires_grad_() for name, rows in given.embeddings.items()}
     rows = next(iter(embeddings.values()))
+    loss = deepcopy(loss).double() if rows.dtype == torch.float64 else loss  # parameters no coarser than the rows
     tau = torch.tensor(_TAU, dtype=torch.promote_types(rows.dtype, torch.float32), requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16, autocast):
         terms = loss(embeddings, given.present, tau, 0.5, given.groups)
@@ -223,7 +224,7 @@ def _precision(loss: Loss) -> None:
 
 def _temperature(loss: Loss) -> None:
     given = _draw()
-    number = loss(given.embeddings, {}, _TAU, 0.5)
+    number = loss.double()(given.embeddings, {}, _TAU, 0.5)
     expected = _values(_computed(loss, given))
     _agree({f"the term {name!r}": value.detach() for name, value in number.items()}, expected, "a number")
 
