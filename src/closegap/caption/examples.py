@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from PIL import Image
 
-from closegap.errors import MissingExtraError, UsageError
+from closegap.errors import MissingExtraError, UsageError, needs
 from closegap.metrics.captions.imageclef import rouge_1
 from closegap.metrics.captions.overlap import cider, rouge_l
 from closegap.metrics.captions.pairs import tokenized
 from closegap.report.figures import Control, Section, options
 from closegap.report.html import render
 from closegap.report.sections.queries import thumbnail
+
+with needs("image"):
+    from PIL import Image
 
 _ORDERS = {"drawn": "As drawn", "best": "Best first", "worst": "Worst first"}
 

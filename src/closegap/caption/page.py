@@ -6,9 +6,8 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from PIL import Image
-
 from closegap.caption.examples import captioned_images, captioned_section
+from closegap.errors import needs
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.metric import describe
 from closegap.evaluation.report import Report
@@ -16,6 +15,9 @@ from closegap.files import write_text
 from closegap.report.html import render_html
 from closegap.report.sections.arms import arms_section
 from closegap.report.verdict import sentence
+
+with needs("image"):
+    from PIL import Image
 
 _WARNING = "Generated captions name findings that are not in the image, and leave out others that are."
 _TOLD = ("rouge-1/", "cider/", "concept_f1/reference_text/")

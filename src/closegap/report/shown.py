@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from closegap.data import Case, ImageSource, load_image
 from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.errors import needs
 from closegap.report.sections.queries import Shown
+
+with needs("image"):
+    from PIL import Image
 
 _THUMBNAIL = 224
 

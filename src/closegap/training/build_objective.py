@@ -4,12 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
 from closegap.caption import CaptionTokenizer
 from closegap.caption.captioner import Captioner
 from closegap.data.loader import Views
-from closegap.errors import UsageError
+from closegap.errors import UsageError, needs
 from closegap.infer.features import FeatureCache
 from closegap.infer.prepared import Prepared
 from closegap.runs.checkpoint import checkpoints, load_model
@@ -22,6 +21,9 @@ from closegap.training.captioning_data import (
     new_decoder,
 )
 from closegap.training.objective import Alignment, FrozenCaptioning, JointCaptioning, Objective
+
+with needs("train"):
+    from accelerate import PartialState
 
 Progress = Callable[[str, int, int], None]
 

@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from closegap.batch import Batch, move
 from closegap.data import Case, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader, take
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import ClosegapError, MissingExtraError, UsageError
+from closegap.errors import ClosegapError, MissingExtraError, UsageError, needs
 from closegap.files import whole_folder, write_text
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
@@ -35,6 +33,10 @@ from closegap.runs.run import TOKENIZER, Run, chosen_checkpoint, environment
 from closegap.sharding import clip_gradients, shard
 from closegap.training import optim
 from closegap.training.build_objective import build_objective
+
+with needs("train"):
+    from accelerate import Accelerator
+    from accelerate.utils import broadcast_object_list
 
 START = Path("embeddings/validation-start.safetensors")
 _LOG_EVERY = 10
@@ -58,8 +60,9 @@ class Trainer:
     def __init__(self, run: Run, folder: Path, watcher: Watcher) -> None:
         self.run, self.folder = run, folder
         self.training, self.model = run.train, run.model
-        if "wandb" in run.train.trackers and find_spec("wandb") is None:  # accelerate would train without it
-            raise MissingExtraError("wandb", "wandb")
+        for tracker, extra in (("tensorboard", "train"), ("wandb", "wandb")):
+            if tracker in run.train.trackers and find_spec(tracker) is None:  # accelerate would train without it
+                raise MissingExtraError(tracker, extra)
         # Autocast is ours: an accelerator's precision cannot be changed for the next run of one process.
         # Without cpu=True, processes that torchrun starts where there is no accelerator would not know of each other.
         self.accelerator = Accelerator(

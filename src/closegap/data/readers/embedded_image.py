@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
-from closegap.errors import DataError
+from closegap.errors import DataError, needs
 from closegap.files import digest, whole_file
 from closegap.kinds.decoding import decode_image
+
+with needs("image"):
+    from PIL import Image
 
 
 @dataclass(frozen=True)

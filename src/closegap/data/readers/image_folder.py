@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
-
 from closegap.data.case import Case, Row, Source
-from closegap.errors import DataError
+from closegap.errors import DataError, needs
+
+with needs("image"):
+    from PIL import Image
 
 
 class ImageFolder(Source):

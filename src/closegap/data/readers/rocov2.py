@@ -11,7 +11,7 @@ from closegap.data.image_checks import cache_folder
 from closegap.data.readers.embedded_image import EmbeddedImage, arrow_batches, arrow_copy
 from closegap.data.readers.imaging import imaging_method
 from closegap.data.table import TableRow, table_columns, table_rows
-from closegap.errors import ClosegapWarning, DataError, MissingExtraError, UsageError
+from closegap.errors import ClosegapWarning, DataError, UsageError, needs
 
 _HUB = "hub:"
 _ZENODO_SPLITS = {"train": "train", "validation": "valid", "test": "test"}
@@ -214,10 +214,8 @@ def _copied(root: Path) -> dict[str, list[Path]]:
 
 def _fetched(name: str) -> dict[str, list[Path]]:
     """Our split to the Arrow files that the hub's library keeps of it."""
-    try:
+    with needs("hub"):
         import datasets
-    except ImportError:
-        raise MissingExtraError("datasets", "hub") from None
     try:
         found = datasets.load_dataset(name)
     except Exception as error:  # no network, no such data set, no access: the library has a dozen ways to say so

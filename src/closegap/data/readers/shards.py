@@ -12,14 +12,16 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from closegap.data.case import Case, Row, Source
 from closegap.data.readers.embedded_image import EmbeddedImage
-from closegap.errors import DataError
+from closegap.errors import DataError, needs
 from closegap.files import digest, whole_folder
 from closegap.kinds.decoding import decode_image
 from closegap.kinds.image_source import ImageSource
+
+with needs("image"):
+    from PIL import Image
 
 _INDEX = "cases.parquet"
 _COLUMNS = ("id", "split", "group", "labels", "concepts", "views")

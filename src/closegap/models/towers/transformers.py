@@ -9,13 +9,15 @@ import torch
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from closegap.errors import ClosegapError
+from closegap.errors import ClosegapError, needs
 from closegap.files import digest
 from closegap.models.base import Encoder
 from closegap.models.towers.freezing import train_last_blocks
 from closegap.models.weights import locate
+
+with needs("text"):
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 _UNUSED = "pooler."  # a head of some architectures; pooling is done here
 _BLOCK = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)\.(\d+)\.")

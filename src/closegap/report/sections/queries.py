@@ -9,12 +9,14 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from PIL import Image
 
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import DataError
+from closegap.errors import DataError, needs
 from closegap.report.figures import Control, Section, options
 from closegap.report.html import render
+
+with needs("image"):
+    from PIL import Image
 
 _SIDE = 200
 _CHARACTERS = 600
