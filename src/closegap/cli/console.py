@@ -1,7 +1,8 @@
 """What a person watches: progress bars with loss terms, gap, recall and time left."""
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+_FIRST_LINE, _NEXT_LINE = 10.0, 30.0  # seconds between lines of a log
 _TERMS = ("loss", "contrastive", "align", "uniformity", "caption")
 _WATCHED = ("gap", "cos_true_pairs", "cos_null", "R@10", "log_likelihood")
 _SHORT = {
@@ -44,14 +46,19 @@ def say(text: str) -> None:
 class Bars:
     """A `Watcher` that shows progress bars on standard error, and under them the latest terms and validation.
 
-    Where standard error is no terminal it shows nothing: a log would get torn bars, and an error would not come first.
+    Where standard error is no terminal, a line says now and then how far it is: the first after ten seconds, so that
+    of short work, and of what was asked wrongly, the error alone is seen; then every half minute.
 
     Args:
         title: what the training bar is called.
+        clock: seconds, from any start.
     """
 
-    def __init__(self, title: str = "training") -> None:
+    def __init__(self, title: str = "training", clock: Callable[[], float] = time.monotonic) -> None:
         self.title = title
+        self._clock = clock
+        self._due = clock() + _FIRST_LINE
+        self._since: dict[str, tuple[float, int]] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -106,6 +113,24 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name)
         self._progress.update(self._tasks[name], completed=done, total=total)
+        now = self._clock()
+        since, first = self._since.setdefault(name, (now, done))
+        if self._live is None and now >= self._due:
+            self._due = now + _NEXT_LINE
+            left = (now - since) / (done - first) * (total - done) if done > first else None
+            notes = [self._terms.plain, self._validated.plain] if name == self.title else []
+            print(_line(name, done, total, left, notes), file=sys.stderr, flush=True)
+
+
+def _line(name: str, done: int, total: int, left: float | None, notes: Sequence[str]) -> str:
+    """How far it is, for a log.
+
+    Example:
+        >>> _line("training", 120, 600, 75.0, ["loss 3.210", ""])
+        'training: 120/600, 1:15 left; loss 3.210'
+    """
+    time_left = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
+    return "; ".join(filter(None, [f"{name}: {done:,}/{total:,}{time_left}", *notes]))
 
 
 def _note(values: Mapping[str, float]) -> str:
