@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 
-from closegap.cli.main import VERBS
+from closegap.cli.verbs import VERBS
 from closegap.runs.run import parse_run
 
 ROOT = Path(__file__).parents[1]

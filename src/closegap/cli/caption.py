@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 
-from closegap.caption import Generation
-from closegap.caption.predictions import write_predictions
-from closegap.cli.arguments import free_folder, parse_with_overrides, verb_parser
-from closegap.cli.captioned import Chosen, Scoring, Written, caption_runs, compared, write_page
-from closegap.cli.console import say
-from closegap.cli.results import print_tables
-from closegap.data import Case
-from closegap.data.readers.pictures import folder_cases, listed_cases
+from closegap.caption import Generation, Scoring
+from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.errors import DataError, UsageError
-from closegap.training.captions import CaptionWriter
+
+if TYPE_CHECKING:
+    from closegap.cli.captioned import Chosen, Written
+    from closegap.data import Case
+    from closegap.training.captions import CaptionWriter
 
 TABLE = "captions.csv"
 
@@ -31,25 +30,33 @@ intervals beside two baselines, which report.json holds too. A manifest has the 
 are known, caption. Several runs, or corrections, are put side by side; each then gets its own captions-N-NAME.csv."""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Caption images."""
-    parser = verb_parser("caption", _DESCRIPTION)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs with a decoder; the first is the baseline")
-    parser.add_argument("--split", type=str | None, default=None, help="of the run's data; test by default")
-    parser.add_argument("--images", type=Path | None, default=None, help="a folder of images")
-    parser.add_argument("--manifest", type=Path | None, default=None, help="a table of images")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
-    parser.add_argument(
+def parser() -> ArgumentParser:
+    """What captioning takes."""
+    found = verb_parser("caption", _DESCRIPTION)
+    found.add_argument("runs", type=Path, nargs="+", help="folders of runs with a decoder; the first is the baseline")
+    found.add_argument("--split", type=str | None, default=None, help="of the run's data; test by default")
+    found.add_argument("--images", type=Path | None, default=None, help="a folder of images")
+    found.add_argument("--manifest", type=Path | None, default=None, help="a table of images")
+    add_out(found, "the folder to write")
+    found.add_argument(
         "--correct",
         type=str,
         nargs="+",
         default=[],
         help="also with these post-hoc methods: shift, realign, procrustes",
     )
-    parser.add_class_arguments(Generation, None)
-    parser.add_class_arguments(Scoring, None)
-    given, overrides = parse_with_overrides(parser, arguments)
-    free_folder(given.out, TABLE, "choose another --out")
+    found.add_class_arguments(Generation, None)
+    found.add_class_arguments(Scoring, None)
+    return found
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Caption images."""
+    given, overrides = parse_with_overrides(parser(), arguments)
+    free(given, TABLE, "report.json", "report.html")
+    from closegap.cli.captioned import caption_runs
+    from closegap.cli.console import say
+
     split, chosen = _chosen(given)
     scores = scoring(given)
     written = caption_runs(given.runs, chosen, generation(given), scores, given.correct, overrides)
@@ -68,9 +75,14 @@ def scoring(given: Namespace) -> Scoring:
 
 
 def write_captions(
-    written: Sequence[Written], split: str, out: Path, scoring: Scoring, title: str = "Generated captions"
+    written: "Sequence[Written]", split: str, out: Path, scoring: Scoring, title: str = "Generated captions"
 ) -> Path:
     """Write tables, page and report, print the scores; the path of the page."""
+    from closegap.caption.predictions import write_predictions
+    from closegap.cli.captioned import compared, write_page
+    from closegap.cli.console import say
+    from closegap.cli.tables import print_tables
+
     own = [one for one in written if one.run is not None]
     comparison = compared(written, split, scoring)
     page = write_page(written, comparison, out, title)
@@ -83,10 +95,10 @@ def write_captions(
     return page
 
 
-def split_cases(split: str) -> Chosen:
+def split_cases(split: str) -> "Chosen":
     """Picks a split's cases that have an image."""
 
-    def chosen(writer: CaptionWriter, splits: Mapping[str, Sequence[Case]]) -> Sequence[Case]:
+    def chosen(writer: "CaptionWriter", splits: "Mapping[str, Sequence[Case]]") -> "Sequence[Case]":
         image = writer.captioning.image
         found = [case for case in splits.get(split, ()) if case.views.get(image)]
         if not found:
@@ -96,8 +108,10 @@ def split_cases(split: str) -> Chosen:
     return chosen
 
 
-def _chosen(given: Namespace) -> tuple[str, Chosen]:
+def _chosen(given: Namespace) -> "tuple[str, Chosen]":
     """What the images are called, and how they are picked."""
+    from closegap.data.readers.pictures import folder_cases, listed_cases
+
     sources = [name for name in ("split", "images", "manifest") if given[name] is not None]
     if len(sources) > 1:
         raise UsageError(f"--{sources[0]} and --{sources[1]} are both given; name one source of images")

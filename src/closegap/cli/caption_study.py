@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from closegap.caption import Generation
+from closegap.caption import Generation, Scoring
 from closegap.cli.caption import split_cases, write_captions
-from closegap.cli.captioned import Scoring, caption_runs, compared, write_page
+from closegap.cli.captioned import caption_runs, compared, write_page
 from closegap.cli.train import slug, train_all
 from closegap.errors import UsageError
 from closegap.runs.run import CONFIG, parse_run, read_config

@@ -4,41 +4,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
 from torch import Tensor
 
 from closegap.caption import Generation
 from closegap.caption.card import caption_card
 from closegap.caption.page import write_captions_report
+from closegap.caption.scoring import Scoring
 from closegap.cli.console import Bars
 from closegap.data import Case, load_image
-from closegap.errors import UsageError
+from closegap.errors import UsageError, needs
 from closegap.evaluation.card import Card
 from closegap.evaluation.compare import Comparison, compare_cards
 from closegap.metrics.captions.baselines import most_frequent_caption, nearest_training_captions
 from closegap.metrics.captions.lexicon import Lexicon, learned_lexicon
 from closegap.training.captions import CaptionWriter
 
+with needs("image"):
+    from PIL import Image
+
 NEAREST, FREQUENT = "nearest training caption", "most frequent training caption"
 
 _SHOWN_SIDE = 384  # pixels of an image on the page
 
 Chosen = Callable[[CaptionWriter, Mapping[str, Sequence[Case]]], Sequence[Case]]
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """Which scores are asked for beside those that run anywhere.
-
-    Args:
-        java: METEOR and SPICE.
-        bert_model: BERTScore with this transformers directory.
-        resamples: of the bootstrap by group.
-    """
-
-    java: bool = False
-    bert_model: str | None = None
-    resamples: int = 1000
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 
-from closegap.cli.arguments import parse, verb_parser
-from closegap.cli.console import console
-from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.embeddings.unit_norm import unit_norm
+from closegap.cli.arguments import add_out, free, parse, verb_parser
+from closegap.cli.methods import METHODS
 from closegap.errors import UsageError
-from closegap.posthoc import PostHoc, standard_arms
+
+if TYPE_CHECKING:
+    from closegap.posthoc import PostHoc
 
 _DESCRIPTION = """Close the gap after training. A method is fitted on train embeddings, kept in one file and applied to
 other embeddings; applying it to rows that it was fitted on is refused unless --in-sample allows it.
@@ -21,6 +22,11 @@ other embeddings; applying it to rows that it was fitted on is refused unless --
 _SETTINGS = ("fraction", "anchor", "shrinkage", "seed")
 
 
+def parser(action: str) -> ArgumentParser:
+    """What `fit` and `apply` take."""
+    return {"fit": _fit_parser, "apply": _apply_parser}[action]()
+
+
 def main(arguments: Sequence[str]) -> None:
     """Fit or apply a method."""
     actions = {"fit": _fit, "apply": _apply}
@@ -29,23 +35,39 @@ def main(arguments: Sequence[str]) -> None:
         parse(verb_parser("posthoc fit|apply", _DESCRIPTION), ["--help"])
     if action not in actions:
         raise UsageError(f"posthoc '{action}': expected fit or apply; see `closegap posthoc --help`")
-    actions[action](arguments[1:])
+    actions[action](parse(parser(action), arguments[1:]))
 
 
-def _fit(arguments: Sequence[str]) -> None:
-    methods = standard_arms()
-    parser = verb_parser("posthoc fit", _DESCRIPTION)
-    parser.add_argument("--method", type=str, required=True, help=f"one of {', '.join(methods)}")
-    parser.add_argument("--train", type=Path, required=True, help="the set of embeddings to fit on")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    parser.add_argument("--fraction", type=float | None, default=None, help="shift: how much of the gap, 0 to 1")
-    parser.add_argument(
+def _fit_parser() -> ArgumentParser:
+    found = verb_parser("posthoc fit", _DESCRIPTION)
+    found.add_argument("--method", type=str, required=True, help=f"one of {METHODS}")
+    found.add_argument("--train", type=Path, required=True, help="the set of embeddings to fit on")
+    add_out(found, "the .safetensors file to write")
+    found.add_argument("--fraction", type=float | None, default=None, help="shift: how much of the gap, 0 to 1")
+    found.add_argument(
         "--anchor", type=str | None, default=None, help="shift, realign, procrustes: the modality that stays"
     )
-    parser.add_argument("--shrinkage", type=float | None, default=None, help="whiten: towards the identity, 0 to 1")
-    parser.add_argument("--seed", type=int | None, default=None, help="placebo: of its direction")
-    given = parse(parser, arguments)
-    _check_out(given.out, given.train)
+    found.add_argument("--shrinkage", type=float | None, default=None, help="whiten: towards the identity, 0 to 1")
+    found.add_argument("--seed", type=int | None, default=None, help="placebo: of its direction")
+    return found
+
+
+def _apply_parser() -> ArgumentParser:
+    found = verb_parser("posthoc apply", _DESCRIPTION)
+    found.add_argument("method", type=Path, help="a method that `closegap posthoc fit` wrote")
+    found.add_argument("set", type=Path, help="the set of embeddings to apply it to")
+    add_out(found, "the .safetensors file to write")
+    found.add_argument("--in-sample", action="store_true", help="allow rows that the method was fitted on")
+    return found
+
+
+def _fit(given: Namespace) -> None:
+    _check_out(given, given.train)
+    from closegap.embeddings.embedding_set import EmbeddingSet
+    from closegap.embeddings.unit_norm import unit_norm
+    from closegap.posthoc import standard_arms
+
+    methods = standard_arms()
     if given.method not in methods:
         raise UsageError(f"--method {given.method}: expected one of {', '.join(methods)}")
     method = _with_settings(methods[given.method], given)
@@ -54,14 +76,13 @@ def _fit(arguments: Sequence[str]) -> None:
     _tell(notes, f"{given.out}: {given.method} of {', '.join(train.modalities)}, fitted on {len(train.ids)} rows")
 
 
-def _apply(arguments: Sequence[str]) -> None:
-    parser = verb_parser("posthoc apply", _DESCRIPTION)
-    parser.add_argument("method", type=Path, help="a method that `closegap posthoc fit` wrote")
-    parser.add_argument("set", type=Path, help="the set of embeddings to apply it to")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    parser.add_argument("--in-sample", action="store_true", help="allow rows that the method was fitted on")
-    given = parse(parser, arguments)
-    _check_out(given.out, given.method, given.set)
+def _apply(given: Namespace) -> None:
+    _check_out(given, given.method, given.set)
+    from closegap.cli.console import console
+    from closegap.embeddings.embedding_set import EmbeddingSet
+    from closegap.embeddings.unit_norm import unit_norm
+    from closegap.posthoc import PostHoc
+
     method: PostHoc = PostHoc.load(given.method)
     embeddings, notes = unit_norm(EmbeddingSet.load(given.set))
     moved = method.apply(embeddings, in_sample=given.in_sample)
@@ -71,7 +92,7 @@ def _apply(arguments: Sequence[str]) -> None:
         console().print("in-sample: the method was fitted on rows of this set, which its meta says", markup=False)
 
 
-def _with_settings(method: PostHoc, given: Namespace) -> PostHoc:
+def _with_settings(method: "PostHoc", given: Namespace) -> "PostHoc":
     settings = {name: given[name] for name in _SETTINGS if given[name] is not None}
     foreign = [name for name in settings if name not in method.settings]
     if foreign:
@@ -80,13 +101,17 @@ def _with_settings(method: PostHoc, given: Namespace) -> PostHoc:
     return type(method)(**settings)
 
 
-def _check_out(out: Path, *inputs: Path) -> None:
+def _check_out(given: Namespace, *inputs: Path) -> None:
+    out = given.out
     if out.suffix != ".safetensors":
         raise UsageError(f"--out {out}: expected a file that ends in .safetensors")
     if out.resolve() in [path.resolve() for path in inputs]:
         raise UsageError(f"--out {out}: is also what is read; write to another file")
+    free(given)
 
 
 def _tell(notes: Sequence[str], line: str) -> None:
+    from closegap.cli.console import console
+
     for text in (*notes, line):
         console().print(text, markup=False)

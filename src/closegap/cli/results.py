@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-from closegap.cli.console import Bars, console
+from closegap.cli.console import Bars
+from closegap.cli.metrics import Metrics
+from closegap.cli.tables import print_tables
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Comparison, Result, compare
 from closegap.evaluation.measures import EXTENTS
@@ -13,12 +14,8 @@ from closegap.evaluation.posthoc_arms import posthoc_results
 from closegap.evaluation.splits import Evaluated, evaluate_splits
 from closegap.posthoc import PostHoc
 from closegap.report.page import write_comparison
-from closegap.report.table import terminal_tables
 from closegap.runs.log import read_metrics
 from closegap.runs.run import CONFIG, read_config
-
-Metrics: TypeAlias = Literal["quick", "tasks", "all"]
-METRICS_HELP = "quick: gap and retrieval; tasks: mixed search and grouping too; all: probes, geometry, hubness too"
 
 
 @dataclass(frozen=True)
@@ -96,12 +93,3 @@ def measured(judged: Judged, metrics: Metrics) -> Comparison:
     data = {"split": judged.runs[0].split}
     with Bars("measuring") as bars:
         return compare(judged.results, data=data, families=EXTENTS[metrics], progress=bars.work)
-
-
-def print_tables(comparison: Comparison) -> None:
-    """The arms' key metrics in the terminal."""
-    out = console()
-    tables = terminal_tables(
-        comparison.report, width=out.width, baseline=comparison.baseline, differences=comparison.differences
-    )
-    out.print(tables)
