@@ -47,7 +47,7 @@ clean:  ## remove .venv and caches; runs stay
 $(VENV)/.installed: pyproject.toml
 	@$(venv)
 	@echo "Installing into $(VENV); the first time takes a few minutes."
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[train,image,text,plots]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml

@@ -17,7 +17,8 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-from closegap.cli.main import VERBS, main
+from closegap.cli.main import main
+from closegap.cli.verbs import VERBS
 from closegap.runs.config import parse_run
 
 ROOT = Path(__file__).parents[1]

@@ -1,5 +1,8 @@
 """Errors that a person caused and can mend: one line saying what was given, what was expected and what to do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ClosegapError(Exception):
     """The work cannot be done with what was given; the command line prints the message and exits with 1."""
@@ -18,6 +21,25 @@ class MissingExtraError(ClosegapError):
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed; pip install 'closegap[{extra}]'")
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Stands around the imports that an extra brings, so that a missing library is named with it.
+
+    Raises:
+        MissingExtraError: a library is not installed.
+
+    Example:
+        >>> with needs("image"):
+        ...     import no_such_library
+        Traceback (most recent call last):
+        closegap.errors.MissingExtraError: no_such_library is not installed; pip install 'closegap[image]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name).partition(".")[0], extra) from error
 
 
 class ClosegapWarning(UserWarning):

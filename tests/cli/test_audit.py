@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def audit(*arguments: str) -> int:
-    return main(["audit", *arguments, "--resamples", "10", "--out", "out"])
+    return main(["audit", *arguments, "--resamples", "10", "--out", "out", "--overwrite"])
 
 
 def metrics(arm: int = 0) -> dict[str, dict[str, float | None]]:

@@ -94,7 +94,10 @@ def test_a_split_is_captioned_and_scored(cli: Cli, studied: Path, tmp_path: Path
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "not for diagnosis" in page
     again = cli("caption", run, "--out", out)
-    assert (again.code, again.err) == (2, f"closegap: {out}: already holds captions.csv; choose another --out\n")
+    assert (again.code, again.err) == (
+        2,
+        f"closegap: {out / 'captions.csv'}: exists; replace it with --overwrite, or choose another --out\n",
+    )
 
 
 def test_corrections_stand_beside(cli: Cli, studied: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def fit(*arguments: str) -> int:
-    return main(["posthoc", "fit", "--train", "train.safetensors", "--out", "m.safetensors", *arguments])
+    return main(["posthoc", "fit", "--train", "train.safetensors", "--out", "m.safetensors", "--overwrite", *arguments])
 
 
 def gap(path: str) -> float:

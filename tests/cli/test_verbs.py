@@ -13,8 +13,8 @@ from tests.cli import tiny
 from tests.cli.tiny import Cli, Outcome
 
 from closegap.cli import demo, main
-from closegap.cli.main import VERBS
 from closegap.cli.presets import preset
+from closegap.cli.verbs import VERBS
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapWarning
 
@@ -66,7 +66,7 @@ def test_embed_takes_a_folder_of_images(cli: Cli, runs: Path, tmp_path: Path) ->
     embeddings = EmbeddingSet.load(out)
     assert embeddings.modalities == ("image",)
     assert embeddings.ids[:2] == ["00.jpg", "01.jpg"]
-    assert cli("embed", runs / "a", "--images", tmp_path / "none", "--out", out).code == 1
+    assert cli("embed", runs / "a", "--images", tmp_path / "none", "--out", tmp_path / "none.safetensors").code == 1
     assert not list(tmp_path.glob("*.parts"))
 
 
@@ -168,6 +168,46 @@ def test_compare_refuses(cli: Cli, runs: Path, tmp_path: Path) -> None:
         "arms can only be compared on the same split of the same data\n"
     )
     assert not out.exists()
+
+
+def test_a_study_is_compared_by_its_folder(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    for name in ("a", "b"):
+        shutil.copytree(runs / name, study / name)
+    found = cli("compare", study, "--metrics", "quick", "--out", tmp_path / "out")
+    assert (found.code, found.err) == (0, "")
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert [arm["name"] for arm in report["arms"]] == ["a", "b"]
+    found = cli("evaluate", study, "--out", tmp_path / "test.json")
+    assert (found.code, found.err) == (
+        1,
+        f"closegap: {study}: the folder of a study, not of a run; name one of its runs: a, b\n",
+    )
+
+
+def test_what_is_there_is_replaced_on_request_alone(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    folder, report, embedded = tmp_path / "out", tmp_path / "test.json", tmp_path / "set.safetensors"
+    (folder / "sub").mkdir(parents=True)
+    kept = [folder / "report.json", report, embedded]
+    for file in kept:
+        file.write_text("kept", encoding="utf-8")
+    for command, file in (
+        (("compare", runs / "a", "--metrics", "quick", "--out", folder), kept[0]),
+        (("caption", runs / "a", "--out", folder), kept[0]),
+        (("audit", embedded, "--out", folder), kept[0]),
+        (("evaluate", runs / "a", "--metrics", "quick", "--out", report), report),
+        (("embed", runs / "a", "--out", embedded), embedded),
+        (("posthoc", "fit", "--method", "shift", "--train", folder / "t.safetensors", "--out", embedded), embedded),
+    ):
+        found = cli(*command)
+        assert (found.code, found.out) == (2, "")
+        assert found.err == f"closegap: {file}: exists; replace it with --overwrite, or choose another --out\n"
+    assert [file.read_text(encoding="utf-8") for file in kept] == ["kept"] * 3
+    found = cli("embed", runs / "a", "--out", embedded, "--overwrite")
+    assert (found.code, found.err) == (0, "")
+    assert EmbeddingSet.load(embedded).meta["arm"] == "a"
+    found = cli("compare", runs / "a", "--out", report)
+    assert (found.code, found.err) == (2, f"closegap: --out {report}: is a file; expected a folder\n")
 
 
 def test_two_settings_of_one_name_are_not_averaged(cli: Cli, runs: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from closegap.caption.tokenizer import CaptionTokenizer
-from closegap.errors import ClosegapError, UsageError
+from closegap.errors import ClosegapError, UsageError, needs
 from closegap.models.weights import locate
 
 Architecture = Literal["gpt2", "bert"]
@@ -32,7 +32,8 @@ def small_language_model(
         prefix: places before the caption.
         cross_attention: whether each layer attends to a memory.
     """
-    from transformers import BertConfig, BertLMHeadModel, GPT2Config, GPT2LMHeadModel
+    with needs("text"):
+        from transformers import BertConfig, BertLMHeadModel, GPT2Config, GPT2LMHeadModel
 
     if width % heads:
         raise UsageError(f"objective.decoder: width {width} is no multiple of {heads} heads; change one")
@@ -84,7 +85,8 @@ def named_language_model(name: str, tokenizer: CaptionTokenizer, cross_attention
         ClosegapError: there is no such model.
         UsageError: a tokenizer with more tokens than the model knows, or a model that cannot attend to a memory.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    with needs("text"):
+        from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
         config: Any = AutoConfig.from_pretrained(locate(name))

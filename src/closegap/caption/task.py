@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
 from closegap.caption.captioner import Captioner
 from closegap.caption.frozen import FrozenCaptioning
@@ -11,6 +10,7 @@ from closegap.caption.joint import JointCaptioning
 from closegap.caption.memories import caption_views, captions_of, check_modalities, embedding_views, new_decoder
 from closegap.caption.objective import Captioning
 from closegap.caption.tokenizer import TOKENIZER, CaptionTokenizer
+from closegap.errors import needs
 from closegap.data.loader import Views
 from closegap.infer.prepared import Prepared
 from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD, LOG_LIKELIHOOD_FROM_TEXT
@@ -20,6 +20,9 @@ from closegap.runs.folder import CHECKPOINTS, chosen_checkpoint
 from closegap.runs.run import Run
 from closegap.training.alignment import AlignmentTask
 from closegap.training.task import Setting, TrainingTask
+
+with needs("train"):
+    from accelerate import PartialState
 
 
 def captioning_task(captioning: Captioning, setting: Setting) -> TrainingTask:

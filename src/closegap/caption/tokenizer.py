@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from closegap.errors import ClosegapError, UsageError
+from closegap.errors import ClosegapError, UsageError, needs
 from closegap.files import whole_folder
 from closegap.models.weights import locate
 
@@ -59,8 +59,9 @@ class CaptionTokenizer:
             vocabulary: largest number of tokens, bytes and special ones included; few captions give fewer.
             max_tokens: see the class.
         """
-        from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-        from transformers import PreTrainedTokenizerFast
+        with needs("text"):
+            from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+            from transformers import PreTrainedTokenizerFast
 
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         if vocabulary < len(alphabet) + len(_SPECIAL):
@@ -87,7 +88,8 @@ class CaptionTokenizer:
         Raises:
             ClosegapError: there is none.
         """
-        from transformers import AutoTokenizer
+        with needs("text"):
+            from transformers import AutoTokenizer
 
         try:
             found = AutoTokenizer.from_pretrained(locate(name), use_fast=True)

@@ -1,24 +1,23 @@
 """Parsers of the verbs."""
 
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
+from closegap.cli.help import VerbHelp
 from closegap.errors import UsageError
 from closegap.runs.messages import parse_message
 
 
-class VerbHelp(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Help that leaves the lines of the description as they are: they hold commands to copy."""
-
-
 def verb_parser(verb: str, description: str) -> ArgumentParser:
-    """A parser whose errors are raised rather than printed with the usage."""
+    """A parser whose errors are raised rather than printed with the usage, and which takes no abbreviations."""
     return ArgumentParser(
-        prog=f"closegap {verb}", description=description, formatter_class=VerbHelp, exit_on_error=False
+        prog=f"closegap {verb}",
+        description=description,
+        formatter_class=VerbHelp,
+        exit_on_error=False,
+        allow_abbrev=False,
     )
 
 
@@ -31,7 +30,9 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     try:
         return parser.parse_args(list(arguments))
     except (ArgumentError, TypeError, ValueError) as error:
-        raise UsageError(f"{parse_message(error)}; see `{parser.prog} --help`") from error
+        given = [name.removeprefix("--") for action in parser._actions for name in action.option_strings]
+        known = [name for name in given if name != "config"]  # a run's config, which has what is missing, is none here
+        raise UsageError(f"{parse_message(error, known)}; see `{parser.prog} --help`") from error
 
 
 def parse_with_overrides(
@@ -58,6 +59,34 @@ def parse_with_overrides(
     return parse(parser, own), overrides
 
 
+def add_out(parser: ArgumentParser, what: str) -> None:
+    """Add `--out`, and `--overwrite` without which nothing that is there is replaced: see `free`.
+
+    Args:
+        parser: of a verb.
+        what: is written there, for the help.
+    """
+    parser.add_argument("--out", type=Path, required=True, help=what)
+    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier call wrote there")
+
+
+def free(given: Namespace, *files: str) -> None:
+    """Refuse to write over what is there, unless `--overwrite` was given.
+
+    Args:
+        given: arguments of a parser that `add_out` was called with.
+        files: what the verb writes into the folder `--out`; none where `--out` is a file.
+
+    Raises:
+        UsageError: one of them exists.
+    """
+    if files and given.out.exists() and not given.out.is_dir():
+        raise UsageError(f"--out {given.out}: is a file; expected a folder")
+    for path in [given.out / name for name in files] or [given.out]:
+        if path.exists() and not given.overwrite:
+            raise UsageError(f"{path}: exists; replace it with --overwrite, or choose another --out")
+
+
 def free_folder(folder: Path, marker: str, advice: str) -> None:
     """Refuse to write over what is already there.
 
@@ -66,8 +95,3 @@ def free_folder(folder: Path, marker: str, advice: str) -> None:
     """
     if (folder / marker).exists():
         raise UsageError(f"{folder}: already holds {marker}; {advice}")
-
-
-def as_path(value: Any) -> Path:
-    """A path from a parsed argument."""
-    return Path(str(value))

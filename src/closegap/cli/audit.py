@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 
-from closegap.cli.arguments import parse, verb_parser
-from closegap.cli.console import Bars, console
+from closegap.cli.arguments import add_out, free, parse, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
-from closegap.cli.results import print_tables
-from closegap.embeddings import ArrayFile, embedding_set_from_arrays
-from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
-from closegap.evaluation.audit import audit_arms
-from closegap.report.audit_page import audit_verdict, write_audit
+
+if TYPE_CHECKING:
+    from closegap.embeddings import ArrayFile
+    from closegap.embeddings.embedding_set import EmbeddingSet
 
 _DESCRIPTION = """Audit embeddings: do they have a modality gap, does it hurt, what would closing it be worth? Row i of
 each array is the same case. Writes report.json and report.html and prints the tables.
@@ -30,31 +29,38 @@ Arrays: .npy, .npz, .safetensors, .parquet (a column of lists); FILE:KEY chooses
 _OF_ARRAYS = ("names", "ids", "labels", "groups", "relevance")
 
 
+def parser() -> ArgumentParser:
+    """What the audit takes."""
+    found = verb_parser("audit", _DESCRIPTION)
+    found.add_argument("files", type=str, nargs="+", help="one array per modality, or one set of embeddings")
+    found.add_argument("--names", type=str | None, default=None, help="modality names: image,text")
+    found.add_argument("--ids", type=str | None, default=None, help="the case of each row; rows of one id are one case")
+    found.add_argument("--labels", type=str, nargs="+", default=[], help="columns of labels, for grouping and probes")
+    found.add_argument("--groups", type=str | None, default=None, help="the patient or article of each row")
+    found.add_argument("--relevance", type=str | None, default=None, help="the concepts of each row, as C1;C2")
+    found.add_argument("--train", type=str, nargs="+", default=[], help="what post-hoc methods are fitted on")
+    found.add_argument("--train-a", type=str | None, default=None, help="train array of the first of two modalities")
+    found.add_argument("--train-b", type=str | None, default=None, help="train array of the second")
+    found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
+    found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    found.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
+    found.add_argument("--resamples", type=int, default=1000, help="resamples of the bootstrap")
+    found.add_argument("--exact", action="store_true", help="measure all cases, also where they are over 50,000")
+    add_out(found, "folder for report.json and report.html")
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Audit embeddings."""
-    parser = verb_parser("audit", _DESCRIPTION)
-    parser.add_argument("files", type=str, nargs="+", help="one array per modality, or one set of embeddings")
-    parser.add_argument("--names", type=str | None, default=None, help="modality names: image,text")
-    parser.add_argument(
-        "--ids", type=str | None, default=None, help="the case of each row; rows of one id are one case"
-    )
-    parser.add_argument("--labels", type=str, nargs="+", default=[], help="columns of labels, for grouping and probes")
-    parser.add_argument("--groups", type=str | None, default=None, help="the patient or article of each row")
-    parser.add_argument("--relevance", type=str | None, default=None, help="the concepts of each row, as C1;C2")
-    parser.add_argument("--train", type=str, nargs="+", default=[], help="what post-hoc methods are fitted on")
-    parser.add_argument("--train-a", type=str | None, default=None, help="train array of the first of two modalities")
-    parser.add_argument("--train-b", type=str | None, default=None, help="train array of the second")
-    parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
-    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
-    parser.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
-    parser.add_argument("--resamples", type=int, default=1000, help="resamples of the bootstrap")
-    parser.add_argument("--exact", action="store_true", help="measure all cases, also where they are over 50,000")
-    parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
-    given = parse(parser, arguments)
+    given = parse(parser(), arguments)
     if given.resamples < 1:
         raise UsageError(f"--resamples {given.resamples}: expected 1 or more")
-    if given.out.exists() and not given.out.is_dir():
-        raise UsageError(f"--out {given.out}: is a file; expected a folder")
+    free(given, "report.json", "report.html")
+    from closegap.cli.console import Bars, console
+    from closegap.cli.tables import print_tables
+    from closegap.evaluation.audit import audit_arms
+    from closegap.report.audit_page import audit_verdict, write_audit
+
     metrics = chosen_metrics(given.metrics)
     methods, train_files = chosen_methods(given.posthoc), _train_files(given)
     if train_files and not methods:
@@ -89,7 +95,10 @@ def _train_files(given: Namespace) -> list[str]:
     return [str(file) for file in pair]
 
 
-def _judged(given: Namespace) -> tuple[EmbeddingSet, list[str]]:
+def _judged(given: Namespace) -> "tuple[EmbeddingSet, list[str]]":
+    from closegap.embeddings import ArrayFile, embedding_set_from_arrays
+    from closegap.embeddings.embedding_set import EmbeddingSet
+
     if not _is_set(given.files):
         names = None if given.names is None else given.names.split(",")
         return embedding_set_from_arrays(
@@ -106,7 +115,10 @@ def _judged(given: Namespace) -> tuple[EmbeddingSet, list[str]]:
     return EmbeddingSet.load(Path(given.files[0])), []
 
 
-def _trained_on(files: Sequence[str], embeddings: EmbeddingSet) -> EmbeddingSet:
+def _trained_on(files: Sequence[str], embeddings: "EmbeddingSet") -> "EmbeddingSet":
+    from closegap.embeddings import ArrayFile, embedding_set_from_arrays
+    from closegap.embeddings.embedding_set import EmbeddingSet
+
     if _is_set(files):
         train = EmbeddingSet.load(Path(files[0]))
     else:
@@ -123,7 +135,9 @@ def _trained_on(files: Sequence[str], embeddings: EmbeddingSet) -> EmbeddingSet:
     return train
 
 
-def _source(text: str | None) -> ArrayFile | None:
+def _source(text: str | None) -> "ArrayFile | None":
+    from closegap.embeddings import ArrayFile
+
     return None if text is None else ArrayFile.parse(text)
 
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 
-from closegap.caption import Generation
-from closegap.caption.arms import caption_runs
-from closegap.caption.choose import Chosen, images_of_folder, images_of_table, split_cases
-from closegap.caption.scoring import Scoring
-from closegap.caption.write import TABLE, CaptionsFolder, write_captions
-from closegap.cli.arguments import free_folder, parse_with_overrides, verb_parser
-from closegap.cli.console import Bars, say
-from closegap.cli.results import print_tables
+from closegap.caption import Generation, Scoring
+from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.errors import UsageError
+
+if TYPE_CHECKING:
+    from closegap.caption.choose import Chosen
+    from closegap.caption.write import CaptionsFolder
+
+TABLE = "captions.csv"
 
 _DESCRIPTION = """Write a caption of each image with a trained decoder. Research use only, not for diagnosis.
 
@@ -28,25 +29,34 @@ intervals beside two baselines, which report.json holds too. A manifest has the 
 are known, caption. Several runs, or corrections, are put side by side; each then gets its own captions-N-NAME.csv."""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Caption images."""
-    parser = verb_parser("caption", _DESCRIPTION)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs with a decoder; the first is the baseline")
-    parser.add_argument("--split", type=str | None, default=None, help="of the run's data; test by default")
-    parser.add_argument("--images", type=Path | None, default=None, help="a folder of images")
-    parser.add_argument("--manifest", type=Path | None, default=None, help="a table of images")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
-    parser.add_argument(
+def parser() -> ArgumentParser:
+    """What captioning takes."""
+    found = verb_parser("caption", _DESCRIPTION)
+    found.add_argument("runs", type=Path, nargs="+", help="folders of runs with a decoder; the first is the baseline")
+    found.add_argument("--split", type=str | None, default=None, help="of the run's data; test by default")
+    found.add_argument("--images", type=Path | None, default=None, help="a folder of images")
+    found.add_argument("--manifest", type=Path | None, default=None, help="a table of images")
+    add_out(found, "the folder to write")
+    found.add_argument(
         "--correct",
         type=str,
         nargs="+",
         default=[],
         help="also with these post-hoc methods, of those with an anchor: shift, realign, ..., or package.module.Class",
     )
-    parser.add_class_arguments(Generation, None)
-    parser.add_class_arguments(Scoring, None)
-    given, overrides = parse_with_overrides(parser, arguments)
-    free_folder(given.out, TABLE, "choose another --out")
+    found.add_class_arguments(Generation, None)
+    found.add_class_arguments(Scoring, None)
+    return found
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Caption images."""
+    given, overrides = parse_with_overrides(parser(), arguments)
+    free(given, TABLE, "report.json", "report.html")
+    from closegap.caption.arms import caption_runs
+    from closegap.caption.write import write_captions
+    from closegap.cli.console import Bars, say
+
     split, chosen = _chosen(given)
     scores = scoring(given)
     arms = caption_runs(given.runs, chosen, generation(given), scores, given.correct, overrides, Bars)
@@ -65,16 +75,21 @@ def scoring(given: Namespace) -> Scoring:
     return Scoring(**{name: given[name] for name in Scoring.__dataclass_fields__})
 
 
-def say_captions(written: CaptionsFolder) -> None:
+def say_captions(written: "CaptionsFolder") -> None:
     """What was written where, and the scores."""
+    from closegap.cli.console import say
+    from closegap.cli.tables import print_tables
+
     for path, one in written.tables.items():
         say(f"{path}: {len(one.generated)} captions by {one.arm} ({one.run})")
     if written.comparison is not None:
         print_tables(written.comparison)
 
 
-def _chosen(given: Namespace) -> tuple[str, Chosen]:
+def _chosen(given: Namespace) -> "tuple[str, Chosen]":
     """What the images are called, and how they are picked."""
+    from closegap.caption.choose import images_of_folder, images_of_table, split_cases
+
     sources = [name for name in ("split", "images", "manifest") if given[name] is not None]
     if len(sources) > 1:
         raise UsageError(f"--{sources[0]} and --{sources[1]} are both given; name one source of images")

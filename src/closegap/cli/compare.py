@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.console import Bars, say
+from jsonargparse import ArgumentParser
+
+from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
-from closegap.cli.results import print_tables
-from closegap.studies.compare_runs import compare_runs
+from closegap.runs.study_folder import expanded
 
 _DESCRIPTION = """Evaluate runs on the same split and put them side by side, seeds of one arm averaged, differences from
 the first run's arm paired and with intervals. Writes report.json and report.html.
@@ -19,17 +19,29 @@ the first run's arm paired and with intervals. Writes report.json and report.htm
 Post-hoc methods are fitted on each run's train split and stand in the table as arms of their own."""
 
 
+def parser() -> ArgumentParser:
+    """What the comparison takes."""
+    found = verb_parser("compare", _DESCRIPTION)
+    found.add_argument(
+        "runs", type=Path, nargs="+", help="folders of runs, or of studies; the first run's arm is the baseline"
+    )
+    add_out(found, "folder for report.json and report.html")
+    found.add_argument("--split", type=str, default="test", help="train, validation or test")
+    found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
+    found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Compare runs."""
-    parser = verb_parser("compare", _DESCRIPTION)
-    parser.add_argument("runs", type=Path, nargs="+", help="run folders; the first one's arm is the baseline")
-    parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
-    parser.add_argument("--split", type=str, default="test", help="train, validation or test")
-    parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
-    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
-    given, overrides = parse_with_overrides(parser, arguments)
+    given, overrides = parse_with_overrides(parser(), arguments)
+    free(given, "report.json", "report.html")
+    from closegap.cli.console import Bars, say
+    from closegap.cli.tables import print_tables
+    from closegap.studies.compare_runs import compare_runs
+
     found = compare_runs(
-        given.runs,
+        expanded(given.runs),
         given.split,
         given.out,
         metrics=chosen_metrics(given.metrics),

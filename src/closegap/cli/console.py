@@ -1,9 +1,10 @@
 """What a person watches: progress bars with loss terms, gap, recall and time left."""
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,8 +19,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from closegap.metrics.figure import Figure
+if TYPE_CHECKING:
+    from closegap.metrics.figure import Figure
 
+_FIRST_LINE, _NEXT_LINE = 10.0, 30.0  # seconds between lines of a log
 _TERMS = ("loss", "contrastive", "align", "uniformity", "caption")
 _SHORT = {
     "contrastive": "nce",
@@ -42,14 +45,19 @@ def say(text: str) -> None:
 class Bars:
     """A `Watcher` that shows progress bars on standard error, and under them the latest terms and validation.
 
-    Where standard error is no terminal it shows nothing: a log would get torn bars, and an error would not come first.
+    Where standard error is no terminal, a line says now and then how far it is: the first after ten seconds, so that
+    of short work, and of what was asked wrongly, the error alone is seen; then every half minute.
 
     Args:
         title: what the training bar is called.
+        clock: seconds, from any start.
     """
 
-    def __init__(self, title: str = "training") -> None:
+    def __init__(self, title: str = "training", clock: Callable[[], float] = time.monotonic) -> None:
         self.title = title
+        self._clock = clock
+        self._due = clock() + _FIRST_LINE
+        self._since: dict[str, tuple[float, int]] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -88,7 +96,7 @@ class Bars:
         self._terms.plain = _note({name: terms[name] for name in _TERMS if name in terms})
         self._advance(self.title, step, steps)
 
-    def validation(self, step: int, metrics: Mapping[Figure, float]) -> None:
+    def validation(self, step: int, metrics: "Mapping[Figure, float]") -> None:
         """See `Watcher`."""
         self._validated.plain = f"validation at step {step}: {_note(_watched(metrics))}"
 
@@ -100,9 +108,27 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name)
         self._progress.update(self._tasks[name], completed=done, total=total)
+        now = self._clock()
+        since, first = self._since.setdefault(name, (now, done))
+        if self._live is None and now >= self._due:
+            self._due = now + _NEXT_LINE
+            left = (now - since) / (done - first) * (total - done) if done > first else None
+            notes = [self._terms.plain, self._validated.plain] if name == self.title else []
+            print(_line(name, done, total, left, notes), file=sys.stderr, flush=True)
 
 
-def _watched(metrics: Mapping[Figure, float]) -> dict[str, float]:
+def _line(name: str, done: int, total: int, left: float | None, notes: Sequence[str]) -> str:
+    """How far it is, for a log.
+
+    Example:
+        >>> _line("training", 120, 600, 75.0, ["loss 3.210", ""])
+        'training: 120/600, 1:15 left; loss 3.210'
+    """
+    time_left = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
+    return "; ".join(filter(None, [f"{name}: {done:,}/{total:,}{time_left}", *notes]))
+
+
+def _watched(metrics: "Mapping[Figure, float]") -> dict[str, float]:
     """The gap, its mean over pairs where there are several, and what else is watched, each by a short name."""
     # Who validates has torch already; a command that only shows a bar does not wait for it.
     from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD

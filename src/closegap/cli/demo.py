@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from jsonargparse import ArgumentParser
+
 from closegap.cli.arguments import parse, verb_parser
-from closegap.cli.console import Bars, say
 from closegap.cli.presets import ARMS, preset
-from closegap.cli.results import print_tables
-from closegap.cli.train import say_trained
-from closegap.studies.study import study
 
 _DESCRIPTION = """Train three arms on phantoms (generated radiographs with their reports): CLIP with a learnable
 temperature, CLIP with a fixed one, CLIP + Align True Pairs + Centroid Uniformity. Same seed, batch and steps. Compares
@@ -17,12 +15,22 @@ them on held-out cases and writes report.html: the table, the latent space befor
   closegap demo --out runs/demo"""
 
 
+def parser() -> ArgumentParser:
+    """What the demo takes."""
+    found = verb_parser("demo", _DESCRIPTION)
+    found.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
+    found.add_argument("--steps", type=int | None, default=None, help="optimisation steps per arm")
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run the demo."""
-    parser = verb_parser("demo", _DESCRIPTION)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
-    parser.add_argument("--steps", type=int | None, default=None, help="optimisation steps per arm")
-    given = parse(parser, arguments)
+    given = parse(parser(), arguments)
+    from closegap.cli.console import Bars, say
+    from closegap.cli.tables import print_tables
+    from closegap.cli.train import say_trained
+    from closegap.studies.study import study
+
     overrides = [] if given.steps is None else ["--train.steps", str(given.steps)]
     arms = [preset(name) for name in ARMS]
     title = "The modality gap, open and closed"

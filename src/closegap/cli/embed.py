@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.console import Bars, say
-from closegap.data import ImageFolder
+from jsonargparse import ArgumentParser
+
+from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.errors import UsageError
-from closegap.infer.parts import embed_in_parts
-from closegap.infer.ray import on_ray
-from closegap.kinds import ImageKind
-from closegap.runs.open import OpenedRun, open_run
+
+if TYPE_CHECKING:
+    from closegap.runs.open import OpenedRun
 
 _DESCRIPTION = """Embed a split, or a folder of images, with a trained run. Writes FILE.safetensors (one array per
 modality, presence masks) and FILE.parquet beside it (ids, groups, labels, concepts). Works in parts, kept in
@@ -21,17 +21,29 @@ FILE.safetensors.parts until all are there: the same command after a kill goes o
   closegap embed runs/a --data.path cases.csv --split test --out test.safetensors --ray auto"""
 
 
+def parser() -> ArgumentParser:
+    """What embedding takes."""
+    found = verb_parser("embed", _DESCRIPTION)
+    found.add_argument("run", type=Path, help="the run's folder")
+    found.add_argument("--split", type=str, default="test", help="train, validation or test")
+    found.add_argument("--images", type=Path | None, default=None, help="embed every image below this folder instead")
+    found.add_argument("--ray", type=str | None, default=None, help="address of a Ray cluster; local starts one here")
+    add_out(found, "the .safetensors file to write")
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Embed a split."""
-    parser = verb_parser("embed", _DESCRIPTION)
-    parser.add_argument("run", type=Path, help="the run's folder")
-    parser.add_argument("--split", type=str, default="test", help="train, validation or test")
-    parser.add_argument("--images", type=Path | None, default=None, help="embed every image below this folder instead")
-    parser.add_argument("--ray", type=str | None, default=None, help="address of a Ray cluster; local starts one here")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    given, overrides = parse_with_overrides(parser, arguments)
+    given, overrides = parse_with_overrides(parser(), arguments)
     if given.out.suffix != ".safetensors":
         raise UsageError(f"--out {given.out}: expected a file that ends in .safetensors")
+    free(given)
+    from closegap.cli.console import Bars, say
+    from closegap.data import ImageFolder
+    from closegap.infer.parts import embed_in_parts
+    from closegap.infer.ray import on_ray
+    from closegap.runs.open import open_run
+
     workers = None if given.ray is None else on_ray(given.ray)
     opened = open_run(given.run, overrides)
     source = None
@@ -43,7 +55,9 @@ def main(arguments: Sequence[str]) -> None:
     say(f"{given.out}: " + ", ".join(f"{count} rows of {name}" for name, count in rows.items()))
 
 
-def _image_modality(opened: OpenedRun) -> str:
+def _image_modality(opened: "OpenedRun") -> str:
+    from closegap.kinds import ImageKind
+
     model = opened.run.model
     names = [name for name in model.modalities if model.encoder(name).takes is ImageKind]
     if not names:

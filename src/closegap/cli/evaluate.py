@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.console import Bars, say
+from jsonargparse import ArgumentParser
+
+from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
-from closegap.cli.results import print_tables
 from closegap.errors import UsageError
-from closegap.studies.evaluate_run import evaluate_run
 
 _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
 gallery, 95% intervals by group; of a run with a decoder also the captions it writes, beside two baselines. Writes a
@@ -21,17 +20,27 @@ report.json and prints the tables.
 Post-hoc methods are fitted on the run's train split."""
 
 
+def parser() -> ArgumentParser:
+    """What the evaluation takes."""
+    found = verb_parser("evaluate", _DESCRIPTION)
+    found.add_argument("run", type=Path, help="the run's folder")
+    found.add_argument("--split", type=str, default="test", help="train, validation or test")
+    add_out(found, "the JSON file to write")
+    found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
+    found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Evaluate a run."""
-    parser = verb_parser("evaluate", _DESCRIPTION)
-    parser.add_argument("run", type=Path, help="the run's folder")
-    parser.add_argument("--split", type=str, default="test", help="train, validation or test")
-    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
-    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
-    given, overrides = parse_with_overrides(parser, arguments)
+    given, overrides = parse_with_overrides(parser(), arguments)
     if given.out.suffix != ".json":
         raise UsageError(f"--out {given.out}: expected a file that ends in .json")
+    free(given)
+    from closegap.cli.console import Bars, say
+    from closegap.cli.tables import print_tables
+    from closegap.studies.evaluate_run import evaluate_run
+
     methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
     found = evaluate_run(given.run, given.split, metrics=metrics, overrides=overrides, methods=methods, watching=Bars)
     found.report.save(given.out)

@@ -4,25 +4,13 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import version
 from typing import TextIO
 
+from closegap.cli.verbs import VERBS
 from closegap.errors import ClosegapError, ClosegapWarning, UsageError
-
-VERBS = {
-    "demo": "three arms on generated studies, compared in a report: see the gap closing in minutes",
-    "train": "train a run from a config, or go on with one that was stopped",
-    "embed": "write a split's embeddings with a trained run",
-    "evaluate": "measure a trained run on a split: gap, retrieval, intervals",
-    "caption": "write captions of images with a trained decoder: a table, a page, scores",
-    "audit": "embeddings of any origin: do they have a gap, does it hurt, what would closing it be worth",
-    "posthoc": "fit a method that closes the gap after training, apply it to embeddings",
-    "compare": "put runs side by side: paired intervals, figures, report",
-    "shard": "write a data set as a few large files, for millions of cases",
-    "study": "train several arms with several seeds and compare them",
-}
 
 _USAGE = """usage: closegap VERB [options]
 
@@ -30,28 +18,21 @@ Measure the modality gap of multimodal embeddings, close it, and prove on real t
 
 {verbs}
 
-`closegap VERB --help` explains a verb. Exit codes: 0 done, 1 failed, 2 asked wrongly."""
+`closegap VERB --help` explains a verb, `closegap --print-completion bash` (or zsh, tcsh) prints what a shell needs to
+complete verbs and options. Exit codes: 0 done, 1 failed, 2 asked wrongly."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that the arguments name; the exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=os.environ.get("CLOSEGAP_LOG", "WARNING"), format="%(levelname)s %(name)s: %(message)s")
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_USAGE.format(verbs="\n".join(f"  {verb:<9} {what}" for verb, what in VERBS.items())))
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
-        print(version("closegap"))
-        return 0
     # Libraries' own bars would tear ours.
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     shown = warnings.showwarning
     warnings.showwarning = _show_warning
     try:
-        if arguments[0] not in VERBS:
-            raise UsageError(f"no verb {arguments[0]!r}; expected one of {', '.join(VERBS)}")
-        import_module(f"closegap.cli.{arguments[0]}").main(arguments[1:])
+        return _dispatch(given)
     except UsageError as error:
         return _failed(error, 2)
     except ClosegapError as error:
@@ -59,9 +40,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _failed(error, 1)
     except KeyboardInterrupt:
-        return _failed("stopped; `closegap train --resume RUN` goes on with a training run", 130)
+        return _failed(
+            f"stopped; {VERBS[given[0]].interrupted if given and given[0] in VERBS else 'nothing was done'}", 130
+        )
     finally:
         warnings.showwarning = shown
+
+
+def _dispatch(arguments: list[str]) -> int:
+    verb = arguments[0] if arguments else ""
+    if verb in ("", "-h", "--help"):
+        print(_USAGE.format(verbs="\n".join(f"  {name:<9} {found.does}" for name, found in VERBS.items())))
+        return 0 if verb else 2
+    if verb == "--version":
+        print(import_module("importlib.metadata").version("closegap"))
+        return 0
+    option, _, shell = verb.partition("=")
+    if option == "--print-completion":
+        completion: Callable[[str], str] = import_module("closegap.cli.completion").completion
+        print(completion(shell or " ".join(arguments[1:])))
+        return 0
+    if verb not in VERBS:
+        near = get_close_matches(verb, VERBS, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(VERBS)}"
+        raise UsageError(f"no verb {verb!r}; {advice}")
+    import_module(f"closegap.cli.{verb}").main(arguments[1:])
     return 0
 
 

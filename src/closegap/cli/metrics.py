@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from importlib import import_module
 from inspect import isabstract, isclass
+from typing import TYPE_CHECKING
 
 from closegap.errors import UsageError
-from closegap.metrics.base import Metric
-from closegap.metrics.standard import EXTENTS, standard_metrics
+from closegap.metrics.extents import EXTENTS
+
+if TYPE_CHECKING:
+    from closegap.metrics.base import Metric
 
 METRICS_HELP = (
     "; ".join(f"{extent}: {what}" for extent, what in EXTENTS.items()) + "; or class paths, also beside these"
 )
 
 
-def chosen_metrics(names: Sequence[str]) -> list[Metric]:
+def chosen_metrics(names: Sequence[str]) -> "list[Metric]":
     """The metrics of the widest extent that is named, then those of the class paths.
 
     Args:
@@ -22,6 +25,8 @@ def chosen_metrics(names: Sequence[str]) -> list[Metric]:
     Raises:
         UsageError: a name that is neither, or a class that cannot be had.
     """
+    from closegap.metrics.standard import standard_metrics
+
     named = [extent for extent in EXTENTS if extent in names]
     found = standard_metrics(named[-1]) if named else []
     for name in dict.fromkeys(names):
@@ -31,7 +36,9 @@ def chosen_metrics(names: Sequence[str]) -> list[Metric]:
     return found
 
 
-def _metric(path: str) -> Metric:
+def _metric(path: str) -> "Metric":
+    from closegap.metrics.base import Metric
+
     module, dot, name = path.rpartition(".")
     expected = f"expected {', '.join(EXTENTS)}, or the class path of a metric, such as my_package.MyMetric"
     if not dot:

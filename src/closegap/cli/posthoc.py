@@ -6,10 +6,9 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
-from closegap.cli.arguments import parse, verb_parser
-from closegap.cli.console import console
+from closegap.cli.arguments import add_out, free, parse, verb_parser
 from closegap.errors import UsageError
 from closegap.posthoc import method_summaries
 
@@ -26,6 +25,11 @@ other embeddings; applying it to rows that it was fitted on is refused unless --
   closegap posthoc apply mine.safetensors test.safetensors --method my_package.Mine --out test-mine.safetensors"""
 
 _OPTIONS_OF = "`closegap posthoc fit --method NAME --help` lists a method's own options."
+
+
+def parser(action: str) -> ArgumentParser:
+    """What `fit` and `apply` take; a method's own options come with its name."""
+    return {"fit": lambda: _fit_parser("posthoc fit", _described()), "apply": _apply_parser}[action]()
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -54,7 +58,7 @@ def _fit(arguments: Sequence[str]) -> None:
     parser = _fit_parser(f"posthoc fit --method {name}", explained)
     settings = _add_settings(parser, method, name)
     given = parse(parser, arguments)
-    _check_out(given.out, given.train)
+    _check_out(given, given.train)
     unfitted = method(**{setting: given[setting] for setting in settings})
     train, notes = _read(given.train)
     unfitted.fit(train).save(given.out)
@@ -62,23 +66,27 @@ def _fit(arguments: Sequence[str]) -> None:
 
 
 def _apply(arguments: Sequence[str]) -> None:
-    parser = verb_parser("posthoc apply", _DESCRIPTION)
-    parser.add_argument("file", type=Path, help="a method that `closegap posthoc fit` wrote")
-    parser.add_argument("set", type=Path, help="the set of embeddings to apply it to")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    parser.add_argument(
-        "--method", type=str | None, default=None, help="the class that the file holds, which must be trusted by name"
-    )
-    parser.add_argument("--in-sample", action="store_true", help="allow rows that the method was fitted on")
-    given = parse(parser, arguments)
-    _check_out(given.out, given.file, given.set)
+    given = parse(_apply_parser(), arguments)
+    _check_out(given, given.file, given.set)
     method = _loaded(given.file, given.method)
     embeddings, notes = _read(given.set)
     moved = method.apply(embeddings, in_sample=given.in_sample)
     moved.save(given.out)
     _tell(notes, f"{given.out}: {len(moved.ids)} rows of {', '.join(moved.modalities)}")
     if moved.meta.get("in_sample"):
-        console().print("in-sample: the method was fitted on rows of this set, which its meta says", markup=False)
+        _tell([], "in-sample: the method was fitted on rows of this set, which its meta says")
+
+
+def _apply_parser() -> ArgumentParser:
+    parser = verb_parser("posthoc apply", _DESCRIPTION)
+    parser.add_argument("file", type=Path, help="a method that `closegap posthoc fit` wrote")
+    parser.add_argument("set", type=Path, help="the set of embeddings to apply it to")
+    add_out(parser, "the .safetensors file to write")
+    parser.add_argument(
+        "--method", type=str | None, default=None, help="the class that the file holds, which must be trusted by name"
+    )
+    parser.add_argument("--in-sample", action="store_true", help="allow rows that the method was fitted on")
+    return parser
 
 
 def _named(arguments: Sequence[str]) -> str | None:
@@ -102,7 +110,7 @@ def _fit_parser(verb: str, description: str) -> ArgumentParser:
     parser = verb_parser(verb, description)
     parser.add_argument("--method", type=str, required=True, help="a name, or a class as package.module.Class")
     parser.add_argument("--train", type=Path, required=True, help="the set of embeddings to fit on")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
+    add_out(parser, "the .safetensors file to write")
     return parser
 
 
@@ -128,13 +136,17 @@ def _read(path: Path) -> tuple["EmbeddingSet", list[str]]:
     return unit_norm(EmbeddingSet.load(path))
 
 
-def _check_out(out: Path, *inputs: Path) -> None:
+def _check_out(given: Namespace, *inputs: Path) -> None:
+    out = given.out
     if out.suffix != ".safetensors":
         raise UsageError(f"--out {out}: expected a file that ends in .safetensors")
     if out.resolve() in [path.resolve() for path in inputs]:
         raise UsageError(f"--out {out}: is also what is read; write to another file")
+    free(given)
 
 
 def _tell(notes: Sequence[str], line: str) -> None:
+    from closegap.cli.console import console
+
     for text in (*notes, line):
         console().print(text, markup=False)

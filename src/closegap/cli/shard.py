@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from jsonargparse import ArgumentParser
 
 from closegap.cli.arguments import verb_parser
-from closegap.cli.console import Bars, say
-from closegap.data import Checks, Source, load_cases, write_shards
+from closegap.cli.sections import answer_help, overview
 from closegap.errors import UsageError
-from closegap.runs.config import parse_run
 
-_OF_TRAINING = ("model", "loss", "captioning", "train", "arm")  # keys of a run's config that shards do not depend on
+_SECTIONS = ("data", "checks")
+
+_OF_TRAINING = ("model", "loss", "objective", "train", "arm")  # keys of a run's config that shards do not depend on
 
 _DESCRIPTION = """Write the sound cases of a data set as shards: tar archives of images and their index. Training reads
 them in place of the data set (`--data closegap.data.Shards --data.root SHARDS`), exactly resumable as ever; with
@@ -25,28 +25,58 @@ them in place of the data set (`--data closegap.data.Shards --data.root SHARDS`)
 Of a config it takes data, checks and seed, so that the config of a run will do."""
 
 
+def parser() -> ArgumentParser:
+    """What sharding takes, without the sections of the config, whose classes are not imported for help."""
+    found = verb_parser("shard", _DESCRIPTION)
+    found.epilog = overview("shard", _SECTIONS)
+    found.add_argument("--config", type=Path, help="a YAML file; give several, and later ones win")
+    found.add_argument("--data", type=str, help="where cases come from, by class path")
+    _add_own(found)
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Write shards."""
-    parser = verb_parser("shard", _DESCRIPTION)
-    parser.add_argument("--config", action="config", help="a YAML file; give several, and later ones win")
-    parser.add_argument("--data", type=Source, required=True, help="where cases come from, by class path")
-    parser.add_argument("--checks", type=Checks, default=Checks(), help="what is done about broken rows and leaks")
-    parser.add_argument("--shard_mib", type=int, default=1024, help="size of an archive")
-    parser.add_argument("--seed", type=int, default=0, help="of the order in which cases are written")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write, which must not exist")
-    for key in _OF_TRAINING:
-        parser.add_argument(f"--{key}", type=Any, help=SUPPRESS)
-    given = parse_run(arguments, parser)
+    answer_help(arguments, parser(), _SECTIONS)
+    import numpy as np
+
+    from closegap.cli.console import Bars, say
+    from closegap.data import load_cases
+    from closegap.data.readers.write_shards import write_shards
+    from closegap.runs.config import parse_run
+
+    reader = _reader()
+    given = parse_run(arguments, reader)
     if given.out.exists():
         raise UsageError(f"--out {given.out}: exists; name a new folder")
     if given.shard_mib < 1:
         raise UsageError(f"--shard_mib {given.shard_mib}: expected 1 or more")
     for key in _OF_TRAINING:
         given.pop(key)  # what they name is neither built nor imported
-    built = parser.instantiate(given)
+    built = reader.instantiate(given)
     with Bars("writing") as bars:
         found = load_cases(built.data, built.checks, progress=bars.images)
         cases = [case for split in found.splits.values() for case in split]
         order = np.random.default_rng(given.seed).permutation(len(cases)).tolist()
         number = write_shards([cases[i] for i in order], found.kinds, given.out, given.shard_mib * 2**20, bars.work)
     say(f"{given.out}: {len(cases)} cases in {number} archives")
+
+
+def _add_own(parser: ArgumentParser) -> None:
+    parser.add_argument("--shard_mib", type=int, default=1024, help="size of an archive")
+    parser.add_argument("--seed", type=int, default=0, help="of the order in which cases are written")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write, which must not exist")
+
+
+def _reader() -> ArgumentParser:
+    """The parser of the config, with the classes of its sections."""
+    from closegap.data import Checks, Source
+
+    found = verb_parser("shard", _DESCRIPTION)
+    found.add_argument("--config", action="config", help="a YAML file; give several, and later ones win")
+    found.add_argument("--data", type=Source, required=True, help="where cases come from, by class path")
+    found.add_argument("--checks", type=Checks, default=Checks(), help="what is done about broken rows and leaks")
+    _add_own(found)
+    for key in _OF_TRAINING:
+        found.add_argument(f"--{key}", type=Any, help=SUPPRESS)
+    return found

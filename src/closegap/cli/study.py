@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from jsonargparse import ArgumentParser
+
 from closegap.caption import Generation
-from closegap.caption.study import caption_study
 from closegap.cli.arguments import parse_with_overrides, verb_parser
-from closegap.cli.caption import say_captions
-from closegap.cli.console import Bars, say
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.cli.presets import ARMS, CAPTION_ARMS, preset
-from closegap.cli.results import print_tables
-from closegap.cli.train import say_trained
-from closegap.studies.study import study
 
 _DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
 the config; the first is the baseline. Three arms come with closegap: CLIP with a learnable temperature, CLIP with a
@@ -29,19 +25,31 @@ from pairs, and from text alone.
   closegap study --on runs/roco/*-seed? --config configs/captioning.yaml --out runs/captions"""
 
 
+def parser() -> ArgumentParser:
+    """What a study takes."""
+    found = verb_parser("study", _DESCRIPTION)
+    found.add_argument("--config", type=Path, nargs="+", required=True, help="what all arms share; later files win")
+    found.add_argument("--arms", type=Path, nargs="+", default=None, help="YAML files; default: those of closegap")
+    found.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of each arm")
+    found.add_argument("--on", type=Path, nargs="+", default=[], help="finished runs to train decoders on")
+    found.add_argument("--split", type=str, default="test", help="what the arms are compared on")
+    found.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
+    found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
+    found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    found.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Train and compare arms."""
-    parser = verb_parser("study", _DESCRIPTION)
-    parser.add_argument("--config", type=Path, nargs="+", required=True, help="what all arms share; later files win")
-    parser.add_argument("--arms", type=Path, nargs="+", default=None, help="YAML files; default: those of closegap")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of each arm")
-    parser.add_argument("--on", type=Path, nargs="+", default=[], help="finished runs to train decoders on")
-    parser.add_argument("--split", type=str, default="test", help="what the arms are compared on")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
-    parser.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
-    parser.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
-    parser.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
-    given, overrides = parse_with_overrides(parser, arguments, ("search",))
+    given, overrides = parse_with_overrides(parser(), arguments, ("search",))
+    from closegap.caption.study import caption_study
+    from closegap.cli.caption import say_captions
+    from closegap.cli.console import Bars, say
+    from closegap.cli.tables import print_tables
+    from closegap.cli.train import say_trained
+    from closegap.studies.study import study
+
     methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
     shared = {"split": given.split, "overrides": overrides, "watching": Bars, "finished": say_trained}
     if given.on:

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from closegap.cli.arguments import VerbHelp
-from closegap.cli.console import Bars, say
-from closegap.distributed import leave
+from jsonargparse import ArgumentParser
+
+from closegap.cli.arguments import verb_parser
+from closegap.cli.help import VerbHelp
+from closegap.cli.sections import SECTIONS, answer_help, overview
 from closegap.errors import UsageError
-from closegap.report.training_page import write_training_report
-from closegap.runs.config import parse_run, run_parser
-from closegap.training.train import Trained, resume, train
+
+if TYPE_CHECKING:
+    from closegap.training.train import Trained
 
 _DESCRIPTION = """Train a run.
 
@@ -20,17 +23,40 @@ _DESCRIPTION = """Train a run.
 The run's folder gets config.yaml, environment.json, skipped.csv, metrics.jsonl, checkpoints/ and report.html."""
 
 
+def parser() -> ArgumentParser:
+    """What training takes, and of the config what is given most; its classes are not imported for help."""
+    found = verb_parser("train", _DESCRIPTION)
+    found.epilog = overview("train", list(SECTIONS))
+    found.add_argument("--config", type=Path, help="a YAML file; give several, and later ones win")
+    _add_own(found)
+    found.add_argument("--arm", type=str, help="name of the setting in tables; seeds of one arm are averaged")
+    found.add_argument("--seed", type=int, default=0, help="of everything random")
+    often = found.add_argument_group("keys of the config that are given most")
+    often.add_argument("--data.root", type=Path, help="the data set's folder, where the config names none")
+    often.add_argument("--train.steps", type=int, help="optimisation steps")
+    often.add_argument("--train.batch_size", type=int, help="cases per step, over all processes")
+    often.add_argument("--train.lr", type=float, help="peak learning rate of what is trained")
+    often.add_argument("--loss", type=str, help="what is minimised, by class path")
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Train a run."""
+    answer_help(arguments, parser(), list(SECTIONS))
+    from closegap.cli.console import Bars
+    from closegap.distributed import leave
+    from closegap.report.training_page import write_training_report
+    from closegap.runs.config import parse_run, run_parser
+    from closegap.training.train import resume, train
+
     if any(argument.partition("=")[0] == "--resume" for argument in arguments):
         folder = _resumed(arguments)
         with Bars() as bars:
             trained = resume(folder, watcher=bars)
     else:
-        parser = run_parser(prog="closegap train", description=_DESCRIPTION, formatter_class=VerbHelp)
-        parser.add_argument("--out", type=Path | None, default=None, help="the run's folder; default runs/ARM-seedN")
-        parser.add_argument("--resume", type=Path | None, default=None, help="go on with the run of this folder")
-        config = parse_run(arguments, parser)
+        reader = run_parser(prog="closegap train", formatter_class=VerbHelp)
+        _add_own(reader)
+        config = parse_run(arguments, reader)
         folder = config.pop("out") or Path("runs") / f"{config.arm or 'run'}-seed{config.seed}"
         config.pop("resume")
         with Bars() as bars:
@@ -39,8 +65,10 @@ def main(arguments: Sequence[str]) -> None:
     leave()
 
 
-def say_trained(trained: Trained, page: Path | None) -> None:
+def say_trained(trained: "Trained", page: Path | None) -> None:
     """Where the run is, and what may be done with it."""
+    from closegap.cli.console import say
+
     advice = trained.run.objective.next_step(trained.folder)
     if trained.main and advice is not None:
         say(f"trained: {trained.folder}; {advice}")
@@ -53,3 +81,8 @@ def _resumed(arguments: Sequence[str]) -> Path:
     if len(parts) != 2 or parts[0] != "--resume":
         raise UsageError("--resume RUN stands alone: a run goes on with its own config; start a new run to change it")
     return Path(parts[1])
+
+
+def _add_own(parser: ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path | None, default=None, help="the run's folder; default runs/ARM-seedN")
+    parser.add_argument("--resume", type=Path | None, default=None, help="go on with the run of this folder")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from closegap.errors import ClosegapError, MissingExtraError
+from closegap.errors import ClosegapError, needs
 from closegap.infer.parts import PartEmbedder, Parts, Workers
 from closegap.runs.open import OpenedRun, open_run
 
@@ -21,11 +21,9 @@ def on_ray(address: str) -> Workers:
         MissingExtraError: Ray is not installed.
         ClosegapError: no cluster at the address.
     """
-    try:
+    with needs("ray"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise MissingExtraError("ray", "ray") from error
 
     def workers(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
         try:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Num, UInt8
-from PIL import Image, ImageOps
 
-from closegap.errors import ClosegapError, DataError
+from closegap.errors import ClosegapError, DataError, needs
 from closegap.kinds.image_source import EncodedImage, ImageSource
+
+with needs("image"):
+    from PIL import Image, ImageOps
 
 _WINDOW = (0.5, 99.5)  # percentiles; a few hot pixels or a burned-in marker must not darken the whole image
 _DEEP_MODES = ("I", "F")  # and I;16, I;16B, ...: more than 8 bits in one channel

@@ -2,7 +2,10 @@
 
 from typing import Protocol, runtime_checkable
 
-from PIL import Image
+from closegap.errors import needs
+
+with needs("image"):
+    from PIL import Image
 
 from closegap.kinds.place import Place
 

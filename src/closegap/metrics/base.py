@@ -9,10 +9,8 @@ from typing import ClassVar, Literal, TypeAlias
 from closegap.errors import UsageError
 from closegap.metrics.bootstrap import Sampled
 from closegap.metrics.couple import Counts, Couple
+from closegap.metrics.extents import Extent
 from closegap.metrics.figure import Figure
-
-Extent: TypeAlias = Literal["quick", "tasks", "all"]
-"""How much is measured, each with what those before it measure."""
 
 Measured: TypeAlias = Mapping[Figure, Sampled]
 """What each number is, and its value with bootstrap draws."""

@@ -1,8 +1,9 @@
 """The metrics of a report, in the order in which it is read."""
 
-from closegap.metrics.base import Extent, Metric
+from closegap.metrics.base import Metric
 from closegap.metrics.distribution import Distribution
 from closegap.metrics.geometry import EffectiveRanks, Uniformities
+from closegap.metrics.extents import EXTENTS, Extent
 from closegap.metrics.grouping import Grouping
 from closegap.metrics.hubness import Hubness
 from closegap.metrics.location import Cones, Location
@@ -12,14 +13,6 @@ from closegap.metrics.mixed_graded import MixedGraded
 from closegap.metrics.probing import Probing
 from closegap.metrics.retrieval import Retrieval
 from closegap.metrics.separability import Separability
-
-EXTENTS: dict[Extent, str] = {
-    "quick": "gap and retrieval",
-    "tasks": "mixed search and grouping too",
-    "all": "probes, geometry, hubness too",
-}
-"""How much is measured, each with what those before it measure: seconds for the first; for all of them about a minute
-for 10,000 pairs of 512 dimensions with labels on two cores."""
 
 _IN_READING_ORDER: tuple[type[Metric], ...] = (
     Location,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
+from closegap.errors import needs
 from closegap.phantom.devices import paint_devices, paint_letters
 from closegap.phantom.draw import Draw
 from closegap.phantom.film import Film
@@ -23,6 +23,9 @@ from closegap.phantom.lesions import paint_findings
 from closegap.phantom.raster import Grid
 from closegap.phantom.skeleton import paint_bones
 from closegap.phantom.study import Study
+
+with needs("image"):
+    from PIL import Image
 
 RENDERER = 1  # raised whenever any pixel of any study changes
 

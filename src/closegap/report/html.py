@@ -12,8 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
+from closegap.errors import MissingExtraError, needs
 from closegap.evaluation.report import Report
 from closegap.report.figures import Section
 
@@ -31,6 +31,7 @@ def render_html(
     """The page as one string.
 
     A content security policy with the digests of the page's own scripts forbids every request and every other script.
+    Without plotly the page has everything but its figures, and says in their place what to install.
 
     Args:
         report: its `data` is the line of facts in the header.
@@ -41,7 +42,12 @@ def render_html(
         version: of closegap.
         warnings: what a reader must know before reading any number.
     """
-    plotly = _script(get_plotlyjs()) if any(section.plots for section in sections) else Markup("")
+    plotly, missing = Markup(""), ""
+    if any(section.plots for section in sections):
+        try:
+            plotly = _script(_plotly())
+        except MissingExtraError as error:
+            missing = f"The figures of this section are not drawn: {error}."
     behaviour = _script(_asset("report.js"))
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src "
     page = render(
@@ -52,7 +58,8 @@ def render_html(
         version=version,
         warnings=warnings,
         facts=facts(report.data),
-        sections=[(section, _payload(section)) for section in sections],
+        sections=[(section, _payload(section, drawn=not (missing and section.plots))) for section in sections],
+        missing=missing,
         style=Markup(_asset("report.css")),
         plotly=plotly,
         behaviour=behaviour,
@@ -103,17 +110,29 @@ def _fact(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _payload(section: Section) -> Markup:
+def _payload(section: Section, *, drawn: bool) -> Markup:
     return script_json(
         {
             "state": {control.name: control.initial for control in section.controls},
             "plots": [
                 {"traces": plot.traces, "layout": plot.layout, "layouts": [list(patch) for patch in plot.layouts]}
                 for plot in section.plots
+                if drawn
             ],
-            "shared": section.shared,
+            "shared": section.shared if drawn else {},
         }
     )
+
+
+def _plotly() -> str:
+    """The source of plotly's script.
+
+    Raises:
+        MissingExtraError: plotly is not installed.
+    """
+    with needs("plots"):
+        from plotly.offline import get_plotlyjs
+    return str(get_plotlyjs())
 
 
 def _finite(value: Any) -> Any:

@@ -15,6 +15,7 @@ from closegap.losses import GapClosing, Loss
 from closegap.models.model import Model
 from closegap.runs.messages import check_config_file, parse_message
 from closegap.runs.objective import Objective
+from closegap.runs.study_folder import not_a_run
 from closegap.runs.training import Training, plain
 
 CONFIG = "config.yaml"
@@ -26,7 +27,7 @@ Config: TypeAlias = Mapping[str, Any] | Path | str | Sequence[Mapping[str, Any] 
 
 def run_parser(**options: Any) -> ArgumentParser:
     """The parser of run configs: one YAML file or several, later ones winning, with dotted overrides after them."""
-    parser = ArgumentParser(exit_on_error=False, **options)
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False, **options)
     parser.add_argument("--config", action="config", help="a YAML file; give several, and later ones win")
     parser.add_argument("--data", type=Source, required=True, help="where cases come from, by class path")
     parser.add_argument("--checks", type=Checks, default=Checks(), help="what is done about broken rows and leaks")
@@ -92,7 +93,7 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> Namespace:
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise ClosegapError(f"{folder}: not a run folder (no {CONFIG}); `closegap train --out {folder}` makes one")
+        raise ClosegapError(f"{folder}: {not_a_run(folder)}")
     return parse_run(["--config", str(path), *overrides])
 
 

@@ -112,7 +112,7 @@ def _wrong_union(_: list[str], key: str, types: str, given: str) -> str:
 
 
 def _required(known: list[str], keys: str) -> str:
-    return f"not given: {keys}" + ("; name a config that has them with --config FILE" if known else "")
+    return f"not given: {keys}" + ("; name a config that has them with --config FILE" if "config" in known else "")
 
 
 def _unknown_argument_of(known: list[str], key: str, argument: str, path: str) -> str:

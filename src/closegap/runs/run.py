@@ -3,17 +3,19 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from accelerate.utils import set_seed
 from jsonargparse import Namespace
 
 from closegap.data import Checks, Source
-from closegap.errors import DataError
+from closegap.errors import DataError, needs
 from closegap.losses import Loss
 from closegap.models.model import Model
 from closegap.runs.check_kinds import check_kinds
 from closegap.runs.config import run_parser
 from closegap.runs.objective import Objective
 from closegap.runs.training import Training
+
+with needs("train"):
+    from accelerate.utils import set_seed
 
 
 @dataclass(frozen=True)

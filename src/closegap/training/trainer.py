@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from closegap.batch import Batch, move
 from closegap.data import Case, Cases, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader, take
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import ClosegapError, MissingExtraError
+from closegap.errors import ClosegapError, MissingExtraError, needs
 from closegap.files import write_text
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
@@ -40,6 +38,10 @@ from closegap.training.class_path import class_of
 from closegap.training.schedule import Rates
 from closegap.training.task import Setting
 from closegap.training.validation import selecting_figure
+
+with needs("train"):
+    from accelerate import Accelerator
+    from accelerate.utils import broadcast_object_list
 
 START = Path("embeddings/validation-start.safetensors")
 _LOG_EVERY = 10
@@ -70,8 +72,9 @@ class Trainer:
         for key in ("optimizer", "schedule"):
             class_of(f"train.{key}", getattr(run.train, key))
         self.training, self.model = run.train, run.model
-        if "wandb" in run.train.trackers and find_spec("wandb") is None:  # accelerate would train without it
-            raise MissingExtraError("wandb", "wandb")
+        for tracker, extra in (("tensorboard", "train"), ("wandb", "wandb")):
+            if tracker in run.train.trackers and find_spec(tracker) is None:  # accelerate would train without it
+                raise MissingExtraError(tracker, extra)
         # Autocast is ours: an accelerator's precision cannot be changed for the next run of one process.
         # Without cpu=True, processes that torchrun starts where there is no accelerator would not know of each other.
         self.accelerator = Accelerator(

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
-from closegap.errors import DataError
+from closegap.errors import DataError, needs
 from closegap.files import digest, whole_file
 from closegap.kinds.decoding import decode_image
 from closegap.kinds.place import Place
+
+with needs("image"):
+    from PIL import Image
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from PIL import Image
-
 from closegap.data.case import Case, Row
 from closegap.data.source import Source
-from closegap.errors import DataError
+from closegap.errors import DataError, needs
 from closegap.kinds.base import Kind
 from closegap.kinds.image import ImageKind
+
+with needs("image"):
+    from PIL import Image
 
 
 class ImageFolder(Source):

@@ -12,7 +12,7 @@ from closegap.data.readers.embedded_image import EmbeddedImage, arrow_batches, a
 from closegap.data.readers.imaging import imaging_method
 from closegap.data.source import Source
 from closegap.data.table import TableRow, table_columns, table_rows
-from closegap.errors import ClosegapWarning, DataError, MissingExtraError, UsageError
+from closegap.errors import ClosegapWarning, DataError, UsageError, needs
 from closegap.kinds.base import Kind
 from closegap.kinds.codes import CodesKind
 from closegap.kinds.image import ImageKind
@@ -221,10 +221,8 @@ def _copied(root: Path) -> dict[str, list[Path]]:
 
 def _fetched(name: str) -> dict[str, list[Path]]:
     """Our split to the Arrow files that the hub's library keeps of it."""
-    try:
+    with needs("hub"):
         import datasets
-    except ImportError:
-        raise MissingExtraError("datasets", "hub") from None
     try:
         found = datasets.load_dataset(name)
     except Exception as error:  # no network, no such data set, no access: the library has a dozen ways to say so

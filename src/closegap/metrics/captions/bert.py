@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from closegap.errors import MissingExtraError, UsageError
+from closegap.errors import UsageError, needs
 from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
 from closegap.metrics.captions.base import HEADING, CaptionMetric, Judged
@@ -75,10 +75,8 @@ def bert_score(
     """
     paired(generated, references)
     layers = _layers(model, layer)
-    try:
+    with needs("caption"):
         from bert_score import score
-    except ImportError as error:
-        raise MissingExtraError("bert-score", "caption") from error
     pairs = [
         (row, caption, reference)
         for row, (caption, of_case) in enumerate(zip(generated, references, strict=True))

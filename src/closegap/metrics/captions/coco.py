@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from closegap.errors import MissingExtraError, UsageError
+from closegap.errors import UsageError, needs
 
 
 def coco(module: str) -> Any:
@@ -14,10 +14,8 @@ def coco(module: str) -> Any:
     Raises:
         MissingExtraError: pycocoevalcap is not installed.
     """
-    try:
+    with needs("caption"):
         return import_module(f"pycocoevalcap.{module}")
-    except ImportError as error:
-        raise MissingExtraError("pycocoevalcap", "caption") from error
 
 
 def coco_folder(module: str) -> Path:

@@ -6,20 +6,22 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from jaxtyping import Float, UInt8
-from timm.data.config import resolve_data_config
-from timm.models import get_arch_pretrained_cfgs, group_parameters
 from torch import Tensor
 
-from closegap.errors import ClosegapError, UsageError
+from closegap.errors import ClosegapError, UsageError, needs
 from closegap.files import digest
 from closegap.kinds.image import ImageKind
 from closegap.models.base import Encoder
 from closegap.models.towers.freezing import train_last_blocks
 from closegap.models.towers.image_preparer import ImagePreparer
 from closegap.models.weights import load_state, locate, read_state
+
+with needs("image"):
+    import timm
+    from timm.data.config import resolve_data_config
+    from timm.models import get_arch_pretrained_cfgs, group_parameters
 
 
 class TimmImageEncoder(Encoder):

@@ -9,16 +9,18 @@ from typing import Any, Literal, Self
 import torch
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
-from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from closegap.errors import ClosegapError
+from closegap.errors import ClosegapError, needs
 from closegap.files import digest
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
 from closegap.models.towers.freezing import train_last_blocks
 from closegap.models.weights import locate
+
+with needs("text"):
+    from tokenizers import Tokenizer
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 _HERE = "."  # the folder of the saved model, wherever that is
 _UNUSED = "pooler."  # a head of some architectures; pooling is done here

@@ -1,4 +1,4 @@
-"""A comparison in the terminal."""
+"""What was found, in the terminal."""
 
 from closegap.cli.console import console
 from closegap.evaluation.compare import Comparison

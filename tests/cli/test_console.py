@@ -1,0 +1,50 @@
+"""What is seen of long work where there is no terminal."""
+
+import pytest
+
+from closegap.cli.console import Bars
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Bars("training", clock) as bars:
+        bars.validation(0, {"image|report:gap": 0.5, "R@10": 0.25})
+        for step in range(100):
+            bars.step(step, 100, {"loss": 2.0, "unknown": 1.0})
+            clock.now += 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "training: 10/100, 1:30 left; loss 2.000; validation at step 0: gap 0.500 R@10 0.250",
+        "training: 40/100, 1:00 left; loss 2.000; validation at step 0: gap 0.500 R@10 0.250",
+        "training: 70/100, 0:30 left; loss 2.000; validation at step 0: gap 0.500 R@10 0.250",
+    ]
+
+
+def test_time_left_is_that_of_the_work_at_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Bars("embedding", clock) as bars:
+        bars.images(0, 10)
+        clock.now += 9
+        bars.images(10, 10)
+        bars.features("cases", 500, 2000)  # what an earlier call left
+        clock.now += 5
+        bars.features("cases", 1000, 2000)
+    assert capsys.readouterr().err == "features of cases: 1,000/2,000, 0:10 left\n"
+
+
+def test_short_work_leaves_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Bars("measuring", clock) as bars:
+        for done in range(9):
+            clock.now += 1
+            bars.work(done + 1, 9)
+    assert capsys.readouterr() == ("", "")
