@@ -6,6 +6,7 @@ from closegap.lazy import face
 
 if TYPE_CHECKING:
     from closegap.models.base import Encoder as Encoder
+    from closegap.models.heads import Head as Head
     from closegap.models.heads import LinearHead as LinearHead
     from closegap.models.heads import MLPHead as MLPHead
     from closegap.models.model import Model as Model
@@ -23,6 +24,7 @@ _HOMES = {
     "CodeSetEncoder": "closegap.models.towers.codes",
     "Encoder": "closegap.models.base",
     "FixedTemperature": "closegap.models.temperature",
+    "Head": "closegap.models.heads",
     "LearnableTemperature": "closegap.models.temperature",
     "LinearHead": "closegap.models.heads",
     "MLPHead": "closegap.models.heads",
