@@ -1,7 +1,6 @@
 """What every loss looks like."""
 
 from abc import ABC, abstractmethod
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -18,7 +17,6 @@ class Loss(nn.Module, ABC):
     defines `terms`.
     """
 
-    @final
     def forward(
         self,
         embeddings: Embeddings,

@@ -61,6 +61,7 @@ class WeightedSum(Loss):
         """The terms of all losses, weighted; see `Loss.terms`."""
         total: dict[str, Tensor] = {}
         for loss, weight in zip(self.losses, self.weights, strict=True):
+            assert isinstance(loss, Loss)
             for name, value in loss.terms(batch).items():
                 weighted = weight(batch.progress) * value
                 total[name] = total[name] + weighted if name in total else weighted

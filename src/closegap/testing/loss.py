@@ -156,7 +156,7 @@ def _rows(loss: Loss) -> None:
 
 def _modalities(loss: Loss) -> None:
     given = _draw(missing=0.2)
-    other = replace(given, embeddings=dict(reversed(given.embeddings.items())))
+    other = replace(given, embeddings=dict(reversed(list(given.embeddings.items()))))
     _agree(_computed(loss, other), _computed(loss, given), "modalities in another order")
 
 
