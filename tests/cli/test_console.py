@@ -3,6 +3,8 @@
 import pytest
 
 from closegap.cli.console import Bars
+from closegap.metrics.gap import GAP
+from closegap.metrics.retrieval import mean_recall
 
 
 class Clock:
@@ -16,7 +18,7 @@ class Clock:
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     with Bars("training", clock) as bars:
-        bars.validation(0, {"image|report:gap": 0.5, "R@10": 0.25})
+        bars.validation(0, {GAP.of("image|report"): 0.5, mean_recall(10): 0.25})
         for step in range(100):
             bars.step(step, 100, {"loss": 2.0, "unknown": 1.0})
             clock.now += 1

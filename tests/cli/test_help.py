@@ -9,7 +9,7 @@ from tests.cli.tiny import Cli
 
 from closegap.cli.sections import SECTIONS
 from closegap.cli.verbs import VERBS
-from closegap.runs.run import run_parser
+from closegap.runs.config import run_parser
 
 HEAVY = {"accelerate", "numpy", "PIL", "plotly", "pyarrow", "scipy", "sklearn", "timm", "torch", "transformers"}
 

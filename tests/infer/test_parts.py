@@ -22,6 +22,7 @@ from closegap.infer.embed import embed
 from closegap.infer.parts import Parts, _digest, embed_in_parts, here
 from closegap.infer.prepared import prepare
 from closegap.infer.ray import on_ray
+from closegap.kinds import ImageKind, RecordKind, TextKind
 from closegap.runs.open import OpenedRun, open_run
 
 
@@ -112,10 +113,16 @@ def test_work_is_told_apart_by_weights_and_items(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
 
     def work(**views: tuple[Any, ...]) -> str:
-        return _digest(tmp_path, [Case("a", "test", "a", views)])
+        kinds = {"image": ImageKind(), "report": TextKind(), "record": RecordKind()}
+        return _digest(tmp_path, [Case("a", "test", "a", views)], kinds)
 
     assert work(image=(Addressed(1),)) == work(image=(Addressed(1),)) != work(image=(Addressed(2),))
-    digests = [work(image=(file,)), work(image=("a", "b")), work(image=("a",), report=("b",)), work(image=("ab",))]
+    digests = [
+        work(image=(file,)),
+        work(report=("a", "b")),
+        work(report=("a",), record=({"b": 1.0},)),
+        work(report=("ab",)),
+    ]
     file.write_bytes(b"another")
     digests += [work(image=(file,)), work(record=({"age": 3.0},)), work()]
     (tmp_path / "state.json").write_bytes(b"other frozen towers")

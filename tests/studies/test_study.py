@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
-from closegap.evaluation.measures import QUICK
 from tests.training.config import write_config
 
 from closegap.errors import DataError, UsageError
+from closegap.metrics.standard import standard_metrics
 from closegap.runs.log import Nobody, Watcher
 from closegap.studies.evaluate_run import evaluate_run
 from closegap.studies.plan import arm_plans
@@ -40,13 +40,15 @@ def test_arms_are_trained_compared_and_told_of(tmp_path: Path) -> None:
         told.append((trained.arm, page))
 
     config, out = write_config(tmp_path, steps=2), tmp_path / "out"
-    found = study([config], arms, out, split="validation", families=QUICK, watching=watching, finished=finished)
+    found = study(
+        [config], arms, out, split="validation", metrics=standard_metrics("quick"), watching=watching, finished=finished
+    )
     assert found.page == out / "report.html"
     assert [arm.name for arm in found.comparison.report.arms] == ["slow", "fast"]
     assert found.comparison.baseline == "slow"
     assert titles == ["1/2 slow, seed 0", "2/2 fast, seed 0", "run 1 of 2", "run 2 of 2", "measuring"]
     assert told == [(name, out / f"{name}-seed0" / "report.html") for name in ("slow", "fast")]
-    alone = evaluate_run(out / "fast-seed0", "validation", families=QUICK)
+    alone = evaluate_run(out / "fast-seed0", "validation", metrics=standard_metrics("quick"))
     assert len(alone.comparisons) == 1
     expected = next(arm for arm in found.comparison.report.arms if arm.name == "fast")
     assert alone.report.arms[0].metrics["gap"].value == expected.metrics["gap"].value

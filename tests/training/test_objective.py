@@ -14,6 +14,8 @@ from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.infer.embed import embed_views
 from closegap.infer.prepared import Prepared
+from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD
+from closegap.metrics.figure import Figure
 from closegap.runs.checkpoint import checkpoints
 from closegap.runs.log import Nobody, read_metrics
 from closegap.runs.objective import Objective
@@ -61,11 +63,11 @@ class WordCountTask(TrainingTask):
         error = (found - batch.inputs["count"].values).square().mean()
         return {"error": error}, {}
 
-    def validate(self, device: torch.device) -> tuple[dict[str, float], EmbeddingSet | None]:
+    def validate(self, device: torch.device) -> tuple[dict[Figure, float], EmbeddingSet | None]:
         embeddings, counts = self._views(self.validation, device)
         with torch.no_grad():
             error: Tensor = (self.module(embeddings.features) - counts.features).square().mean()
-        return {"log_likelihood": -float(error)}, None
+        return {LOG_LIKELIHOOD: -float(error)}, None
 
     def write_files(self, folder: Path) -> None:
         (folder / "counts.txt").write_text(self.modality, encoding="utf-8")

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from closegap.lazy import face
 
 if TYPE_CHECKING:
-    from closegap.caption.objective import Captioning as Captioning
     from closegap.caption.cross import CrossAttentionDecoder as CrossAttentionDecoder
     from closegap.caption.decoder import CaptionDecoder as CaptionDecoder
     from closegap.caption.decoder import negative_log_likelihood as negative_log_likelihood
     from closegap.caption.generate import generate_captions as generate_captions
     from closegap.caption.generation import Generation as Generation
     from closegap.caption.noise import noisy as noisy
+    from closegap.caption.objective import Captioning as Captioning
     from closegap.caption.prefix import PrefixDecoder as PrefixDecoder
     from closegap.caption.scoring import Scoring as Scoring
     from closegap.caption.tokenizer import CaptionTokenizer as CaptionTokenizer

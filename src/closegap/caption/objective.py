@@ -91,7 +91,7 @@ class Captioning(Objective):
         """Scores of the captions, both baselines beside them; None where the split has no captions."""
         from closegap.caption.arms import caption_runs, captions_compared
         from closegap.caption.choose import split_cases
-        from closegap.caption.generate import Generation
+        from closegap.caption.generation import Generation
         from closegap.caption.scoring import Scoring
 
         scoring = Scoring()

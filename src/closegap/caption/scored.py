@@ -1,14 +1,13 @@
 """Scores of captions of cases, as far as true ones are known."""
 
-
 from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor
 
 from closegap.caption.card import caption_card
-from closegap.data import Case
 from closegap.caption.scoring import Scoring
+from closegap.data import Case
 from closegap.evaluation.card import Card
 from closegap.metrics.captions.lexicon import Lexicon, learned_lexicon
 

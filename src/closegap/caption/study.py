@@ -7,7 +7,7 @@ from jsonargparse import Namespace
 
 from closegap.caption.arms import caption_runs, captions_compared
 from closegap.caption.choose import split_cases
-from closegap.caption.generate import Generation
+from closegap.caption.generation import Generation
 from closegap.caption.scoring import Scoring
 from closegap.caption.write import CaptionsFolder, write_arms_page, write_captions
 from closegap.errors import UsageError

@@ -10,8 +10,8 @@ from closegap.caption.joint import JointCaptioning
 from closegap.caption.memories import caption_views, captions_of, check_modalities, embedding_views, new_decoder
 from closegap.caption.objective import Captioning
 from closegap.caption.tokenizer import TOKENIZER, CaptionTokenizer
-from closegap.errors import needs
 from closegap.data.loader import Views
+from closegap.errors import needs
 from closegap.infer.prepared import Prepared
 from closegap.metrics.captions.likelihood import LOG_LIKELIHOOD, LOG_LIKELIHOOD_FROM_TEXT
 from closegap.runs.checkpoint import checkpoints, load_model

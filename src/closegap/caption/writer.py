@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from closegap.batch import move
-from closegap.caption.generate import Generation, generate_captions
+from closegap.caption.generate import generate_captions
+from closegap.caption.generation import Generation
 from closegap.caption.memories import embedding_views, new_decoder
 from closegap.caption.objective import Captioning
 from closegap.caption.tokenizer import TOKENIZER, CaptionTokenizer

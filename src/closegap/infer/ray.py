@@ -30,7 +30,7 @@ def on_ray(address: str) -> Workers:
             ray.init(None if address == "local" else address, ignore_reinit_error=True, log_to_driver=False)
         except (ConnectionError, ValueError) as error:
             raise ClosegapError(f"--ray {address}: no Ray cluster there ({error})") from error
-        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        resources = ray.cluster_resources()
         gpus = int(resources.get("GPU", 0))
         actors = max(1, min(len(parts), gpus or int(resources.get("CPU", 1))))
         found = ray.data.from_items([{"part": number} for number in parts], override_num_blocks=len(parts)).map_batches(

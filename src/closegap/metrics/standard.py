@@ -2,8 +2,8 @@
 
 from closegap.metrics.base import Metric
 from closegap.metrics.distribution import Distribution
-from closegap.metrics.geometry import EffectiveRanks, Uniformities
 from closegap.metrics.extents import EXTENTS, Extent
+from closegap.metrics.geometry import EffectiveRanks, Uniformities
 from closegap.metrics.grouping import Grouping
 from closegap.metrics.hubness import Hubness
 from closegap.metrics.location import Cones, Location

@@ -13,8 +13,9 @@ from closegap.models.folder import DESCRIPTION
 from closegap.models.model import Model
 from closegap.models.recipe import trusted as expect_trusted
 from closegap.runs.checkpoint import load_model
+from closegap.runs.config import CONFIG
+from closegap.runs.folder import chosen_checkpoint
 from closegap.runs.messages import check_config_file, parse_message
-from closegap.runs.run import CONFIG, chosen_checkpoint
 from closegap.runs.training import Training
 
 
