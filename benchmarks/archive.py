@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from measure import apart, measured, options, write
 
+from closegap import audit
 from closegap.embeddings import Source, embedding_set_from_arrays
-from closegap.evaluation.audit import audit
 
 BLOCK = 50_000
 CONCEPTS, FAMILIES = 1000, 20
@@ -53,7 +53,7 @@ def measure(pairs: int, width: int, resamples: int) -> dict[str, float]:
         def work() -> None:
             arrays = [Source(folder / "image.npy"), Source(folder / "report.npy")]
             embeddings, _ = embedding_set_from_arrays(arrays, labels=[Source(folder / "organ.txt")])
-            found.append(audit(embeddings, resamples))
+            found.append(audit(embeddings, resamples=resamples))
 
         costs = measured(work, repeats=1)
     metrics = found[0].arms[0].metrics

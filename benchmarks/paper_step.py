@@ -14,11 +14,11 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, BertConfig
 
-from closegap.cli.presets import preset
 from closegap.models.weights import locate
 from closegap.phantom import Phantoms
 from closegap.runs.config import parse_run
 from closegap.runs.log import Nobody
+from closegap.runs.presets import preset
 from closegap.runs.run import build
 from closegap.training.trainer import Trainer
 

@@ -6,7 +6,7 @@ import yaml
 from tests.cli import tiny
 from tests.cli.tiny import Cli
 
-from closegap.cli.console import Bars
+from closegap.api.bars import Bars
 
 
 def test_the_folder_of_a_run_has_everything_that_is_promised(runs: Path) -> None:

@@ -13,10 +13,10 @@ from tests.cli import tiny
 from tests.cli.tiny import Cli, Outcome
 
 from closegap.cli import demo, main
-from closegap.cli.presets import preset
 from closegap.cli.verbs import VERBS
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapWarning
+from closegap.runs.presets import preset
 
 _METRICS = {
     "gap",

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from closegap import audit
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.evaluation import sampling
-from closegap.evaluation.audit import audit, audit_arms
+from closegap.evaluation.audit import audit_arms
 from closegap.evaluation.card import Card, group_count, measure
 from closegap.evaluation.sampling import sampled_cases
 from closegap.metrics import bootstrap
@@ -57,17 +58,17 @@ def test_sampled_queries_search_the_full_gallery() -> None:
 
 @pytest.mark.usefixtures("small")
 def test_a_report_says_what_was_sampled() -> None:
-    told = audit(_set(), 20).data
+    told = audit(_set(), resamples=20).data
     assert told["sample"]["cases"] == 60
     assert told["sample"]["of"] == N
     assert "over the full gallery" in told["sample"]["note"]
     assert told["sample"]["note"] in told["notes"]
-    assert "sample" not in audit(_set(), 20, in_full=True).data
+    assert "sample" not in audit(_set(), resamples=20, in_full=True).data
     assert any("drawn at random" in note for note in audit_arms(_set(), {}, resamples=20).notes)
 
 
 def test_small_sets_are_measured_in_full() -> None:
-    assert "sample" not in audit(_set(), 20).data
+    assert "sample" not in audit(_set(), resamples=20).data
     found, full = _card().metrics, _card(in_full=True).metrics
     assert {name: one.value for name, one in found.items()} == {name: one.value for name, one in full.items()}
 

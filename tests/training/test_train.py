@@ -34,7 +34,9 @@ def test_a_config_becomes_a_run_and_its_page(tmp_path: Path) -> None:
     assert before.ids == after.ids
     assert not torch.equal(before.embeddings["report"], after.embeddings["report"])
     assert {case.id for case in found.cases} == set(after.ids)
-    assert write_training_report(found) == tmp_path / "run" / "report.html"
+    written = write_training_report(found)
+    assert written is not None
+    assert written.page == tmp_path / "run" / "report.html"
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
     assert [arm["name"] for arm in report["arms"]] == ["before training", "tiny"]
     with pytest.raises(UsageError, match=r"run: already holds config\.yaml; go on with `closegap train --resume"):

@@ -56,7 +56,8 @@ def main(arguments: Sequence[str]) -> None:
     if given.resamples < 1:
         raise UsageError(f"--resamples {given.resamples}: expected 1 or more")
     free(given, "report.json", "report.html")
-    from closegap.cli.console import Bars, console
+    from closegap.api.bars import Bars
+    from closegap.cli.console import console
     from closegap.cli.tables import print_tables
     from closegap.evaluation.audit import audit_arms
     from closegap.report.audit_page import audit_verdict, write_audit

@@ -53,9 +53,10 @@ def main(arguments: Sequence[str]) -> None:
     """Caption images."""
     given, overrides = parse_with_overrides(parser(), arguments)
     free(given, TABLE, "report.json", "report.html")
+    from closegap.api.bars import Bars
     from closegap.caption.arms import caption_runs
     from closegap.caption.write import write_captions
-    from closegap.cli.console import Bars, say
+    from closegap.cli.console import say
 
     split, chosen = _chosen(given)
     scores = scoring(given)

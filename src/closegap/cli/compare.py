@@ -36,7 +36,8 @@ def main(arguments: Sequence[str]) -> None:
     """Compare runs."""
     given, overrides = parse_with_overrides(parser(), arguments)
     free(given, "report.json", "report.html")
-    from closegap.cli.console import Bars, say
+    from closegap.api.bars import Bars
+    from closegap.cli.console import say
     from closegap.cli.tables import print_tables
     from closegap.studies.compare_runs import compare_runs
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from closegap.cli.arguments import parse, verb_parser
-from closegap.cli.presets import ARMS, preset
+from closegap.runs.presets import ARMS, preset
 
 _DESCRIPTION = """Train three arms on phantoms (generated radiographs with their reports): CLIP with a learnable
 temperature, CLIP with a fixed one, CLIP + Align True Pairs + Centroid Uniformity. Same seed, batch and steps. Compares
@@ -26,7 +26,8 @@ def parser() -> ArgumentParser:
 def main(arguments: Sequence[str]) -> None:
     """Run the demo."""
     given = parse(parser(), arguments)
-    from closegap.cli.console import Bars, say
+    from closegap.api.bars import Bars
+    from closegap.cli.console import say
     from closegap.cli.tables import print_tables
     from closegap.cli.train import say_trained
     from closegap.studies.study import study

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str]) -> None:
     if given.out.suffix != ".safetensors":
         raise UsageError(f"--out {given.out}: expected a file that ends in .safetensors")
     free(given)
-    from closegap.cli.console import Bars, say
+    from closegap.api.bars import Bars
+    from closegap.cli.console import say
     from closegap.data import ImageFolder
     from closegap.infer.parts import embed_in_parts
     from closegap.infer.ray import on_ray

@@ -37,7 +37,8 @@ def main(arguments: Sequence[str]) -> None:
     if given.out.suffix != ".json":
         raise UsageError(f"--out {given.out}: expected a file that ends in .json")
     free(given)
-    from closegap.cli.console import Bars, say
+    from closegap.api.bars import Bars
+    from closegap.cli.console import say
     from closegap.cli.tables import print_tables
     from closegap.studies.evaluate_run import evaluate_run
 

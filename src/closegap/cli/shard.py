@@ -40,7 +40,8 @@ def main(arguments: Sequence[str]) -> None:
     answer_help(arguments, parser(), _SECTIONS)
     import numpy as np
 
-    from closegap.cli.console import Bars, say
+    from closegap.api.bars import Bars
+    from closegap.cli.console import say
     from closegap.data import load_cases
     from closegap.data.readers.write_shards import write_shards
     from closegap.runs.config import parse_run

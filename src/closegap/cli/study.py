@@ -9,7 +9,7 @@ from closegap.caption import Generation
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
-from closegap.cli.presets import ARMS, CAPTION_ARMS, preset
+from closegap.runs.presets import ARMS, CAPTION_ARMS, preset
 
 _DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
 the config; the first is the baseline. Three arms come with closegap: CLIP with a learnable temperature, CLIP with a
@@ -43,9 +43,10 @@ def parser() -> ArgumentParser:
 def main(arguments: Sequence[str]) -> None:
     """Train and compare arms."""
     given, overrides = parse_with_overrides(parser(), arguments, ("search",))
+    from closegap.api.bars import Bars
     from closegap.caption.study import caption_study
     from closegap.cli.caption import say_captions
-    from closegap.cli.console import Bars, say
+    from closegap.cli.console import say
     from closegap.cli.tables import print_tables
     from closegap.cli.train import say_trained
     from closegap.studies.study import study

@@ -43,7 +43,7 @@ def parser() -> ArgumentParser:
 def main(arguments: Sequence[str]) -> None:
     """Train a run."""
     answer_help(arguments, parser(), list(SECTIONS))
-    from closegap.cli.console import Bars
+    from closegap.api.bars import Bars
     from closegap.distributed import leave
     from closegap.report.training_page import write_training_report
     from closegap.runs.config import parse_run, run_parser
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str]) -> None:
         config.pop("resume")
         with Bars() as bars:
             trained = train(config, folder, watcher=bars)
-    say_trained(trained, write_training_report(trained))
+    written = write_training_report(trained)
+    say_trained(trained, None if written is None else written.page)
     leave()
 
 

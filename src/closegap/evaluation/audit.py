@@ -50,38 +50,6 @@ class Line:
     between: Mapping[float, Arm]
 
 
-def audit(
-    embeddings: EmbeddingSet,
-    resamples: int = 1000,
-    *,
-    metrics: Sequence[Metric] | None = None,
-    in_full: bool = False,
-) -> Report:
-    """The card of a set of embeddings: gap, retrieval, mixed search, grouping and what explains them.
-
-    What cannot be measured (no labels, no further views) stands in the report's `skipped`, with the reason.
-
-    Args:
-        embeddings: two modalities or more; rows that are not unit-norm are normalised.
-        resamples: of the bootstrap by group.
-        metrics: what is measured; all of `standard_metrics` by default.
-        in_full: measure all cases, however many. By default what would take days on more than 50,000 is measured on a
-            seeded sample of 10,000 of them, exactly and over the full gallery where there is one; the report's data
-            say what (`sample`).
-
-    Raises:
-        DataError: rows that are not finite or zero, or no pair of modalities that can be measured.
-
-    Example:
-        >>> import torch
-        >>> rows = torch.randn(2, 20, 8, generator=torch.Generator().manual_seed(0))
-        >>> report = audit(EmbeddingSet({"image": rows[0], "text": rows[1]}, [str(i) for i in range(20)]))
-        >>> report.arms[0].name, 0 < report.arms[0].metrics["gap"].value < 2
-        ('original', True)
-    """
-    return audit_arms(embeddings, {}, resamples=resamples, metrics=metrics, in_full=in_full).comparison.report
-
-
 def audit_arms(
     embeddings: EmbeddingSet,
     methods: Mapping[str, PostHoc],
@@ -105,12 +73,14 @@ def audit_arms(
         resamples: of the bootstrap by group.
         metrics: what is measured; all of `standard_metrics` by default. Those of the extent "all" are left
             out along sweeps.
-        in_full: as in `audit`.
+        in_full: measure all cases, however many. By default what would take days on more than 50,000 is measured on a
+            seeded sample of 10,000 of them, exactly and over the full gallery where there is one; the report's data
+            say what (`sample`).
         progress: called with (arms measured, arms).
 
     Raises:
         UsageError: methods without `train` and without `in_sample`, or rows of `train` that are judged without it.
-        DataError: as `audit`.
+        DataError: rows that are not finite or zero, or no pair of modalities that can be measured.
     """
     embeddings, normalised = unit_norm(embeddings)
     notes = [*notes, *embeddings.meta.get(NOTES, ()), *normalised]

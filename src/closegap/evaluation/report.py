@@ -4,10 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from closegap.files import write_text
 from closegap.metrics.figure import Figure, reading_order
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 2
 
@@ -37,7 +40,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """Arms, what was left out and why, a description of the data, and what the arms' numbers are.
 
@@ -63,6 +66,38 @@ class Report:
                     raise ValueError(f"arm {arm.name!r} has a number {name!r} that no figure describes")
         ordered = {figure.full_name: figure for figure in reading_order(self.figures.values())}
         object.__setattr__(self, "figures", ordered)
+
+    def arm(self, name: str) -> Arm:
+        """The arm of this name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise KeyError(f"no arm {name!r}; there are {', '.join(arm.name for arm in self.arms)}")
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Every number of every arm, a row each, with its interval, label, direction and unit.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        from closegap.evaluation.tabled import frame
+
+        return frame(self)
+
+    def __repr__(self) -> str:
+        from closegap.evaluation.tabled import text_table
+
+        return text_table(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from closegap.evaluation.tabled import html_table
+
+        return str(html_table(self))
 
     def as_json(self) -> dict[str, Any]:
         """The public schema of report.json."""

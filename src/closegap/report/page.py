@@ -1,6 +1,7 @@
 """The page of a comparison: table, maps, histograms, curves, queries."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from itertools import permutations
@@ -24,6 +25,19 @@ from closegap.report.verdict import verdict
 from closegap.training.validation import validation_figures
 
 History = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison and its page.
+
+    Args:
+        page: the path of report.html.
+        comparison: the arms.
+    """
+
+    page: Path
+    comparison: Comparison
 
 
 def write_comparison(

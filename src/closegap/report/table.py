@@ -6,9 +6,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from closegap.evaluation.columns import (
+    Differences,
+    best_arms,
+    columns,
+    key_columns,
+    mark,
+    seed_difference,
+    withheld_note,
+)
 from closegap.evaluation.report import Arm, Report
 from closegap.metrics.figure import ARROWS, Figure
-from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, seed_difference, withheld_note
 
 _LABELS, _ARM = 30, 18  # characters that the column of labels and the column of an arm take
 _SIGNS = {"better": " ▲", "worse": " ▼", "differs": " ◆", "": ""}

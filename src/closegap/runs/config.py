@@ -21,7 +21,10 @@ from closegap.runs.training import Training, plain
 CONFIG = "config.yaml"
 _ALIGNMENT = "closegap.training.alignment.Alignment"
 
-Config: TypeAlias = Mapping[str, Any] | Path | str | Sequence[Mapping[str, Any] | Path | str] | Namespace
+Layer: TypeAlias = Mapping[str, Any] | Path | str
+"""A mapping, or the path of a YAML file."""
+
+Config: TypeAlias = Layer | Sequence[Layer] | Namespace
 """A mapping, the path of a YAML file, several of them of which later ones win, or what `parse_run` returned."""
 
 

@@ -1,7 +1,6 @@
 """Trained runs side by side."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from closegap.errors import UsageError
@@ -9,22 +8,9 @@ from closegap.evaluation.compare import Comparison, compare
 from closegap.evaluation.runs import Judged, judge_runs
 from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc
-from closegap.report.page import write_comparison
+from closegap.report.page import Compared, write_comparison
 from closegap.runs.config import CONFIG, read_config
 from closegap.runs.log import Watching, read_metrics, unwatched
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What `compare_runs` found and wrote.
-
-    Args:
-        page: the path of report.html.
-        comparison: the arms.
-    """
-
-    page: Path
-    comparison: Comparison
 
 
 def compare_runs(

@@ -8,20 +8,20 @@ from typing import TypeAlias
 from jsonargparse import Namespace
 
 from closegap.errors import UsageError
-from closegap.runs.config import parse_run
+from closegap.runs.config import Layer, run_config
 
 Plans: TypeAlias = Mapping[Path, Namespace]
 """A run's folder to its config."""
 
 
 def arm_plans(
-    configs: Sequence[Path], arms: Sequence[Path], seeds: Sequence[int], out: Path, overrides: Sequence[str] = ()
+    configs: Sequence[Layer], arms: Sequence[Layer], seeds: Sequence[int], out: Path, overrides: Sequence[str] = ()
 ) -> dict[Path, Namespace]:
     """Every arm with every seed.
 
     Args:
-        configs: YAML files of a run; later ones win.
-        arms: a YAML file each, laid over them.
+        configs: YAML files or mappings of a run; later ones win.
+        arms: a YAML file or a mapping each, laid over them.
         seeds: of the runs.
         out: where the runs' folders are.
         overrides: dotted options on top of all.
@@ -31,18 +31,21 @@ def arm_plans(
     """
     plans: dict[Path, Namespace] = {}
     for arm in arms:
-        files = [part for config in (*configs, arm) for part in ("--config", str(config))]
         for seed in seeds:
-            config = parse_run([*files, *overrides, "--seed", str(seed)])
-            config.arm = config.arm or arm.stem
+            config = run_config([*configs, arm], [*overrides, "--seed", str(seed)])
+            config.arm = config.arm or _name(arm)
             folder = out / f"{slug(config.arm)}-seed{seed}"
             if folder in plans:
                 raise UsageError(
-                    f"{arm}: seed {seed} of arm {config.arm!r} is there already; "
+                    f"{_name(arm)}: seed {seed} of arm {config.arm!r} is there already; "
                     "give each file of --arms an `arm:` of its own, and each of --seeds once"
                 )
             plans[folder] = config
     return plans
+
+
+def _name(arm: Layer) -> str:
+    return "arm" if isinstance(arm, Mapping) else Path(arm).stem
 
 
 def slug(arm: str) -> str:

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc
+from closegap.report.page import Compared
+from closegap.runs.config import Layer
 from closegap.runs.log import Watching, unwatched
-from closegap.studies.compare_runs import Compared, compare_runs
+from closegap.studies.compare_runs import compare_runs
 from closegap.studies.plan import arm_plans
 from closegap.studies.train_all import Finished, train_all
 
 
 def study(
-    configs: Sequence[Path],
-    arms: Sequence[Path],
+    configs: Sequence[Layer],
+    arms: Sequence[Layer],
     out: Path,
     *,
     seeds: Sequence[int] = (0,),
@@ -28,8 +30,8 @@ def study(
     """Train every arm with every seed where it is not trained yet, compare them, write the page.
 
     Args:
-        configs: YAML files of a run; later ones win.
-        arms: a YAML file each, laid over them; the first is the baseline.
+        configs: YAML files or mappings of a run; later ones win.
+        arms: a YAML file or a mapping each, laid over them; the first is the baseline.
         out: the folder of the runs and the report.
         seeds: of the runs.
         split: what the runs are compared on; it must have cases before anything is trained.

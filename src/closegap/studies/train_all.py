@@ -29,6 +29,6 @@ def train_all(
     for number, (folder, config) in enumerate(plans.items(), start=1):
         with watching(f"{number}/{len(plans)} {config.arm}, seed {config.seed}") as watcher:
             trained = train_into(folder, config, watcher, splits)
-        page = write_training_report(trained)
+        written = write_training_report(trained)
         if finished is not None:
-            finished(trained, page)
+            finished(trained, None if written is None else written.page)

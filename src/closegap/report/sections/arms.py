@@ -4,9 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from closegap.evaluation.columns import (
+    Differences,
+    best_arms,
+    columns,
+    key_columns,
+    mark,
+    seed_difference,
+    withheld_note,
+)
 from closegap.evaluation.report import Arm, Report
 from closegap.metrics.figure import ARROWS, WORDS, Figure
-from closegap.report.columns import Differences, best_arms, columns, key_columns, mark, seed_difference, withheld_note
 from closegap.report.figures import Section
 from closegap.report.html import render
 

@@ -1,8 +1,8 @@
 import tests.figures
 from tests.figures import figure
 
+from closegap.evaluation.columns import best_arms, columns, key_columns, mark, withheld_note
 from closegap.evaluation.report import Arm, Estimate, Report
-from closegap.report.columns import best_arms, columns, key_columns, mark, withheld_note
 
 
 def report(**arms: dict[str, float]) -> Report:

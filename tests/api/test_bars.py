@@ -2,7 +2,7 @@
 
 import pytest
 
-from closegap.cli.console import Bars
+from closegap.api.bars import Bars
 from closegap.metrics.gap import GAP
 from closegap.metrics.retrieval import mean_recall
 

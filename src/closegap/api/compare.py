@@ -1,0 +1,50 @@
+"""Trained runs side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from closegap.api import given
+from closegap.api.bars import Bars
+from closegap.evaluation.report import Report
+from closegap.runs.log import Watching
+from closegap.runs.study_folder import expanded
+from closegap.studies.compare_runs import compare_runs
+
+
+def compare(
+    runs: Sequence[Path | str],
+    out: Path | str,
+    *,
+    split: str = "test",
+    metrics: given.Metrics = "all",
+    posthoc: given.Methods = (),
+    overrides: Sequence[str] = (),
+    title: str = "Arms compared",
+    watching: Watching = Bars,
+) -> Report:
+    """Runs on one split, seeds of an arm averaged, differences paired; writes report.json and report.html.
+
+    Args:
+        runs: folders of runs or of studies; the first run's arm is the baseline.
+        out: the folder to write.
+        split: train, validation or test.
+        metrics: "quick", "tasks", "all", import paths, metrics.
+        posthoc: methods fitted on each run's train split, as arms of their own.
+        overrides: of the runs' configs.
+        title: of the page.
+        watching: who is told how it goes; `closegap.runs.log.unwatched` for nobody.
+
+    Raises:
+        UsageError: a run twice, two settings of one name, or runs of different cases.
+    """
+    found = compare_runs(
+        expanded([Path(run) for run in runs]),
+        split,
+        Path(out),
+        title=title,
+        metrics=given.metrics(metrics),
+        overrides=overrides,
+        methods=given.methods(posthoc),
+        watching=watching,
+    )
+    return found.comparison.report

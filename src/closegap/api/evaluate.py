@@ -1,0 +1,47 @@
+"""One trained run on one split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from closegap.api import given
+from closegap.api.bars import Bars
+from closegap.evaluation.report import Report
+from closegap.runs.log import Watching
+from closegap.studies.evaluate_run import evaluate_run
+
+
+def evaluate(
+    run: Path | str,
+    split: str = "test",
+    *,
+    metrics: given.Metrics = "all",
+    posthoc: given.Methods = (),
+    overrides: Sequence[str] = (),
+    out: Path | str | None = None,
+    watching: Watching = Bars,
+) -> Report:
+    """What a run is worth on a split: gap, cosines with their null, retrieval and the tasks, with intervals by group.
+
+    Args:
+        run: the run's folder.
+        split: train, validation or test.
+        metrics: "quick", "tasks", "all", import paths, metrics.
+        posthoc: methods fitted on the run's train split, as arms of their own: "all", names, import paths, methods.
+        overrides: of the run's config (`["--data.root", "ROCO"]`).
+        out: a .json file to write; None writes none.
+        watching: who is told how it goes; `closegap.runs.log.unwatched` for nobody.
+
+    Raises:
+        ClosegapError: no run, no checkpoint, or no such split.
+    """
+    found = evaluate_run(
+        Path(run),
+        split,
+        metrics=given.metrics(metrics),
+        methods=given.methods(posthoc),
+        overrides=overrides,
+        watching=watching,
+    )
+    if out is not None:
+        found.report.save(Path(out))
+    return found.report
