@@ -34,7 +34,9 @@ class SignalKind(Kind):
     def problem(self, item: Any) -> str | None:
         if not isinstance(item, tuple) or len(item) < 2:
             return "expected a tuple of two samples or more"
-        return None if all(isinstance(value, float) and isfinite(value) for value in item) else "expected finite samples"
+        return (
+            None if all(isinstance(value, float) and isfinite(value) for value in item) else "expected finite samples"
+        )
 
     def pack(self, item: Any) -> bytes:
         buffer = BytesIO()

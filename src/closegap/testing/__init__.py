@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from closegap.testing.kind import check_kind as check_kind
     from closegap.testing.loss import check_loss as check_loss
     from closegap.testing.posthoc import check_posthoc as check_posthoc
+    from closegap.testing.source import check_source as check_source
 
 _HOMES = {
     "check_encoder": "closegap.testing.encoder",
     "check_kind": "closegap.testing.kind",
     "check_loss": "closegap.testing.loss",
     "check_posthoc": "closegap.testing.posthoc",
+    "check_source": "closegap.testing.source",
 }
 
 __all__ = list(_HOMES)
