@@ -88,8 +88,12 @@ class Homebound(str):
         raise TypeError("cannot pickle a handle")
 
 
+def changed(**parts: Any) -> Callable[[Case], Case]:
+    return lambda case: replace(case, **parts)
+
+
 def with_views(**views: Any) -> Callable[[Case], Case]:
-    return lambda case: replace(case, views=views)
+    return changed(views=views)
 
 
 def test_a_sound_source_passes() -> None:
@@ -107,15 +111,15 @@ def test_a_sound_source_passes() -> None:
         (Once(), "Once, row 0: read a second time, the rows come in another order"),
         (Turning(), "Turning, row 0: read a second time, the rows come in another order"),
         (Reports(lambda case: case.id), "Reports, row 1: a str, expected a Case or a BrokenRow"),
-        (Reports(lambda case: replace(case, id="c0")), "row 1: the id 'c0' comes again; yield a BrokenRow"),
-        (Reports(lambda case: replace(case, id=1)), "row 1: the id of a case is 1, expected a text"),
-        (Reports(lambda case: replace(case, split="dev")), "row 1: the split 'dev', expected one of train, validation"),
-        (Reports(lambda case: replace(case, group="")), "row 1: the group of a case is '', expected a text"),
+        (Reports(changed(id="c0")), "row 1: the id 'c0' comes again; yield a BrokenRow"),
+        (Reports(changed(id=1)), "row 1: the id of a case is 1, expected a text"),
+        (Reports(changed(split="dev")), "row 1: the split 'dev', expected one of train, validation"),
+        (Reports(changed(group="")), "row 1: the group of a case is '', expected a text"),
         (
-            Reports(lambda case: replace(case, labels={"age": 3})),
+            Reports(changed(labels={"age": 3})),
             "row 1: the labels {'age': 3}, expected texts by name",
         ),
-        (Reports(lambda case: replace(case, concepts="C1")), "row 1: the concepts 'C1', expected a tuple of str"),
+        (Reports(changed(concepts="C1")), "row 1: the concepts 'C1', expected a tuple of str"),
         (Reports(with_views(image=(Path("a"),))), "case 'c1': views of 'image', which is not among report"),
         (Reports(with_views(report="text")), "case 'c1': views of 'report' in a str, expected a tuple"),
         (Reports(with_views(report=())), "case 'c1': no view of 'report'; leave the modality out"),
@@ -153,7 +157,7 @@ def test_other_content_in_each_reading_is_found() -> None:
 class Missing(Source):
     """Files that are not there, given as if they were."""
 
-    kinds = {"image": ImageKind()}  # type: ignore[assignment]  # noqa: RUF012
+    kinds = {"image": ImageKind()}  # noqa: RUF012
 
     def rows(self) -> Iterator[Row]:
         yield Case("a", "train", "a", {"image": (Path("gone.png"),)})

@@ -58,4 +58,5 @@ def measured(metric: Metric, couple: Couple, counts: Counts | None = None) -> Fo
 
 def first_pair(embeddings: EmbeddingSet) -> Couple:
     """The first two modalities of the set."""
-    return Couple.of(embeddings, *list(embeddings.modalities)[:2])
+    a, b = list(embeddings.modalities)[:2]
+    return Couple.of(embeddings, a, b)
