@@ -73,7 +73,7 @@ class Trusting(TextKind):
 
 class Placed(TextKind):
     def place(self, item: Any) -> Place | None:
-        return Place(Path(str(item.name))) if item is None else None
+        return Place(Path(item)) if item is None else None  # type: ignore[arg-type]
 
 
 class Lost(TextKind):
@@ -176,7 +176,7 @@ class Conceptual(TextKind):
         (Strict(), "Strict: a problem with the item 'no effusion': too short"),
         (Raises(), "Raises: problem raises AttributeError for None .*; return what is wrong"),
         (Trusting(), "Trusting: no problem is found with <object object"),
-        (Placed(), "Placed: place raises AttributeError for None"),
+        (Placed(), "Placed: place raises TypeError for None"),
         (Lost(), r"Lost: .* lies in Place\(.*no such file.*\), which does not exist"),
         (Length(), "Length: 'no effusion' and .* have one fingerprint"),
         (Words(), "Words: fingerprint returns a str, expected bytes"),
