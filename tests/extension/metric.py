@@ -2,6 +2,7 @@
 
 import torch
 
+from closegap.errors import UsageError
 from closegap.metrics import Counts, Couple, Figure, Measured, Metric, estimates, weighted_means
 from closegap.metrics.nearest import nearest
 
@@ -26,6 +27,8 @@ class MutualNearest(Metric):
     def measure(self, couple: Couple, counts: Counts) -> Measured:
         """Of every row of the first modality."""
         x, y = couple.x, couple.y
+        if not len(x.cases) or not len(y.cases):
+            raise UsageError("nothing to compare, as a modality has no rows")
         there = nearest(x.embeddings, y.embeddings, 1)[:, 0]
         back = nearest(y.embeddings, x.embeddings, 1)[:, 0]
         mutual = (back[there] == torch.arange(len(there))) & (y.cases[there] == x.cases)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,9 +32,11 @@ class SignalKind(Kind):
         return tuple(values.astype(float).ravel().tolist())
 
     def problem(self, item: Any) -> str | None:
-        if len(item) < 2:
-            return f"expected two samples or more, found {len(item)}"
-        return None if np.isfinite(item).all() else "expected finite samples"
+        if not isinstance(item, tuple) or len(item) < 2:
+            return "expected a tuple of two samples or more"
+        return (
+            None if all(isinstance(value, float) and isfinite(value) for value in item) else "expected finite samples"
+        )
 
     def pack(self, item: Any) -> bytes:
         buffer = BytesIO()

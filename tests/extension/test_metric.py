@@ -14,6 +14,7 @@ from tests.extension.metric import MUTUAL, MutualNearest
 import closegap
 from closegap.cli.main import main
 from closegap.metrics.standard import standard_metrics
+from closegap.testing import check_metric
 
 CLASS = "tests.extension.metric.MutualNearest"
 SCHEMA = Path(closegap.__file__).parent / "report" / "report.schema.json"
@@ -38,6 +39,10 @@ def audit(*arguments: str) -> dict[str, Any]:
     report: dict[str, Any] = json.loads(Path("out/report.json").read_text(encoding="utf-8"))
     jsonschema.validate(report, json.loads(SCHEMA.read_text(encoding="utf-8")))
     return report
+
+
+def test_it_keeps_what_every_metric_promises() -> None:
+    check_metric(MutualNearest())
 
 
 @pytest.mark.usefixtures("folder")

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.extension.reader import TextBesideImage
 
 from closegap.cli import main
 from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.testing import check_source
 
 
 @pytest.fixture
@@ -19,6 +21,11 @@ def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Image.new("L", (32, 32), 12 * number).save(folder / f"p{number}_a.png")
         (folder / f"p{number}_a.txt").write_text(f"brightness {number}", encoding="utf-8")
     return tmp_path / "pairs"
+
+
+def test_it_holds_to_what_every_source_must(pairs: Path) -> None:
+    (pairs / "train" / "p3_a.txt").write_text(" ", encoding="utf-8")  # a broken row
+    check_source(TextBesideImage(pairs))
 
 
 def test_a_reader_by_class_path(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

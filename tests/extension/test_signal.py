@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.extension.signal import SignalKind
+from tests.extension.signal import SignalEncoder, SignalKind
 
 from closegap.cli import main
 from closegap.data import Columns, Manifest, Shards, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
 from closegap.report.shown import hover_texts
+from closegap.testing import check_encoder, check_kind
 
 KIND, ENCODER = "tests.extension.signal.SignalKind", "tests.extension.signal.SignalEncoder"
 
@@ -59,6 +60,12 @@ def written(folder: Path, content: dict[str, Any]) -> str:
     path = folder / "config.yaml"
     path.write_text(json.dumps(content), encoding="utf-8")  # JSON is YAML
     return str(path)
+
+
+def test_they_hold_to_what_every_kind_and_encoder_must() -> None:
+    signals = [tuple(np.sin(np.linspace(0, beats, length)).tolist()) for beats, length in ((6, 64), (12, 90), (6, 40))]
+    check_kind(SignalKind(), signals)
+    check_encoder(SignalEncoder(length=64, dim=16), signals)
 
 
 def test_signals_train_and_the_report_plots_them(table: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from closegap.data.case import Case
 from closegap.errors import UsageError
 from closegap.phantom import Phantoms
 from closegap.phantom.catalogue import KINDS
+from closegap.testing import check_source
 
 
 def cases(**arguments: object) -> list[Case]:
@@ -92,3 +93,7 @@ def test_cases_travel_to_workers() -> None:
 def test_errors_say_what_was_expected(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Phantoms(**arguments)  # type: ignore[arg-type]
+
+
+def test_it_holds_to_what_every_source_must() -> None:
+    check_source(Phantoms(cases=20, size=32, second_image=0.5, second_report=0.5, missing=0.5))

@@ -47,9 +47,9 @@ class CodesKind(Kind):
         """Something else than strings in an order, or none of them."""
         if isinstance(item, str) or not isinstance(item, Sequence):
             return f"expected codes, such as ('C0032285', 'C0817096'), found a {type(item).__name__}"
-        odd = next((code for code in item if not isinstance(code, str)), None)
-        if odd is not None:
-            return f"expected codes that are strings, found a {type(odd).__name__}"
+        odd = [type(code).__name__ for code in item if not isinstance(code, str)]
+        if odd:
+            return f"expected codes that are strings, found a {odd[0]}"
         return None if item else "expected codes, found none"
 
     def fingerprint(self, item: Any) -> bytes:

@@ -18,7 +18,7 @@ class RecordKind(Kind):
     of_row: ClassVar[bool] = True
 
     def problem(self, item: Any) -> str | None:
-        """Something else than a mapping, a value of another type, or an infinite one."""
+        """Something else than a mapping, one without columns, a value of another type, or an infinite one."""
         if not isinstance(item, Mapping):
             return f"expected a record, such as {{'age': 64, 'sex': 'F'}}, found a {type(item).__name__}"
         for column, value in item.items():
@@ -26,7 +26,7 @@ class RecordKind(Kind):
                 return f"column '{column}': expected a number, a text or None, found a {type(value).__name__}"
             if isinstance(value, float) and math.isinf(value):
                 return f"column '{column}': expected a finite number, found {value}"
-        return None
+        return None if item else "expected a record, found one without columns"
 
     def fingerprint(self, item: Any) -> bytes:
         """The values as JSON, in the order of the columns' names."""

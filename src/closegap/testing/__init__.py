@@ -6,13 +6,19 @@ from closegap.lazy import face
 
 if TYPE_CHECKING:
     from closegap.testing.encoder import check_encoder as check_encoder
+    from closegap.testing.kind import check_kind as check_kind
     from closegap.testing.loss import check_loss as check_loss
+    from closegap.testing.metric import check_metric as check_metric
     from closegap.testing.posthoc import check_posthoc as check_posthoc
+    from closegap.testing.source import check_source as check_source
 
 _HOMES = {
     "check_encoder": "closegap.testing.encoder",
+    "check_kind": "closegap.testing.kind",
     "check_loss": "closegap.testing.loss",
+    "check_metric": "closegap.testing.metric",
     "check_posthoc": "closegap.testing.posthoc",
+    "check_source": "closegap.testing.source",
 }
 
 __all__ = list(_HOMES)

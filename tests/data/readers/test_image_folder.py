@@ -5,6 +5,7 @@ from PIL import Image
 
 from closegap.data import Case, ImageFolder
 from closegap.errors import DataError
+from closegap.testing import check_source
 
 
 def test_images_of_all_folders_are_cases(tmp_path: Path) -> None:
@@ -24,3 +25,9 @@ def test_a_folder_without_images(tmp_path: Path) -> None:
         list(ImageFolder(tmp_path).rows())
     with pytest.raises(DataError, match="no such folder"):
         list(ImageFolder(tmp_path / "gone").rows())
+
+
+def test_it_holds_to_what_every_source_must(tmp_path: Path) -> None:
+    for name in ("b.png", "a.jpg"):
+        Image.new("L", (2, 2)).save(tmp_path / name)
+    check_source(ImageFolder(tmp_path))

@@ -1,7 +1,7 @@
 """Tables of any format, with any columns."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from jsonargparse import auto_cli
 from closegap.data import BrokenRow, Case, Checks, Columns, Manifest, Source, load_cases
 from closegap.errors import DataError, UsageError
 from closegap.kinds import CodesKind
+from closegap.testing import check_source
 
 HEADER = "id,split,patient,image,other,report,cuis,age,sex,finding\n"
 MODALITIES = {
@@ -314,3 +315,10 @@ def test_covid_cxr(shared: Path) -> None:
     assert sum("record" in case.views for case in everything) == 326
     strict = Manifest(path, modalities, group="patient_id")
     assert load_cases(strict, Checks(on_error="skip")).counts == {"not a number": 4}
+
+
+def test_it_holds_to_what_every_source_must(tmp_path: Path, picture: Callable[[Path, int], Path]) -> None:
+    for number, name in enumerate("abc"):
+        picture(tmp_path / f"{name}.png", number)
+    rows = "a,train,p1,a.png,b.png,Clear lungs,C1; C2,64,F,none", "b,val,p2,,,,,,,", "c,x,p3,c.png,,,,,,"
+    check_source(manifest(table(tmp_path, *rows, "d,test,p3,c.png,,Mass,C3,,M,mass", "d,test,p3,c.png,,,,,,")))

@@ -10,6 +10,7 @@ import pytest
 from closegap.data import BrokenRow, Case, Checks, Roco, load_cases
 from closegap.data.readers.imaging import imaging_method
 from closegap.errors import ClosegapWarning, DataError, UsageError
+from closegap.testing import check_source
 
 
 def cases(source: Roco) -> dict[str, Case]:
@@ -243,3 +244,8 @@ def test_roco_text_with_a_carved_validation_split(shared: Path) -> None:
     assert found.counts == {"group in two splits": 1430}
     assert len(found.split("train")) + len(found.split("validation")) == 6750
     assert 0.07 < len(found.split("validation")) / 6750 < 0.13
+
+
+def test_it_holds_to_what_every_source_must(small_roco: Path) -> None:
+    captions(small_roco).write_text(captions(small_roco).read_text() + "ROCO_77777\t \n")  # a broken row
+    check_source(Roco(small_roco))

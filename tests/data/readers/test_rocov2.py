@@ -16,6 +16,7 @@ from PIL import Image
 from closegap.data import BrokenRow, Case, Checks, ImageSource, RocoV2, load_cases, load_image
 from closegap.data.readers.embedded_image import EmbeddedImage
 from closegap.errors import ClosegapWarning, DataError, MissingExtraError, UsageError
+from closegap.testing import check_source
 
 Picture = Callable[[Path, int], Path]
 NO_ARTICLES = pytest.mark.filterwarnings("ignore:.*license_information.csv.*:closegap.errors.ClosegapWarning")
@@ -214,3 +215,9 @@ def test_what_the_hubs_library_loads(parquet: Path, tmp_path: Path, monkeypatch:
     assert np.asarray(load_image(image))[0, 0].tolist() == [249] * 3
     with pytest.raises(DataError, match=r"hub:.*cannot be fetched"):
         load_cases(RocoV2(f"hub:{tmp_path}/nothing"))
+
+
+@NO_ARTICLES
+@pytest.mark.parametrize("layout", ["zenodo", "parquet"])
+def test_it_holds_to_what_every_source_must(layout: str, request: pytest.FixtureRequest) -> None:
+    check_source(RocoV2(str(request.getfixturevalue(layout))))

@@ -15,6 +15,7 @@ from closegap.data.loader import GlobalBatches
 from closegap.errors import DataError
 from closegap.kinds import CodesKind, ImageKind, Kind, RecordKind, TextKind
 from closegap.phantom import Phantoms
+from closegap.testing import check_source
 
 KINDS: Mapping[str, Kind] = {
     "image": ImageKind(),
@@ -131,3 +132,8 @@ def test_a_window_reads_neighbours_together(window: int) -> None:
         blocks = [len((places[start : start + 64] // 2).unique()) for start in range(0, 448, 64)]  # type: ignore[no-untyped-call]
         assert blocks == [32] * 7
         assert not torch.equal(places.sort().values, places)
+
+
+def test_it_holds_to_what_every_source_must(cases: list[Case], tmp_path: Path) -> None:
+    write_shards(cases, KINDS, tmp_path / "shards", shard_bytes=6000)
+    check_source(Shards(tmp_path / "shards"))
