@@ -13,7 +13,7 @@ import numpy as np
 from measure import apart, measured, options, write
 
 from closegap import audit
-from closegap.embeddings import Source, embedding_set_from_arrays
+from closegap.embeddings import ArrayFile, embedding_set_from_arrays
 
 BLOCK = 50_000
 CONCEPTS, FAMILIES = 1000, 20
@@ -51,8 +51,8 @@ def measure(pairs: int, width: int, resamples: int) -> dict[str, float]:
         write_archive(folder, pairs, width)
 
         def work() -> None:
-            arrays = [Source(folder / "image.npy"), Source(folder / "report.npy")]
-            embeddings, _ = embedding_set_from_arrays(arrays, labels=[Source(folder / "organ.txt")])
+            arrays = [ArrayFile(folder / "image.npy"), ArrayFile(folder / "report.npy")]
+            embeddings, _ = embedding_set_from_arrays(arrays, labels=[ArrayFile(folder / "organ.txt")])
             found.append(audit(embeddings, resamples=resamples))
 
         costs = measured(work, repeats=1)

@@ -85,7 +85,7 @@ def _ours(form: str, clip: Any, images: Tensor, texts: Tensor, micro_batch: int)
     model = Model(towers, 192, head=lambda *_: nn.Identity())
     loss = InfoNCE() if form == "closegap InfoNCE" else GapClosing()
     training = Training(lr=1e-4)
-    optimizer = optim.optimizer(optim.alignment_parts(model, loss, training), training)
+    optimizer = optim.optimizer(optim.alignment_rates(model, loss, training), training)
     rows = torch.arange(len(images))
     batch = Batch({"image": images, "caption": texts}, {"image": rows, "caption": rows}, rows)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
