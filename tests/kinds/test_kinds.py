@@ -58,6 +58,14 @@ def test_what_is_no_kind_is_said(name: str) -> None:
         kind_at(name)
 
 
+def test_what_is_no_kind_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr("closegap.files.digest", lambda: called.append("digest"))
+    with pytest.raises(ValueError, match=r"'closegap\.files\.digest' is no kind"):
+        kind_at("closegap.files.digest")
+    assert not called
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_kinds_travel_to_workers(kind: Kind) -> None:
     assert type(pickle.loads(pickle.dumps(kind))) is type(kind)  # noqa: S301
