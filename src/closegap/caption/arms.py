@@ -134,7 +134,7 @@ def captions_compared(written: Sequence[CaptionedArm], split: str, scoring: Scor
     first = written[0]
     facts = {
         "split": split,
-        "gallery": {"image": len(first.cases)},
+        "gallery": {first.image: len(first.cases)},
         "cases": len(first.cases),
         "groups": len({case.group for case in first.cases}),
         "resamples": scoring.resamples,
