@@ -16,7 +16,7 @@ from closegap.errors import DataError
 from closegap.files import digest
 from closegap.kinds import CodesKind, ImageKind, Kind, Place, RecordKind, TextKind
 from closegap.kinds.decoding import load_image
-from closegap.kinds.named import kind_at, kind_names, name_of, own_kind
+from closegap.kinds.names import kind_at, kind_names, name_of, own_kind
 
 KINDS: Mapping[str, Kind] = {"image": ImageKind(), "text": TextKind(), "codes": CodesKind(), "record": RecordKind()}
 EVIL = "<script>alert(1)</script>\"'&"

@@ -10,7 +10,7 @@ from torch import Tensor
 from closegap.caption.baselines import baseline_captions
 from closegap.caption.choose import Chosen
 from closegap.caption.generation import Generation
-from closegap.caption.scored import case_lexicon, scored, true_captions
+from closegap.caption.scores import case_lexicon, scored, true_captions
 from closegap.caption.scoring import Scoring
 from closegap.caption.writer import CaptionWriter
 from closegap.data import Case

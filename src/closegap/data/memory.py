@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from closegap.kinds.base import Kind
-from closegap.kinds.named import name_of
+from closegap.kinds.names import name_of
 from closegap.kinds.place import Place
 
 _LOG = logging.getLogger(__name__)
