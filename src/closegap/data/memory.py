@@ -88,7 +88,7 @@ def _with_memory(action: Callable[[sqlite3.Connection], object]) -> None:
             _run(file, action)
     except (OSError, sqlite3.Error) as error:
         _LOG.warning(
-            "%s: images are checked at every start, for this file cannot be kept (%s); set CLOSEGAP_CACHE", file, error
+            "%s: items are checked at every start, for this file cannot be kept (%s); set CLOSEGAP_CACHE", file, error
         )
 
 
