@@ -18,7 +18,7 @@ from measure import apart, measured, options, write
 from PIL import Image
 from torchvision.transforms import v2
 
-from closegap.data import load_image, pad_to_square
+from closegap.kinds.decoding import load_image, pad_to_square
 from closegap.models.towers.image_preparer import ImagePreparer
 from closegap.phantom import Phantoms
 

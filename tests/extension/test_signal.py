@@ -12,7 +12,7 @@ from closegap.cli import main
 from closegap.data import Columns, Manifest, Shards, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
-from closegap.report.shown import hover_texts
+from closegap.report.items import hover_texts
 from closegap.testing import check_encoder, check_kind
 
 KIND, ENCODER = "tests.extension.signal.SignalKind", "tests.extension.signal.SignalEncoder"

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from closegap.data import ImageSource, load_image, pad_to_square
 from closegap.errors import DataError
-from closegap.kinds.decoding import decode_image
+from closegap.kinds import ImageSource
+from closegap.kinds.decoding import decode_image, load_image, pad_to_square
 
 RAMP = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (20, 1))
 

@@ -16,7 +16,7 @@ from closegap.errors import DataError
 from closegap.files import digest
 from closegap.kinds import CodesKind, ImageKind, Kind, Place, RecordKind, TextKind
 from closegap.kinds.decoding import load_image
-from closegap.kinds.named import kind_at, kind_names, name_of, own_kind
+from closegap.kinds.names import kind_at, kind_names, name_of, own_kind
 
 KINDS: Mapping[str, Kind] = {"image": ImageKind(), "text": TextKind(), "codes": CodesKind(), "record": RecordKind()}
 EVIL = "<script>alert(1)</script>\"'&"
@@ -56,6 +56,14 @@ def test_short_names_are_those_of_modules() -> None:
 def test_what_is_no_kind_is_said(name: str) -> None:
     with pytest.raises(ValueError, match=name.replace(".", r"\.")):
         kind_at(name)
+
+
+def test_what_is_no_kind_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr("closegap.files.digest", lambda: called.append("digest"))
+    with pytest.raises(ValueError, match=r"'closegap\.files\.digest' is no kind"):
+        kind_at("closegap.files.digest")
+    assert not called
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

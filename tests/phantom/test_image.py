@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from PIL import Image
 
 from closegap.kinds.image_source import ImageSource
-from closegap.phantom.catalogue import DEVICE_SIDES, FINDINGS, KINDS, Kind
+from closegap.phantom.catalogue import DEVICE_SIDES, FINDINGS, KINDS, Sign
 from closegap.phantom.image import RENDERER, PhantomImage, render
 from closegap.phantom.raster import Grid, along, line_distance, ramp, stroke
 from closegap.phantom.study import Finding, Study, draw_study
@@ -123,7 +123,7 @@ def test_everything_is_visible(name: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FINDINGS if not kind.lateral], ids=lambda kind: kind.name)
-def test_what_a_lateral_view_cannot_show_is_not_in_it(kind: Kind) -> None:
+def test_what_a_lateral_view_cannot_show_is_not_in_it(kind: Sign) -> None:
     assert all(not change(found, "lateral", 48).any() for found in every_finding(kind.name))
 
 

@@ -8,7 +8,7 @@ from closegap.phantom.catalogue import DEVICE_SIDES, KINDS
 from closegap.phantom.draw import Draw
 from closegap.phantom.phrase import filled, listed, sentence
 from closegap.phantom.record import measurements
-from closegap.phantom.report import Report, write_report
+from closegap.phantom.report import WrittenReport, write_report
 from closegap.phantom.statements import draw_statements, statements
 from closegap.phantom.study import Study, draw_study
 from closegap.phantom.wording import ABSENT, ADVICE, HEALTHY, PRESENT
@@ -43,7 +43,7 @@ HEALTHY_WORDS = r"^no |\bno (evidence|[a-z])|are clear|free of fluid|\bnormal\b|
 ADVICE_SENTENCES = {sentence(text) for texts in ADVICE.values() for text in texts}
 
 
-def claims(report: Report) -> list[tuple[str, bool, str]]:
+def claims(report: WrittenReport) -> list[tuple[str, bool, str]]:
     """Finding, whether it is said to be present, and the sentence, read off the text."""
     found = []
     for line in report.text.splitlines():

@@ -262,7 +262,7 @@ def test_only_trusted_classes_are_loaded(make_set: MakeSet, tmp_path: Path) -> N
     [
         "evil.Evil",
         "closegap.posthoc.evil.Evil",
-        "closegap.posthoc.base.named.is_own",
+        "closegap.posthoc.base.names.is_own",
         "closegap.posthoc.evil.shift.Shift",
         "evil.closegap.posthoc.shift.Shift",
         "Evil",

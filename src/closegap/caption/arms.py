@@ -10,7 +10,7 @@ from torch import Tensor
 from closegap.caption.baselines import baseline_captions
 from closegap.caption.choose import Chosen
 from closegap.caption.generation import Generation
-from closegap.caption.scored import case_lexicon, scored, true_captions
+from closegap.caption.scores import case_lexicon, scored, true_captions
 from closegap.caption.scoring import Scoring
 from closegap.caption.writer import CaptionWriter
 from closegap.data import Case
@@ -134,7 +134,7 @@ def captions_compared(written: Sequence[CaptionedArm], split: str, scoring: Scor
     first = written[0]
     facts = {
         "split": split,
-        "gallery": {"image": len(first.cases)},
+        "gallery": {first.image: len(first.cases)},
         "cases": len(first.cases),
         "groups": len({case.group for case in first.cases}),
         "resamples": scoring.resamples,

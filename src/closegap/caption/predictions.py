@@ -7,6 +7,9 @@ from pathlib import Path
 from closegap.errors import UsageError
 from closegap.files import whole_file
 
+TABLE = "captions.csv"
+"""What the table is called in a folder of captions."""
+
 
 def write_predictions(path: Path, ids: Sequence[str], captions: Sequence[str]) -> None:
     """Write a CSV with the columns ID and Caption, whole or not at all; a caption stands on one line.

@@ -8,11 +8,9 @@ from markupsafe import Markup
 
 from closegap.caption.arms import CaptionedArm, captions_compared
 from closegap.caption.page import write_captions_report
-from closegap.caption.predictions import write_predictions
+from closegap.caption.predictions import TABLE, write_predictions
 from closegap.caption.scoring import Scoring
 from closegap.evaluation.compare import Comparison
-
-TABLE = "captions.csv"
 
 
 @dataclass(frozen=True)

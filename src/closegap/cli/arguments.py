@@ -85,13 +85,3 @@ def free(given: Namespace, *files: str) -> None:
     for path in [given.out / name for name in files] or [given.out]:
         if path.exists() and not given.overwrite:
             raise UsageError(f"{path}: exists; replace it with --overwrite, or choose another --out")
-
-
-def free_folder(folder: Path, marker: str, advice: str) -> None:
-    """Refuse to write over what is already there.
-
-    Raises:
-        UsageError: `folder` holds `marker`.
-    """
-    if (folder / marker).exists():
-        raise UsageError(f"{folder}: already holds {marker}; {advice}")

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser, Namespace
 
 from closegap.caption import Generation, Scoring
+from closegap.caption.predictions import TABLE
 from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.errors import UsageError
 
 if TYPE_CHECKING:
     from closegap.caption.choose import Chosen
     from closegap.caption.write import CaptionsFolder
-
-TABLE = "captions.csv"
 
 _DESCRIPTION = """Write a caption of each image with a trained decoder. Research use only, not for diagnosis.
 

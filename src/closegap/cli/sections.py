@@ -14,7 +14,7 @@ from closegap.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Section:
+class ConfigSection:
     """A section of a run's config.
 
     Args:
@@ -31,17 +31,17 @@ class Section:
 
 
 SECTIONS = {
-    "data": Section("where cases come from, by class path", "closegap.data", "Source"),
-    "checks": Section("what is done about broken rows and leaks", "closegap.data", "Checks"),
-    "model": Section("towers, heads, temperature", "closegap.models", "Model"),
-    "loss": Section("what is minimised, by class path", "closegap.losses", "Loss"),
-    "objective": Section(
+    "data": ConfigSection("where cases come from, by class path", "closegap.data", "Source"),
+    "checks": ConfigSection("what is done about broken rows and leaks", "closegap.data", "Checks"),
+    "model": ConfigSection("towers, heads, temperature", "closegap.models", "Model"),
+    "loss": ConfigSection("what is minimised, by class path", "closegap.losses", "Loss"),
+    "objective": ConfigSection(
         "what a run is for, by class path: aligning modalities, or captions too",
         "closegap.runs.objective",
         "Objective",
         ("closegap.training", "closegap.caption"),
     ),
-    "train": Section("how the model is trained", "closegap.runs.training", "Training"),
+    "train": ConfigSection("how the model is trained", "closegap.runs.training", "Training"),
 }
 
 

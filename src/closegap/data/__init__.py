@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from closegap.data.readers.write_shards import write_shards as write_shards
     from closegap.data.source import Source as Source
     from closegap.data.verification import content_digests as content_digests
-    from closegap.kinds.decoding import load_image as load_image
-    from closegap.kinds.decoding import pad_to_square as pad_to_square
-    from closegap.kinds.image_source import ImageSource as ImageSource
 
 _HOMES = {
     "BrokenRow": "closegap.data.case",
@@ -32,7 +29,6 @@ _HOMES = {
     "Checks": "closegap.data.checks",
     "Columns": "closegap.data.readers.manifest",
     "ImageFolder": "closegap.data.readers.image_folder",
-    "ImageSource": "closegap.kinds.image_source",
     "Manifest": "closegap.data.readers.manifest",
     "Roco": "closegap.data.readers.roco",
     "RocoV2": "closegap.data.readers.rocov2",
@@ -42,8 +38,6 @@ _HOMES = {
     "cache_folder": "closegap.data.memory",
     "content_digests": "closegap.data.verification",
     "load_cases": "closegap.data.checks",
-    "load_image": "closegap.kinds.decoding",
-    "pad_to_square": "closegap.kinds.decoding",
     "write_shards": "closegap.data.readers.write_shards",
 }
 

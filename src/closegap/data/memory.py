@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from closegap.kinds.base import Kind
-from closegap.kinds.named import name_of
+from closegap.kinds.names import name_of
 from closegap.kinds.place import Place
 
 _LOG = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def _with_memory(action: Callable[[sqlite3.Connection], object]) -> None:
             _run(file, action)
     except (OSError, sqlite3.Error) as error:
         _LOG.warning(
-            "%s: images are checked at every start, for this file cannot be kept (%s); set CLOSEGAP_CACHE", file, error
+            "%s: items are checked at every start, for this file cannot be kept (%s); set CLOSEGAP_CACHE", file, error
         )
 
 

@@ -9,7 +9,7 @@ from closegap.data.memory import Stamp, recall, remember, stamp_of
 from closegap.errors import DataError
 from closegap.files import digest
 from closegap.kinds.base import Kind
-from closegap.kinds.named import name_of
+from closegap.kinds.names import name_of
 from closegap.progress import Progress
 
 _CHUNK = 256  # items between two writes: what is done stays done when the check is interrupted

@@ -12,7 +12,7 @@ from closegap.runs.log import Watching, unwatched
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedRuns:
     """Runs on the split that they are compared on.
 
     Args:
@@ -30,7 +30,7 @@ def judge_runs(
     overrides: Sequence[str] = (),
     methods: Mapping[str, PostHoc] | None = None,
     watching: Watching = unwatched,
-) -> Judged:
+) -> JudgedRuns:
     """Each run's embeddings of the split, also kept in its folder, and post-hoc methods fitted on its train split."""
     found: list[Evaluated] = []
     moved: list[Result] = []
@@ -41,7 +41,7 @@ def judge_runs(
         found.append(judged)
         if methods:
             moved += posthoc_results(_result(judged), train[0].embeddings, methods)
-    return Judged(found, [*map(_result, found), *moved])
+    return JudgedRuns(found, [*map(_result, found), *moved])
 
 
 def _result(found: Evaluated) -> Result:

@@ -49,7 +49,7 @@ class RowStore:
         if not self.folder.is_dir() or not keys:
             return {}
         wanted = list(dict.fromkeys(keys))
-        places = self._with_index(lambda index: _find(index, self._held(), wanted))
+        places = self._with_index(lambda index: _find(index, self._held, wanted))
         rows: dict[str, Tensor] = {}
         for shard, held in places.items():
             try:
@@ -109,20 +109,27 @@ def _run(file: Path | str, action: Callable[[_Connection], _Found]) -> _Found:
         return action(index)
 
 
-def _find(index: _Connection, held: Mapping[str, Path], keys: Sequence[str]) -> dict[str, dict[str, int]]:
+def _find(
+    index: _Connection, shards: Callable[[], Mapping[str, Path]], keys: Sequence[str]
+) -> dict[str, dict[str, int]]:
     """Where the keys are: shard to key to row. The index is brought up to the shards that are there if they differ."""
     known = {name for (name,) in index.execute("SELECT name FROM shards")}
+    held = shards()  # after the index: a shard that another process adds meanwhile is there before its entry
     if known - held.keys():
         _forget(index, known - held.keys())
     if held.keys() - known:
         _enter(index, _keys_of([held[name] for name in held if name not in known]))
-    names: dict[int, str] = dict(index.execute("SELECT number, name FROM shards"))
     places: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for first in range(0, len(keys), _AT_ONCE):
         chunk = [bytes.fromhex(key) for key in keys[first : first + _AT_ONCE]]
-        found = index.execute(f"SELECT key, shard, row FROM rows WHERE key IN ({','.join('?' * len(chunk))})", chunk)
+        # In one statement: another process may enter a shard between two.
+        found = index.execute(
+            "SELECT key, name, row FROM rows JOIN shards ON shard = number "
+            f"WHERE key IN ({','.join('?' * len(chunk))})",
+            chunk,
+        )
         for key, shard, row in found:
-            places[names[shard]][key.hex()] = row
+            places[shard][key.hex()] = row
     return places
 
 

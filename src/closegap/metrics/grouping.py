@@ -13,7 +13,7 @@ from closegap.metrics.base import Attempt, Measured, Metric
 from closegap.metrics.bootstrap import Sampled, Statistic, estimates
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure
-from closegap.metrics.labelled import LABELS, by_label, of_label
+from closegap.metrics.labels import LABELS, by_label, of_label
 from closegap.metrics.positives import Rows, codes
 
 _SEEDS = (0, 1, 2)

@@ -15,7 +15,7 @@ from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure, words
 from closegap.metrics.folds import group_folds
-from closegap.metrics.labelled import LABELS, by_label, of_label
+from closegap.metrics.labels import LABELS, by_label, of_label
 from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Rows, codes
 

@@ -13,8 +13,8 @@ NOWHERE: Weights = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of finding.
+class Sign:
+    """A radiological sign: a kind of finding.
 
     Args:
         name: its concept id.
@@ -39,35 +39,35 @@ class Kind:
     never_with: frozenset[str] = frozenset()
 
 
-FINDINGS: tuple[Kind, ...] = (  # the first that a case has is its main finding
-    Kind("pneumothorax", 9.0, LEFT_OR_RIGHT, sizes={"small": 2.0, "moderate": 3.0, "large": 2.0}, lateral=False,
+FINDINGS: tuple[Sign, ...] = (  # the first that a case has is its main finding
+    Sign("pneumothorax", 9.0, LEFT_OR_RIGHT, sizes={"small": 2.0, "moderate": 3.0, "large": 2.0}, lateral=False,
          negated=0.6, with_={"rib_fracture": 3.0}, never_with=frozenset({"pleural_effusion", "edema"})),
-    Kind("free_air", 5.0, negated=0.1),
-    Kind("mass", 7.0, LEFT_OR_RIGHT, ANY_ZONE, {"40 mm": 1.0, "50 mm": 1.0, "60 mm": 1.0, "70 mm": 1.0}, negated=0.12,
+    Sign("free_air", 5.0, negated=0.1),
+    Sign("mass", 7.0, LEFT_OR_RIGHT, ANY_ZONE, {"40 mm": 1.0, "50 mm": 1.0, "60 mm": 1.0, "70 mm": 1.0}, negated=0.12,
          with_={"hilar_enlargement": 2.0}, never_with=frozenset({"nodule"})),
-    Kind("pleural_effusion", 12.0, ANY_SIDE, sizes={"small": 3.0, "moderate": 3.0, "large": 2.0}, negated=0.6,
+    Sign("pleural_effusion", 12.0, ANY_SIDE, sizes={"small": 3.0, "moderate": 3.0, "large": 2.0}, negated=0.6,
          with_={"edema": 4.0, "cardiomegaly": 2.0}, never_with=frozenset({"pneumothorax"})),
-    Kind("consolidation", 11.0, LEFT_OR_RIGHT, ANY_ZONE, negated=0.5, with_={"pleural_effusion": 1.5}),
-    Kind("edema", 9.0, sizes={"mild": 2.0, "moderate": 2.0, "severe": 1.0}, negated=0.25,
+    Sign("consolidation", 11.0, LEFT_OR_RIGHT, ANY_ZONE, negated=0.5, with_={"pleural_effusion": 1.5}),
+    Sign("edema", 9.0, sizes={"mild": 2.0, "moderate": 2.0, "severe": 1.0}, negated=0.25,
          with_={"cardiomegaly": 4.0, "pleural_effusion": 3.0},
          never_with=frozenset({"fibrosis", "pneumothorax", "hyperinflation"})),
-    Kind("nodule", 8.0, LEFT_OR_RIGHT, ANY_ZONE, {f"{mm} mm": 1.0 for mm in (12, 16, 20, 25, 30)}, negated=0.15,
+    Sign("nodule", 8.0, LEFT_OR_RIGHT, ANY_ZONE, {f"{mm} mm": 1.0 for mm in (12, 16, 20, 25, 30)}, negated=0.15,
          never_with=frozenset({"mass"})),
-    Kind("mediastinal_widening", 4.0, lateral=False, negated=0.2, never_with=frozenset({"scoliosis"})),
-    Kind("rib_fracture", 6.0, LEFT_OR_RIGHT, ANY_ZONE, lateral=False, negated=0.2, with_={"pneumothorax": 3.0}),
-    Kind("atelectasis", 9.0, LEFT_OR_RIGHT, {"mid": 1.0, "lower": 3.0}, negated=0.1, with_={"pleural_effusion": 1.5}),
-    Kind("cardiomegaly", 11.0, sizes={"mild": 2.0, "moderate": 2.0, "marked": 1.0}, negated=0.55,
+    Sign("mediastinal_widening", 4.0, lateral=False, negated=0.2, never_with=frozenset({"scoliosis"})),
+    Sign("rib_fracture", 6.0, LEFT_OR_RIGHT, ANY_ZONE, lateral=False, negated=0.2, with_={"pneumothorax": 3.0}),
+    Sign("atelectasis", 9.0, LEFT_OR_RIGHT, {"mid": 1.0, "lower": 3.0}, negated=0.1, with_={"pleural_effusion": 1.5}),
+    Sign("cardiomegaly", 11.0, sizes={"mild": 2.0, "moderate": 2.0, "marked": 1.0}, negated=0.55,
          with_={"edema": 3.0, "pleural_effusion": 2.0}, never_with=frozenset({"hyperinflation"})),
-    Kind("fibrosis", 6.0, zones={"upper": 1.0, "lower": 3.0}, negated=0.05, never_with=frozenset({"edema"})),
-    Kind("hilar_enlargement", 6.0, ANY_SIDE, negated=0.12, with_={"mass": 2.0}),
-    Kind("hyperinflation", 8.0, negated=0.05, with_={"pneumothorax": 2.0},
+    Sign("fibrosis", 6.0, zones={"upper": 1.0, "lower": 3.0}, negated=0.05, never_with=frozenset({"edema"})),
+    Sign("hilar_enlargement", 6.0, ANY_SIDE, negated=0.12, with_={"mass": 2.0}),
+    Sign("hyperinflation", 8.0, negated=0.05, with_={"pneumothorax": 2.0},
          never_with=frozenset({"cardiomegaly", "edema"})),
-    Kind("hiatal_hernia", 5.0, negated=0.02),
-    Kind("scoliosis", 6.0, LEFT_OR_RIGHT, sizes={"mild": 2.0, "moderate": 2.0, "severe": 1.0}, lateral=False,
+    Sign("hiatal_hernia", 5.0, negated=0.02),
+    Sign("scoliosis", 6.0, LEFT_OR_RIGHT, sizes={"mild": 2.0, "moderate": 2.0, "severe": 1.0}, lateral=False,
          negated=0.05, never_with=frozenset({"mediastinal_widening"})),
 )  # fmt: skip
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in FINDINGS})
+KINDS: Mapping[str, Sign] = MappingProxyType({kind.name: kind for kind in FINDINGS})
 
 COUNTS: Mapping[int, float] = MappingProxyType({0: 25.0, 1: 35.0, 2: 26.0, 3: 14.0})  # findings in one case
 VIEWS: Weights = MappingProxyType({"pa": 50.0, "ap": 36.0, "lateral": 14.0})

@@ -23,7 +23,7 @@ from closegap.phantom.wording import (
 
 
 @dataclass(frozen=True)
-class Report:
+class WrittenReport:
     """A report and the facts that it states; the text depends on nothing else of the study.
 
     Args:
@@ -43,11 +43,11 @@ class Noun:
     plural: bool
 
 
-def write_report(study: Study, reader: int = 0) -> Report:
+def write_report(study: Study, reader: int = 0) -> WrittenReport:
     """The report of one reader: another reader states other facts, in other words."""
     draw = Draw(study.seed, study.index, f"report {reader}")
     facts = draw_statements(study, draw)
-    return Report(_text(facts, draw), facts)
+    return WrittenReport(_text(facts, draw), facts)
 
 
 def _text(facts: Facts, draw: Draw) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from closegap.phantom.catalogue import COUNTS, DEVICE_SIDES, FINDINGS, HABITUS, KINDS, SEXES, VIEWS, Kind
+from closegap.phantom.catalogue import COUNTS, DEVICE_SIDES, FINDINGS, HABITUS, KINDS, SEXES, VIEWS, Sign
 from closegap.phantom.draw import Draw
 
 Cell = tuple[str, str]  # side and zone of a lung
@@ -93,7 +93,7 @@ def _draw_findings(draw: Draw, view: str) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.name))
 
 
-def _weight(kind: Kind, found: list[Finding]) -> float:
+def _weight(kind: Sign, found: list[Finding]) -> float:
     weight = kind.weight
     for other in found:
         if other.name == kind.name or other.name in kind.never_with:
@@ -102,7 +102,7 @@ def _weight(kind: Kind, found: list[Finding]) -> float:
     return weight
 
 
-def _places(kind: Kind) -> dict[Finding, float]:
+def _places(kind: Sign) -> dict[Finding, float]:
     """Every side, zone and size of a kind, with their joint weights."""
     return {
         Finding(kind.name, side, zone, size): side_weight * zone_weight * size_weight

@@ -10,12 +10,12 @@ from closegap.lazy import face
 if TYPE_CHECKING:
     from closegap.posthoc.base.anchor import anchor_of as anchor_of
     from closegap.posthoc.base.method import PostHoc as PostHoc
-    from closegap.posthoc.base.named import anchored as anchored
-    from closegap.posthoc.base.named import chosen_arms as chosen_arms
-    from closegap.posthoc.base.named import method_class as method_class
-    from closegap.posthoc.base.named import method_names as method_names
-    from closegap.posthoc.base.named import method_summaries as method_summaries
-    from closegap.posthoc.base.named import standard_arms as standard_arms
+    from closegap.posthoc.base.names import anchored as anchored
+    from closegap.posthoc.base.names import chosen_arms as chosen_arms
+    from closegap.posthoc.base.names import method_class as method_class
+    from closegap.posthoc.base.names import method_names as method_names
+    from closegap.posthoc.base.names import method_summaries as method_summaries
+    from closegap.posthoc.base.names import standard_arms as standard_arms
     from closegap.posthoc.base.sweep import Sweep as Sweep
     from closegap.posthoc.center import Center as Center
     from closegap.posthoc.placebo import Placebo as Placebo
@@ -36,12 +36,12 @@ _HOMES = {
     "Sweep": "closegap.posthoc.base.sweep",
     "Whiten": "closegap.posthoc.whiten",
     "anchor_of": "closegap.posthoc.base.anchor",
-    "anchored": "closegap.posthoc.base.named",
-    "chosen_arms": "closegap.posthoc.base.named",
-    "method_class": "closegap.posthoc.base.named",
-    "method_names": "closegap.posthoc.base.named",
-    "method_summaries": "closegap.posthoc.base.named",
-    "standard_arms": "closegap.posthoc.base.named",
+    "anchored": "closegap.posthoc.base.names",
+    "chosen_arms": "closegap.posthoc.base.names",
+    "method_class": "closegap.posthoc.base.names",
+    "method_names": "closegap.posthoc.base.names",
+    "method_summaries": "closegap.posthoc.base.names",
+    "standard_arms": "closegap.posthoc.base.names",
 }
 
 __all__ = list(_HOMES)

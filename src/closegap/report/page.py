@@ -14,13 +14,13 @@ from closegap.evaluation.series import Series
 from closegap.files import write_text
 from closegap.kinds.base import Kind
 from closegap.report.html import render_html
+from closegap.report.items import hover_texts, shown_items
 from closegap.report.sections.arms import arms_section
 from closegap.report.sections.curves import training_curves
 from closegap.report.sections.frontier import frontier
 from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
 from closegap.report.sections.queries import queries_section, top_hits
-from closegap.report.shown import hover_texts, shown_items
 from closegap.report.verdict import verdict
 from closegap.training.validation import validation_figures
 

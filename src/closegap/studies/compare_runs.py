@@ -5,7 +5,7 @@ from pathlib import Path
 
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Comparison, compare
-from closegap.evaluation.runs import Judged, judge_runs
+from closegap.evaluation.runs import JudgedRuns, judge_runs
 from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc
 from closegap.report.page import Compared, write_comparison
@@ -52,7 +52,7 @@ def compare_runs(
     )
 
 
-def measured(judged: Judged, metrics: Sequence[Metric] | None = None, watching: Watching = unwatched) -> Comparison:
+def measured(judged: JudgedRuns, metrics: Sequence[Metric] | None = None, watching: Watching = unwatched) -> Comparison:
     """The comparison of judged runs."""
     with watching("measuring") as watcher:
         data = {"split": judged.runs[0].split}

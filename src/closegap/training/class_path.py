@@ -29,7 +29,7 @@ def class_of(key: str, named: ByClassPath) -> type:
         ) from error
     if not isinstance(kind, type):
         raise UsageError(f"{key}: {path} is no class; expected package.module.Class")
-    parameters = inspect.signature(kind).parameters
+    parameters = _parameters(kind)
     strange = [name for name in named.get("init_args", {}) if not _takes(kind, name)]
     if strange:
         raise UsageError(f"{key}: {path} takes no {strange[0]!r}; it takes {', '.join(parameters)}")
@@ -49,7 +49,7 @@ def call_with(key: str, kind: type, named: ByClassPath, offered: Mapping[str, An
     Raises:
         UsageError: the class refuses them.
     """
-    parameters = inspect.signature(kind).parameters
+    parameters = _parameters(kind)
     arguments = {name: value for name, value in offered.items() if name in parameters}
     try:
         return kind(*first, **(arguments | named.get("init_args", {})))
@@ -58,5 +58,13 @@ def call_with(key: str, kind: type, named: ByClassPath, offered: Mapping[str, An
 
 
 def _takes(kind: type, name: str) -> bool:
-    parameters = inspect.signature(kind).parameters.values()
+    parameters = _parameters(kind).values()
     return any(parameter.name == name or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def _parameters(kind: type) -> Mapping[str, inspect.Parameter]:
+    """What the constructor takes by name; nothing of a class in C that does not say."""
+    try:
+        return inspect.signature(kind).parameters
+    except ValueError:
+        return {}

@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from closegap.data import BrokenRow, Case, Checks, ImageSource, RocoV2, load_cases, load_image
+from closegap.data import BrokenRow, Case, Checks, RocoV2, load_cases
 from closegap.data.readers.embedded_image import EmbeddedImage
 from closegap.errors import ClosegapWarning, DataError, MissingExtraError, UsageError
+from closegap.kinds import ImageSource
+from closegap.kinds.decoding import load_image
 from closegap.testing import check_source
 
 Picture = Callable[[Path, int], Path]

@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from closegap.cli import main
-from closegap.data import Case, Shards, load_cases, load_image, write_shards
+from closegap.data import Case, Shards, load_cases, write_shards
 from closegap.data.loader import GlobalBatches
 from closegap.errors import DataError
 from closegap.kinds import CodesKind, ImageKind, Kind, RecordKind, TextKind
+from closegap.kinds.decoding import load_image
 from closegap.phantom import Phantoms
 from closegap.testing import check_source
 

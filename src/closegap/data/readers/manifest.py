@@ -11,7 +11,7 @@ from closegap.data.source import Source
 from closegap.data.table import TableRow, table_columns, table_rows
 from closegap.errors import DataError, UsageError
 from closegap.kinds.base import Kind
-from closegap.kinds.named import kind_at, kind_names, name_of
+from closegap.kinds.names import kind_at, kind_names, name_of
 
 _SPLITS = {name: name for name in ("train", "validation", "test")} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"

@@ -12,7 +12,7 @@ from closegap.data.case import Case, Row
 from closegap.data.source import Source
 from closegap.errors import DataError
 from closegap.kinds.base import Kind
-from closegap.kinds.named import name_of, own_kind
+from closegap.kinds.names import name_of, own_kind
 from closegap.kinds.stored import Stored
 
 INDEX = "cases.parquet"

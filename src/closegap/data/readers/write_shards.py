@@ -14,7 +14,7 @@ from closegap.data.case import Case
 from closegap.data.readers.shards import INDEX, KINDS, archive_name
 from closegap.files import digest, whole_folder
 from closegap.kinds.base import Kind
-from closegap.kinds.named import name_of
+from closegap.kinds.names import name_of
 
 _COLUMNS = ("id", "split", "group", "labels", "concepts", "views")
 _BLOCK = 512  # tar pads every member to whole blocks

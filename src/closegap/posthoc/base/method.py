@@ -16,7 +16,7 @@ from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapWarning, DataError, UsageError
 from closegap.posthoc.base.fitted import Fitted, Kept, read_fitted, unusable, write_fitted
 from closegap.posthoc.base.moments import mean
-from closegap.posthoc.base.named import is_own
+from closegap.posthoc.base.names import is_own
 from closegap.posthoc.base.seen import Seen
 from closegap.posthoc.base.sweep import Sweep
 
