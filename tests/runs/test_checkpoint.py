@@ -139,6 +139,34 @@ def test_of_a_finished_run_the_best_and_the_last_stay_without_the_optimiser(tmp_
     checkpoint.prune(tmp_path / "nothing yet")
 
 
+@pytest.mark.parametrize("pieces", [(2, 1), (1, 2)])
+def test_what_is_counted_in_groups_goes_on_in_groups_that_are_cut_elsewhere(
+    tmp_path: Path, pieces: tuple[int, int]
+) -> None:
+    def cut(trained: Trained, size: int) -> None:
+        """Groups of one parameter, as a model in parts may have, or as they are."""
+        if size == 2:
+            trained.optimizer.param_groups[:] = [
+                {**group, "params": [parameter]}
+                for group in trained.optimizer.param_groups
+                for parameter in group["params"]
+            ]
+
+    saved, other = Trained(), Trained(steps=0)
+    cut(saved, pieces[0])
+    cut(other, pieces[1])
+    for number, group in enumerate(saved.optimizer.param_groups):
+        group["taken"] = 7 + (pieces[0] == 1) * number
+    other.load(saved.save(tmp_path))
+    taken = [group["taken"] for group in other.optimizer.param_groups]
+    if pieces[0] == 2:
+        assert set(taken) == {7}
+    else:
+        assert sorted(set(taken)) == [7 + number for number in range(len(saved.optimizer.param_groups))]
+    expected, found = saved.tensors(), other.tensors()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
 def test_an_optimiser_that_keeps_what_no_checkpoint_holds_is_refused(tmp_path: Path) -> None:
     trained = Trained()
     trained.optimizer.state[next(trained.model.heads.parameters())]["history"] = [1, 2]

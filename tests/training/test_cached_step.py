@@ -180,7 +180,7 @@ def test_a_run_with_micro_batches_is_the_run_without(tmp_path: Path) -> None:
     for name, micro_batch in (("whole", None), ("cached", 5)):
         run = tiny_run(dropout=0.0, steps=8, micro_batch=micro_batch)
         Trainer(run, tmp_path / name, Nobody()).train()
-        assert len(checkpoints(tmp_path / name / "checkpoints")) == 2
+        assert checkpoints(tmp_path / name / "checkpoints")[-1].name == "step-00000008"
         rows.append(read_metrics(tmp_path / name / "metrics.jsonl"))
     assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
     for whole, cached in zip(*rows, strict=True):

@@ -78,7 +78,7 @@ def test_two_processes_train_the_same_decoder_on_a_frozen_model(tmp_path: Path) 
     folders = {name: tmp_path / name for name in ("aligned", "one", "two")}
     config = write_config(tmp_path, 0.0, steps=4, batch_size=4)
     finish(start("-m", "closegap", "train", "--config", config, "--out", folders["aligned"]))
-    on_it = {**_DECODER, "model_from": str(folders["aligned"])}
+    on_it = {**_CAPTIONING, "init_args": {**_CAPTIONING["init_args"], "model_from": str(folders["aligned"])}}
     config = write_config(tmp_path, 0.0, on_it, steps=12, batch_size=4, lr=1e-3, select="log_likelihood")
     for launcher, name in (((), "one"), (_TWO, "two")):
         finish(start(*launcher, "-m", "closegap", "train", "--config", config, "--out", folders[name]))

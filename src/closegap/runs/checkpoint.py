@@ -196,9 +196,15 @@ def load_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
         index, key = name.split("/")
         state.setdefault(int(index), {})[key] = number
     # What the config says of a group is the config's; what else is in it, the optimiser has counted there.
-    own = optimizer.state_dict()["param_groups"]
-    groups = [counted | group for counted, group in zip(described["groups"], own, strict=True)]
+    groups = [
+        _counted(described["groups"], group["params"][0]) | group for group in optimizer.state_dict()["param_groups"]
+    ]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _counted(groups: Mapping[str, Mapping[str, Any]], parameter: int) -> dict[str, Any]:
+    """The numbers of the saved group that holds a parameter; a model in parts has more groups than one in whole."""
+    return dict(groups[str(max(first for first in map(int, groups) if first <= parameter))])
 
 
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -206,7 +212,7 @@ def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _plain_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """What an optimiser keeps beside tensors: numbers of a parameter, or of a group.
+    """What an optimiser keeps beside tensors: numbers of a parameter, or of the group that begins with a parameter.
 
     Raises:
         ClosegapError: something that is neither tensor nor number.
@@ -218,10 +224,10 @@ def _plain_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
                 f"train.optimizer: {type(optimizer).__name__} keeps a {type(value).__name__} ({name.split('/')[1]}) in "
                 "its state, which no checkpoint holds; choose an optimiser that keeps tensors, numbers alone"
             )
-    groups = [
-        {name: found for name, value in group.items() if (found := _number(value)) is not None}
+    groups = {
+        str(group["params"][0]): {name: found for name, value in group.items() if (found := _number(value)) is not None}
         for group in optimizer.state_dict()["param_groups"]
-    ]
+    }
     return {"state": numbers, "groups": groups}
 
 
