@@ -28,7 +28,7 @@ def _final(folder: Path) -> Mapping[str, Tensor]:
     assert last.name == f"step-{STEPS:08d}"
     return {
         f"{name}/{key}": tensor
-        for name in ("model", "optimizer")
+        for name in ("model", "loss")
         for key, tensor in load_file(last / f"{name}.safetensors").items()
     }
 

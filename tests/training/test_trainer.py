@@ -206,10 +206,10 @@ def test_a_gap_is_selected_at_its_lowest(tmp_path: Path) -> None:
         if "validation/gap" in row
     }
     after = {step: gap for step, gap in gaps.items() if step}
-    progress = read_progress(checkpoints(tmp_path / "checkpoints")[-1])
+    state = read_state(checkpoints(tmp_path / "checkpoints")[-1])
     assert len(set(after.values())) == 6
-    assert progress.best_value == min(after.values())
-    assert after[progress.best_step] == progress.best_value
+    assert state.best_value == min(after.values())
+    assert after[state.best_step] == state.best_value
 
 
 def test_without_validation_cases_the_last_is_kept(tmp_path: Path) -> None:
