@@ -101,7 +101,7 @@ def test_help_lists_methods_and_a_method_its_own_options(capsys: pytest.CaptureF
         assert "--shrinkage" not in told
     told = help_of("fit", "--method", "whiten", capsys=capsys)
     assert "--shrinkage SHRINKAGE how far each covariance is drawn towards a multiple of the identity" in told
-    assert "default: 0.1" in told
+    assert "(number; default 0.1)" in told
     assert "--fraction" not in told
     assert "Centre each modality" in told
     assert "Raises:" not in told

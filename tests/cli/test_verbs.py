@@ -121,9 +121,12 @@ def test_evaluate_refuses(cli: Cli, runs: Path, tmp_path: Path) -> None:
     found = cli("evaluate", runs / "a", "--out", tmp_path / "test.csv")
     expected = f"closegap: --out {tmp_path / 'test.csv'}: expected a file that ends in .json\n"
     assert (found.code, found.err) == (2, expected)
+    found = cli("evaluate", tmp_path, "--out", tmp_path / "test.json")
+    assert (found.code, found.err.count("\n")) == (1, 1)
+    assert found.err.startswith(f"closegap: {tmp_path}: not a run folder (no config.yaml)")
     found = cli("evaluate", runs, "--out", tmp_path / "test.json")
     assert (found.code, found.err.count("\n")) == (1, 1)
-    assert found.err.startswith(f"closegap: {runs}: not a run folder (no config.yaml)")
+    assert found.err.startswith(f"closegap: {runs}: the folder of a study, not of a run; name one of its runs: a, b")
     assert not list(tmp_path.iterdir())
 
 

@@ -13,7 +13,6 @@ from tests.extension.metric import MUTUAL, MutualNearest
 
 import closegap
 from closegap.cli.main import main
-from closegap.metrics.standard import standard_metrics
 from closegap.testing import check_metric
 
 CLASS = "tests.extension.metric.MutualNearest"
@@ -81,7 +80,7 @@ def test_it_may_stand_alone_and_names_its_pair() -> None:
 def test_python_takes_instances() -> None:
     rows = torch.nn.functional.normalize(torch.randn(20, 4, generator=torch.Generator().manual_seed(0)))
     same = closegap.EmbeddingSet({"image": rows, "text": rows}, [str(i) for i in range(20)])
-    report = closegap.audit(same, 5, metrics=[*standard_metrics("quick"), MutualNearest()])
+    report = closegap.audit(same, resamples=5, metrics=["quick", MutualNearest()])
     assert report.arms[0].metrics["mutual_nearest"].value == 1
     assert report.figures["mutual_nearest"] == MUTUAL
 

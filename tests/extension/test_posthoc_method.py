@@ -42,9 +42,9 @@ def test_it_is_fitted_and_applied(capsys: pytest.CaptureFixture[str]) -> None:
     assert moved.meta["posthoc"] == [{"class": CLASS, "settings": {"amount": 0.5}}]
 
     capsys.readouterr()
-    assert main([*apply]) == 2
+    assert main([*apply, "--overwrite"]) == 2
     assert f"holds {CLASS}, which is not trusted" in capsys.readouterr().err
-    assert main([*fit, "--method", CLASS, "--amount", "2"]) == 2
+    assert main([*fit, "--method", CLASS, "--amount", "2", "--overwrite"]) == 2
     assert "amount 2.0; expected a share in [0, 1]" in capsys.readouterr().err
 
 
@@ -52,7 +52,7 @@ def test_its_settings_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         main(["posthoc", "fit", "--method", CLASS, "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    assert "--amount AMOUNT how much of the median, in [0, 1]. (type: float, default: 1.0)" in told
+    assert "--amount AMOUNT how much of the median, in [0, 1]. (number; default 1.0)" in told
 
 
 def test_it_stands_in_an_audit(folder: Path) -> None:

@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 import closegap
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, DataError, UsageError
+from closegap.kinds import TextKind
 from closegap.models import (
     CodeSetEncoder,
     Encoder,
@@ -53,6 +54,8 @@ class Spell:
 
 class LetterEncoder(Encoder):
     """An outsider's: no hook, arguments that JSON has."""
+
+    takes = TextKind
 
     def __init__(self, letters: str, dim: int = 6) -> None:
         super().__init__()
