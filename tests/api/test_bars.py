@@ -20,14 +20,14 @@ def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> N
     with Bars("training", clock) as bars:
         bars.validation(0, {GAP.of("image|report"): 0.5, mean_recall(10): 0.25})
         for step in range(100):
-            bars.step(step, 100, {"loss": 2.0, "unknown": 1.0})
+            bars.step(step, 100, {"loss": 2.0, "my_term": 1.0, "lr": 0.1})
             clock.now += 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.splitlines() == [
-        "training: 10/100, 1:30 left; loss 2.000; validation at step 0: gap 0.500 R@10 0.250",
-        "training: 40/100, 1:00 left; loss 2.000; validation at step 0: gap 0.500 R@10 0.250",
-        "training: 70/100, 0:30 left; loss 2.000; validation at step 0: gap 0.500 R@10 0.250",
+        "training: 10/100, 1:30 left; loss 2.000 my_term 1.000; validation at step 0: gap 0.500 R@10 0.250",
+        "training: 40/100, 1:00 left; loss 2.000 my_term 1.000; validation at step 0: gap 0.500 R@10 0.250",
+        "training: 70/100, 0:30 left; loss 2.000 my_term 1.000; validation at step 0: gap 0.500 R@10 0.250",
     ]
 
 

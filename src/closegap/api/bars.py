@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from closegap.metrics.figure import Figure
 
 _FIRST_LINE, _NEXT_LINE = 10.0, 30.0  # seconds between lines of a log
-_TERMS = ("loss", "contrastive", "align", "uniformity", "caption")
+_BESIDE = ("temperature", "lr", "gradient_norm")  # worth a curve, not a line
 _SHORT = {
     "contrastive": "nce",
     "align": "atp",
@@ -83,7 +83,7 @@ class Bars:
 
     def step(self, step: int, steps: int, terms: Mapping[str, float]) -> None:
         """See `Watcher`."""
-        self._terms.plain = _note({name: terms[name] for name in _TERMS if name in terms})
+        self._terms.plain = _note({name: value for name, value in terms.items() if name not in _BESIDE})
         self._advance(self.title, step, steps)
 
     def validation(self, step: int, metrics: "Mapping[Figure, float]") -> None:

@@ -9,6 +9,7 @@ from closegap.caption import Generation
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
+from closegap.errors import UsageError
 from closegap.runs.presets import ARMS, CAPTION_ARMS, preset
 
 _DESCRIPTION = """Train every arm with every seed and compare them on the test split. An arm is a YAML file laid over
@@ -51,6 +52,10 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.cli.train import say_trained
     from closegap.studies.study import study
 
+    if given.on:
+        for option, default in (("seeds", [0]), ("metrics", ["all"]), ("posthoc", [])):
+            if given[option] != default:
+                raise UsageError(f"--{option}: means nothing with --on, where runs are given and captions are scored")
     methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
     shared = {"split": given.split, "overrides": overrides, "watching": Bars, "finished": say_trained}
     if given.on:
