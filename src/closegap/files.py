@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +50,11 @@ def write_text(path: Path, text: str) -> None:
 
 def digest(*parts: bytes) -> str:
     """128-bit BLAKE2 digest of the parts, in hexadecimal; part boundaries count."""
+    return stream_digest(parts)
+
+
+def stream_digest(parts: Iterable[bytes | memoryview]) -> str:
+    """The `digest` of parts that come one after the other, of which one at a time is in memory."""
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
         state.update(len(part).to_bytes(8, "little"))

@@ -1,7 +1,7 @@
 """What every encoder looks like."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from closegap.errors import UsageError
-from closegap.files import digest
+from closegap.files import stream_digest
 from closegap.kinds.base import Kind
 from closegap.models.recipe import Recorded
 
@@ -100,11 +100,13 @@ class Encoder(Recorded, nn.Module, ABC):
 
     def fingerprint(self) -> str:
         """Digest of the weights and of the preparation: equal fingerprints give equal features."""
-        parts = [f"{type(self).__qualname__}:{self.preparer()!r}".encode()]
+        return stream_digest(self._fingerprinted())
+
+    def _fingerprinted(self) -> Iterator[bytes | memoryview]:
+        yield f"{type(self).__qualname__}:{self.preparer()!r}".encode()
         for name, tensor in self.state_dict().items():
-            parts += [f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode()]
-            parts += [tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()]
-        return digest(*parts)
+            yield f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode()
+            yield memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
 
 
 def _evaluate_frozen(module: nn.Module) -> None:
