@@ -101,7 +101,7 @@ def test_every_module_imports_or_names_the_extra_it_needs(tmp_path: Path) -> Non
     assert all(" is not installed; pip install 'closegap[" in message for message in missing.values())
     assert missing["closegap.models.towers.timm"].endswith(" is not installed; pip install 'closegap[image]'")
     assert missing["closegap.models.towers.transformers"] == (
-        "transformers is not installed; pip install 'closegap[text]'"
+        "tokenizers is not installed; pip install 'closegap[text]'"
     )
     assert re.search(r"pip install 'closegap\[(train|image)\]'$", missing["closegap.training.trainer"])
     core = ("embeddings", "losses", "metrics", "posthoc", "scores")

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from markupsafe import Markup
-from PIL import Image
 
-from closegap.errors import DataError
+from closegap.errors import DataError, needs
 from closegap.kinds.base import Kind
 from closegap.kinds.decoding import decode_image, file_content, load_image
 from closegap.kinds.image_source import EncodedImage, ImageSource, PlacedImage
 from closegap.kinds.place import Place
 from closegap.kinds.stored import Stored
 from closegap.kinds.stored_image import StoredImage
+
+with needs("image"):
+    from PIL import Image
 
 _SHOWN_SIDE = 200
 _LONGEST_NAME = 255  # bytes, on every file system in use

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from PIL import Image
-
+from closegap.errors import needs
 from closegap.kinds.decoding import decode_image
 from closegap.kinds.place import Place
 from closegap.kinds.stored import Stored
+
+with needs("image"):
+    from PIL import Image
 
 
 @dataclass(frozen=True)

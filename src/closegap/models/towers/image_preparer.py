@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image
 from torch import Tensor
 
+from closegap.errors import needs
 from closegap.kinds.decoding import load_image, pad_to_square
 from closegap.kinds.image_source import ImageSource
+
+with needs("image"):
+    from PIL import Image
 
 
 @dataclass(frozen=True)
