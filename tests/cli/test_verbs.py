@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from PIL import Image
 from tests.cli import tiny
 from tests.cli.tiny import Cli, Outcome
 
@@ -16,6 +17,7 @@ from closegap.cli import demo, main
 from closegap.cli.verbs import VERBS
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapWarning
+from closegap.kinds import decoding
 from closegap.runs.presets import preset
 
 _METRICS = {
@@ -68,6 +70,31 @@ def test_embed_takes_a_folder_of_images(cli: Cli, runs: Path, tmp_path: Path) ->
     assert embeddings.ids[:2] == ["00.jpg", "01.jpg"]
     assert cli("embed", runs / "a", "--images", tmp_path / "none", "--out", tmp_path / "none.safetensors").code == 1
     assert not list(tmp_path.glob("*.parts"))
+
+
+def test_embed_decodes_an_image_once_and_names_one_that_is_broken(
+    cli: Cli, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.manifest(tmp_path)
+    out, decoded, decode = tmp_path / "images.safetensors", list[str](), decoding.decode_image
+
+    def counted(content: bytes, name: str, at_least: int | None = None) -> Image.Image:
+        decoded.append(name)
+        return decode(content, name, at_least)
+
+    monkeypatch.setattr(decoding, "decode_image", counted)
+    (tmp_path / "images" / "39.jpg").write_bytes(b"no image")
+    found = cli("embed", runs / "a", "--images", tmp_path / "images", "--out", out)
+    assert (found.code, found.out) == (1, "")
+    assert found.err.startswith(f"closegap: {tmp_path / 'images' / '39.jpg'}: not an image that Pillow can read")
+    assert not out.exists()
+    sound = tmp_path / "sound.safetensors"
+    left = cli("embed", runs / "a", "--images", tmp_path / "images", "--out", sound, "--checks.on_error", "skip")
+    assert left.out.splitlines()[-1] == f"{sound}: 39 rows of image"
+    (tmp_path / "images" / "39.jpg").unlink()
+    decoded.clear()
+    assert cli("embed", runs / "a", "--images", tmp_path / "images", "--out", tmp_path / "b.safetensors").code == 0
+    assert sorted(decoded) == sorted(map(str, (tmp_path / "images").iterdir()))
 
 
 def test_embed_takes_other_data(cli: Cli, runs: Path, tmp_path: Path) -> None:

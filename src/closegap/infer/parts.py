@@ -81,7 +81,7 @@ def embed_in_parts(
         The set, mapped into memory.
 
     Raises:
-        ClosegapError: no such split.
+        ClosegapError: no such split, or an item that cannot be read; what was embedded before it stays.
         UsageError: OUT.parts holds parts of another run, split or data.
     """
     watcher = watcher or Nobody()
@@ -89,7 +89,10 @@ def embed_in_parts(
     data = source or run.data
     wanted = [name for name in run.model.modalities if name in data.modalities]
     check_kinds(data.kinds, {name: run.model.encoder(name) for name in wanted})
-    loaded = load_cases(data, run.checks, wanted, watcher.images)
+    # What takes long to look at is looked at as it is embedded, unless what is broken is to be left out: an archive
+    # would be decoded twice.
+    costly = [name for name in wanted if data.kinds[name].costly and run.checks.on_error == "raise"]
+    loaded = load_cases(data, run.checks, wanted, watcher.images, dict.fromkeys(costly, _unseen))
     cases = loaded.split(split)
     state = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
     parts = {n: cases[n * part : (n + 1) * part] for n in range(-(-len(cases) // part))}
@@ -109,6 +112,11 @@ def embed_in_parts(
     joined(list(files.values()), wanted, out, described(rows), state)
     shutil.rmtree(kept)
     return EmbeddingSet.load(out)
+
+
+def _unseen(items: Sequence[Any]) -> list[str | None]:
+    """Nothing is known to be wrong yet."""
+    return [None] * len(items)
 
 
 def _digest(checkpoint: Path, cases: Sequence[Case], kinds: Mapping[str, Kind]) -> str:
