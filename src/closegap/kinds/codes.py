@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from markupsafe import Markup
-
-from closegap.kinds.base import Kind
+from closegap.kinds.structured import StructuredKind
 
 
 @dataclass(frozen=True)
-class CodesKind(Kind):
+class CodesKind(StructuredKind):
     """Sets of codes: each a tuple of strings, such as the UMLS concepts of a figure.
 
     Args:
@@ -20,7 +18,6 @@ class CodesKind(Kind):
     """
 
     noun: ClassVar[str] = "code set"
-    compact: ClassVar[bool] = True
 
     separator: str = ";"
 
@@ -63,15 +60,6 @@ class CodesKind(Kind):
     def unpack(self, data: bytes) -> tuple[str, ...]:
         """The codes."""
         return tuple(json.loads(data))
-
-    def suffix(self, packed: bytes) -> str:
-        """JSON's."""
-        del packed
-        return ".json"
-
-    def show(self, item: Any) -> Markup:
-        """The codes in a line."""
-        return Markup("<p>{}</p>").format(self.text(item))
 
     def text(self, item: Any) -> str:
         """The codes in a line."""

@@ -5,16 +5,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from markupsafe import Markup
-
-from closegap.kinds.base import Kind
+from closegap.kinds.structured import StructuredKind
 
 
-class RecordKind(Kind):
+class RecordKind(StructuredKind):
     """Records: each a mapping from column to a number, a string, or None where the value is not known."""
 
     noun: ClassVar[str] = "record"
-    compact: ClassVar[bool] = True
     of_row: ClassVar[bool] = True
 
     def problem(self, item: Any) -> str | None:
@@ -39,15 +36,6 @@ class RecordKind(Kind):
     def unpack(self, data: bytes) -> dict[str, Any]:
         """The record."""
         return dict(json.loads(data))
-
-    def suffix(self, packed: bytes) -> str:
-        """JSON's."""
-        del packed
-        return ".json"
-
-    def show(self, item: Any) -> Markup:
-        """What is known, in a line."""
-        return Markup("<p>{}</p>").format(self.text(item))
 
     def text(self, item: Any) -> str:
         """What is known, in a line."""

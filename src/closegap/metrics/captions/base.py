@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from closegap.errors import UsageError
 from closegap.metrics.base import Measured
 from closegap.metrics.captions.lexicon import Lexicon
 from closegap.metrics.captions.pairs import Captions
@@ -38,6 +39,15 @@ class Judged:
     concepts: Sequence[Sequence[str]] | None = None
     embeddings: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None
     java: bool = True
+
+    def require_java(self) -> None:
+        """Whoever needs Java calls this first.
+
+        Raises:
+            UsageError: programs that need it may not be started.
+        """
+        if not self.java:
+            raise UsageError("needs Java, which was not asked for")
 
 
 class CaptionMetric(ABC):

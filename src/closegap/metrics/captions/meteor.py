@@ -33,8 +33,7 @@ class Meteor(CaptionMetric):
 
     def measure(self, judged: Judged, counts: Counts) -> Measured:
         """See `meteor_estimates`."""
-        if not judged.java:
-            raise UsageError("needs Java, which was not asked for")
+        judged.require_java()
         figure = meteor_figure(judged.captions.tokenization)
         return {figure: meteor_estimates(judged.captions, judged.groups, counts)[figure.name]}
 

@@ -31,8 +31,7 @@ class Spice(CaptionMetric):
 
     def measure(self, judged: Judged, counts: Counts) -> Measured:
         """See `spice_estimates`."""
-        if not judged.java:
-            raise UsageError("needs Java, which was not asked for")
+        judged.require_java()
         figure = spice_figure(judged.captions.tokenization)
         return {figure: spice_estimates(judged.captions, judged.groups, counts)[figure.name]}
 
