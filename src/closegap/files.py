@@ -1,51 +1,112 @@
-"""Files that are whole or absent: write beside the target, then rename into place."""
+"""Files that are whole or absent: write beside the target, then rename into place.
+
+What is renamed has been synced, and so is the folder then: after a power cut, too, a name leads to all of the old
+content, all of the new, or nothing.
+"""
 
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from closegap.disk import make_folder, sync, writing
+
+_UNFINISHED = ".unfinished"
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; renamed to it on success, removed on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    """A temporary path beside `path`; renamed to it on success, removed on failure.
+
+    Raises:
+        ClosegapError: the disk is full or read-only, the folder belongs to somebody else.
+    """
+    with writing(path), _stand_in(path) as temporary:
         yield temporary
-        _sync(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would keep colleagues out
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        _finish(temporary)
+        _place(temporary, path)
+
+
+@contextmanager
+def whole_files(seal: Path, *others: Path) -> Iterator[tuple[Path, ...]]:
+    """Temporary paths beside files that belong together; renamed to them on success, removed on failure.
+
+    The seal goes first and comes last. Whoever finds it finds the files that were written with it beside it, whatever
+    moment a kill or a power cut struck; where it is missing, so is the set.
+
+    Args:
+        seal: the file that a reader of the set looks for.
+        others: the rest of the set.
+
+    Raises:
+        ClosegapError: the disk is full or read-only, a folder belongs to somebody else.
+    """
+    paths = (seal, *others)
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(writing(path))
+        temporaries = tuple(stack.enter_context(_stand_in(path)) for path in paths)
+        yield temporaries
+        for temporary in temporaries:
+            _finish(temporary)
+        remove(seal)
+        for temporary, path in reversed(list(zip(temporaries, paths, strict=True))):
+            _place(temporary, path)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path`; renamed to it on success, removed on failure. `path` must not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            _sync(file)
-        temporary.chmod(0o755)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    """A temporary folder beside `path`; renamed to it on success, removed on failure. `path` must not exist.
+
+    Raises:
+        ClosegapError: the disk is full or read-only, the folder belongs to somebody else, or `path` exists.
+    """
+    with writing(path):
+        make_folder(path.parent)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED))
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                sync(file)
+            temporary.chmod(0o777 & ~_umask())
+            sync(temporary)
+            temporary.rename(path)
+            sync(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there, so that it does not come back after a power cut."""
+    with writing(path):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        sync(path.parent)
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Delete what kills left of the writing of files and folders in `folder`, which nobody writes to at the moment.
+
+    Args:
+        folder: where they were to be; need not exist.
+        name: what they were to be called.
+    """
+    for remains in folder.glob(f".{name}.*{_UNFINISHED}*"):
+        if remains.is_dir():
+            shutil.rmtree(remains, ignore_errors=True)
+        else:
+            remains.unlink(missing_ok=True)
 
 
 def digest(*parts: bytes) -> str:
@@ -68,9 +129,29 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
+@contextmanager
+def _stand_in(path: Path) -> Iterator[Path]:
+    """An empty file beside `path`, removed in the end if it is still there. Its name ends as that of `path`."""
+    make_folder(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED + path.suffix)
+    os.close(handle)
     try:
-        os.fsync(descriptor)
+        yield Path(name)
     finally:
-        os.close(descriptor)
+        Path(name).unlink(missing_ok=True)
+
+
+def _finish(temporary: Path) -> None:
+    temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would keep colleagues out
+    sync(temporary)
+
+
+def _place(temporary: Path, path: Path) -> None:
+    temporary.replace(path)
+    sync(path.parent)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
