@@ -19,6 +19,7 @@ from closegap.files import whole_folder
 from closegap.metrics.figure import Figure
 from closegap.models.fingerprint import tower_fingerprint
 from closegap.models.model import Model
+from closegap.runs.optimizer_state import optimizer_numbers, optimizer_tensors, restore_optimizer
 from closegap.sharding import like, whole
 
 _KEEP = 2  # newest checkpoints kept beside the best
@@ -83,7 +84,7 @@ def save_checkpoint(
         return path
     files = {"model": model_state(model)}
     files |= {name: module.state_dict() | {_NOTHING: torch.zeros(())} for name, module in beside.items()}
-    files |= {"optimizer": _optimizer_state(optimizer) or {_NOTHING: torch.zeros(())}}
+    files |= {"optimizer": optimizer_tensors(optimizer) or {_NOTHING: torch.zeros(())}}
     if rank() > 0:
         for tensors in files.values():
             for tensor in tensors.values():
@@ -92,7 +93,11 @@ def save_checkpoint(
     with whole_folder(path) as temporary:
         for name, tensors in files.items():
             save_file(_contiguous(tensors), temporary / f"{name}.safetensors")
-        described = {"training": asdict(state), "frozen_towers": dict(towers), "optimizer": _plain_state(optimizer)}
+        described = {
+            "training": asdict(state),
+            "frozen_towers": dict(towers),
+            "optimizer": optimizer_numbers(optimizer),
+        }
         (temporary / "state.json").write_text(json.dumps(described, indent=1), encoding="utf-8")
     _sweep(folder, kept={*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, state.best_step)})
     return path
@@ -187,60 +192,7 @@ def load_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
         )
     tensors, described = _tensors(path / _OPTIMIZER), _described(path)[1]["optimizer"]
     tensors.pop(_NOTHING, None)
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = like(tensor, parameters[int(index)]) if tensor.ndim else tensor
-    for name, number in described["state"].items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = number
-    # What the config says of a group is the config's; what else is in it, the optimiser has counted there.
-    groups = [
-        _counted(described["groups"], group["params"][0]) | group for group in optimizer.state_dict()["param_groups"]
-    ]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _counted(groups: Mapping[str, Mapping[str, Any]], parameter: int) -> dict[str, Any]:
-    """The numbers of the saved group that holds a parameter; a model in parts has more groups than one in whole."""
-    return dict(groups[str(max(first for first in map(int, groups) if first <= parameter))])
-
-
-def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {name: value for name, value in _entries(optimizer).items() if isinstance(value, Tensor)}
-
-
-def _plain_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """What an optimiser keeps beside tensors: numbers of a parameter, or of the group that begins with a parameter.
-
-    Raises:
-        ClosegapError: something that is neither tensor nor number.
-    """
-    numbers = {name: value for name, value in _entries(optimizer).items() if not isinstance(value, Tensor)}
-    for name, value in numbers.items():
-        if not isinstance(value, int | float | None):
-            raise ClosegapError(
-                f"train.optimizer: {type(optimizer).__name__} keeps a {type(value).__name__} ({name.split('/')[1]}) in "
-                "its state, which no checkpoint holds; choose an optimiser that keeps tensors, numbers alone"
-            )
-    groups = {
-        str(group["params"][0]): {name: found for name, value in group.items() if (found := _number(value)) is not None}
-        for group in optimizer.state_dict()["param_groups"]
-    }
-    return {"state": numbers, "groups": groups}
-
-
-def _number(value: Any) -> int | float | None:
-    """A number, or the one in a tensor of no dimension; None of anything else."""
-    found = value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
-    return found if isinstance(found, int | float) else None
-
-
-def _entries(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Everything in the state, under <parameter>/<name>."""
-    state = optimizer.state_dict()["state"]
-    return {f"{index}/{key}": value for index, entry in state.items() for key, value in entry.items()}
+    restore_optimizer(optimizer, tensors, described)
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
