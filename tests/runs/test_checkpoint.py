@@ -1,3 +1,4 @@
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
     other = Trained()
     other.model.heads["report"] = nn.Linear(16, 9, bias=False)
-    with pytest.raises(ClosegapError, match=r"heads\.report\.weight is \(8, 16\), the config's is \(9, 16\)"):
+    with pytest.raises(ClosegapError, match=r"report\.weight is float32 \(8, 16\), the config's is float32 \(9, 16\)"):
         other.load(path)
     with pytest.raises(ClosegapError, match=r"checkpoint of another loss \(scale is in one"):
         checkpoint.load_beside(path, "loss", Scaled())
@@ -230,6 +231,80 @@ def test_damaged_files_are_one_line(tmp_path: Path, name: str, damage: str) -> N
         Trained().load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def _altered(tensors: dict[str, Tensor], name: str, how: str) -> dict[str, Tensor]:
+    ways: Mapping[str, Callable[[Tensor], Tensor]] = {
+        "long": lambda tensor: tensor.long(),
+        "bool": lambda tensor: tensor.bool(),
+        "half": lambda tensor: tensor.half(),
+        "one bit": lambda tensor: tensor.flatten().index_fill(0, torch.tensor(0), 0.5).reshape(tensor.shape),
+        "not a number": lambda tensor: tensor * float("nan"),
+        "another shape": lambda tensor: tensor[:1],
+    }
+    return {key: (ways[how](tensor) if key == name else tensor).contiguous() for key, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize("how", ["long", "bool", "half", "one bit", "not a number", "another shape"])
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("model", "heads.report.weight"),
+        ("model", "encoders.record.mean"),
+        ("loss", "scale"),
+        ("optimizer", "1/exp_avg"),
+        ("optimizer", "1/step"),
+    ],
+)
+def test_tensors_that_are_not_those_that_were_saved_are_refused(tmp_path: Path, file: str, name: str, how: str) -> None:
+    path = Trained(loss=Scaled()).save(tmp_path)
+    tensors = load_file(path / f"{file}.safetensors")
+    tensors[name] = tensors[name].reshape(-1, 1) if how == "another shape" else tensors[name]
+    save_file(_altered(tensors, name, how), path / f"{file}.safetensors")
+    with pytest.raises(
+        ClosegapError, match=rf"no readable checkpoint \({file}\.safetensors is not what was saved\); copy"
+    ):
+        Trained(loss=Scaled()).load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"step": 3', f'"step": 1{400 * "0"}'),
+        ('"step": 3', '"step": "3"'),
+        ('"step": 3', '"step": 4'),
+        ('"best_value": 0.25', '"best_value": "high"'),
+        ('"best_value": 0.25', '"best_value": 0.26'),
+        ('"best_step": 1', '"best_step": null'),
+        ('"frozen_towers": {}', '"frozen_towers": []'),
+        ('"eps": 1e-08', '"eps": NaN'),
+        ("{", 3000 * "[" + "{"),
+    ],
+)
+def test_a_state_that_is_not_the_one_that_was_saved_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    path = Trained().save(tmp_path, best_step=1, best_value=0.25)
+    text = (path / "state.json").read_text(encoding="utf-8")
+    assert old in text
+    (path / "state.json").write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ClosegapError, match=r"no readable checkpoint \(state\.json: .*\); copy the run again"):
+        Trained().load(path)
+    with pytest.raises(ClosegapError, match=r"no readable checkpoint"):
+        checkpoint.read_state(path)
+
+
+def test_a_checkpoint_under_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    path = Trained().save(tmp_path)
+    path.rename(tmp_path / "step-00000009")
+    with pytest.raises(ClosegapError, match=r"step-00000009: holds the checkpoint of step 3; give it its own name"):
+        checkpoint.read_state(tmp_path / "step-00000009")
+
+
+def test_weights_of_another_precision_are_refused(tmp_path: Path) -> None:
+    path = Trained().save(tmp_path)
+    other = Trained()
+    other.model.heads["report"].half()
+    with pytest.raises(ClosegapError, match=r"report\.weight is float32 \(8, 16\), the config's is float16 \(8, 16\)"):
+        other.load(path)
 
 
 def test_the_best_or_the_last_is_chosen(tmp_path: Path) -> None:

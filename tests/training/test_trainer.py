@@ -18,7 +18,8 @@ from closegap.runs.checkpoint import checkpoints, read_state
 from closegap.runs.log import Nobody, read_metrics
 from closegap.runs.run import Run
 from closegap.runs.training import Training
-from closegap.training.trainer import NonFiniteLossError, Trainer
+from closegap.training.finite import NonFiniteError
+from closegap.training.trainer import Trainer
 
 
 class Seeing(Nobody):
@@ -185,7 +186,7 @@ class Broken(Loss):
 def test_a_loss_that_is_not_finite_names_step_and_term(tmp_path: Path, value: float) -> None:
     message = r"step 2: loss term 'odd' is -?(nan|inf); lower --train\.lr"
     trainer = Trainer(tiny_run(loss=Broken(value), checkpoint_every=1), tmp_path, Nobody())
-    with pytest.raises(NonFiniteLossError, match=message):
+    with pytest.raises(NonFiniteError, match=message):
         trainer.train()
     assert _weights(trainer).isfinite().all()
     assert read_state(checkpoints(tmp_path / "checkpoints")[-1]).step == 2
@@ -193,9 +194,29 @@ def test_a_loss_that_is_not_finite_names_step_and_term(tmp_path: Path, value: fl
 
 def test_a_gradient_that_is_not_finite_names_its_step(tmp_path: Path) -> None:
     trainer = Trainer(tiny_run(loss=Broken(1.0, backward=True)), tmp_path, Nobody())
-    with pytest.raises(NonFiniteLossError, match="step 2: gradient 'norm' is nan"):
+    with pytest.raises(NonFiniteError, match="step 2: gradient 'norm' is nan"):
         trainer.train()
     assert _weights(trainer).isfinite().all()
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_weights_that_are_no_numbers_are_neither_measured_nor_saved(tmp_path: Path, steps: int) -> None:
+    # The last step has no next one whose loss would tell.
+    run = tiny_run(steps=2, checkpoint_every=1, validate_every=1, weight_decay=0.0)
+    trainer = Trainer(run, tmp_path, Nobody())
+
+    def explode(optimizer: Any, args: Any, kwargs: Any) -> None:
+        if trainer.state.step == steps - 1:
+            next(trainer.model.heads.parameters()).data.fill_(math.inf)
+
+    trainer.optimizer.register_step_post_hook(explode)
+    with pytest.raises(
+        NonFiniteError, match=rf"^step {steps}: heads\.\S+ is not finite any more, and no checkpoint holds"
+    ):
+        trainer.train()
+    assert [path.name for path in checkpoints(tmp_path / "checkpoints")] == ["step-00000001"][: steps - 1]
+    measured = [row["step"] for row in read_metrics(tmp_path / "metrics.jsonl") if "validation/gap" in row]
+    assert measured == list(range(steps))
 
 
 def test_a_gap_is_selected_at_its_lowest(tmp_path: Path) -> None:

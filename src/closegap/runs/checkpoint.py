@@ -1,4 +1,7 @@
-"""Checkpoints: whole or not at all, safetensors and JSON, nothing pickled."""
+"""Checkpoints: whole or not at all, safetensors and JSON, nothing pickled.
+
+state.json holds a digest of every file beside it and of itself: what is loaded is what was saved.
+"""
 
 import json
 import shutil
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 
 from closegap.distributed import rank
 from closegap.errors import ClosegapError
-from closegap.files import whole_folder
+from closegap.files import digest, file_digest, whole_folder
 from closegap.metrics.figure import Figure
 from closegap.models.fingerprint import tower_fingerprint
 from closegap.models.model import Model
@@ -25,6 +28,8 @@ from closegap.sharding import like, whole
 _KEEP = 2  # newest checkpoints kept beside the best
 _NOTHING = "_"  # a file of no tensors is none
 _OPTIMIZER = "optimizer.safetensors"
+_STATE = "state.json"
+_MEND = "copy the run again, or delete this checkpoint and go on from the one before"
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,14 @@ def save_checkpoint(
     with whole_folder(path) as temporary:
         for name, tensors in files.items():
             save_file(_contiguous(tensors), temporary / f"{name}.safetensors")
-        described = {
+        described: dict[str, Any] = {
             "training": asdict(state),
             "frozen_towers": dict(towers),
             "optimizer": optimizer_numbers(optimizer),
+            "files": {file.name: file_digest(file) for file in sorted(temporary.iterdir())},
         }
-        (temporary / "state.json").write_text(json.dumps(described, indent=1), encoding="utf-8")
+        described["digest"] = _digest(described)
+        (temporary / _STATE).write_text(json.dumps(described, indent=1), encoding="utf-8")
     _sweep(folder, kept={*checkpoints(folder)[-_KEEP:], checkpoint_path(folder, state.best_step)})
     return path
 
@@ -156,9 +163,10 @@ def load_model(path: Path, model: Model, towers: Mapping[str, str] | None = None
     Raises:
         ClosegapError: a damaged checkpoint, one of another model, or frozen towers with other weights.
     """
-    saved, own = _tensors(path / "model.safetensors"), model_state(model)
+    described = _described(path)[1]
+    saved, own = _tensors(path, "model", described), model_state(model)
     _same_tensors(path, saved, own)
-    expected = dict(_described(path)[1]["frozen_towers"])
+    expected = described["frozen_towers"]
     for name, fingerprint in (frozen_towers(model) if towers is None else towers).items():
         if expected.get(name) != fingerprint:
             raise ClosegapError(
@@ -173,7 +181,7 @@ def load_beside(path: Path, name: str, module: nn.Module) -> None:
     Raises:
         ClosegapError: a damaged checkpoint, or one of another module.
     """
-    saved = _tensors(path / f"{name}.safetensors")
+    saved = _tensors(path, name, _described(path)[1])
     saved.pop(_NOTHING, None)
     _same_tensors(path, saved, module.state_dict(), name)
     module.load_state_dict(saved)
@@ -190,9 +198,10 @@ def load_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
             f"{path}: no readable checkpoint to go on from (no {_OPTIMIZER}, which a run drops with its last step); "
             "train a new run"
         )
-    tensors, described = _tensors(path / _OPTIMIZER), _described(path)[1]["optimizer"]
+    described = _described(path)[1]
+    tensors = _tensors(path, "optimizer", described)
     tensors.pop(_NOTHING, None)
-    restore_optimizer(optimizer, tensors, described)
+    restore_optimizer(optimizer, tensors, described["optimizer"])
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -205,22 +214,40 @@ def _same_tensors(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Ten
     if missing:
         raise ClosegapError(f"{path}: checkpoint of another {what} ({missing[0]} is in one and not in the other)")
     for name, tensor in own.items():
-        if saved[name].shape != tensor.shape:
-            given, expected = tuple(saved[name].shape), tuple(tensor.shape)
+        if saved[name].shape != tensor.shape or saved[name].dtype != tensor.dtype:
+            given, expected = (_described_tensor(found) for found in (saved[name], tensor))
             raise ClosegapError(f"{path}: checkpoint of another {what} ({name} is {given}, the config's is {expected})")
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
+def _described_tensor(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
+def _tensors(path: Path, name: str, described: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a file of the checkpoint, which holds what was saved."""
+    file = path / f"{name}.safetensors"
     try:
-        return load_file(path)
+        if file_digest(file) != described["files"].get(file.name):
+            raise ClosegapError(f"{path}: no readable checkpoint ({file.name} is not what was saved); {_MEND}")
+        return load_file(file)
     except (OSError, SafetensorError) as error:
-        raise ClosegapError(f"{path}: no readable checkpoint ({str(error).splitlines()[0]})") from error
+        raise ClosegapError(f"{path}: no readable checkpoint ({' '.join(str(error).split())}); {_MEND}") from error
 
 
 def _described(path: Path) -> tuple[TrainingState, dict[str, Any]]:
-    """Where training stood, and all of state.json."""
+    """Where training stood, and the rest of state.json."""
     try:
-        found = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        return TrainingState(**found["training"]), {name: found[name] for name in ("frozen_towers", "optimizer")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ClosegapError(f"{path}: no readable checkpoint (state.json: {error})") from error
+        found = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        if found.pop("digest") != _digest(found):
+            raise ValueError("not what was saved")
+        state = TrainingState(**found["training"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = "of another version" if isinstance(error, KeyError) else str(error)
+        raise ClosegapError(f"{path}: no readable checkpoint ({_STATE}: {reason}); {_MEND}") from error
+    if path.name != checkpoint_path(path.parent, state.step).name:
+        raise ClosegapError(f"{path}: holds the checkpoint of step {state.step}; give it its own name again")
+    return state, found
+
+
+def _digest(described: Mapping[str, Any]) -> str:
+    return digest(json.dumps(described, sort_keys=True).encode())

@@ -35,6 +35,7 @@ from closegap.runs.run import Run
 from closegap.sharding import clip_gradients, shard
 from closegap.training import optim
 from closegap.training.class_path import class_of
+from closegap.training.finite import check_values, check_weights
 from closegap.training.schedule import Rates
 from closegap.training.task import Setting
 from closegap.training.validation import selecting_figure
@@ -45,10 +46,6 @@ with needs("train"):
 
 START = Path("embeddings/validation-start.safetensors")
 _LOG_EVERY = 10
-
-
-class NonFiniteLossError(ClosegapError):
-    """A loss term or the gradient is NaN or infinite; the message names the step and the term."""
 
 
 class Trainer:
@@ -97,7 +94,7 @@ class Trainer:
         """Train to the end, from the newest checkpoint in the folder or from the start.
 
         Raises:
-            NonFiniteLossError: a term or the gradient is NaN or infinite.
+            NonFiniteError: a term, the gradient or a weight is NaN or infinite.
             ClosegapError: a checkpoint of another model.
             UsageError: `select` names no validation figure that has a better direction.
         """
@@ -212,9 +209,12 @@ class Trainer:
             if done % _LOG_EVERY == 0 or last:
                 rate = self.training.batch_size * (done - batches.start) / (time.perf_counter() - began)
                 self._record({**values, "epoch": done / self.steps_per_epoch, "cases_per_s": rate})
-            if done % validate_every == 0 or last:
+            validated, saved = (done % every == 0 or last for every in (validate_every, checkpoint_every))
+            if validated or saved:
+                check_weights(done, (self.model, *self.task.beside.values()))
+            if validated:
                 self._validate(done)
-            if done % checkpoint_every == 0 or last or self.state.best_step == done:
+            if saved or self.state.best_step == done:
                 checkpoint.save_checkpoint(
                     self.folder / CHECKPOINTS,
                     self.model,
@@ -243,8 +243,8 @@ class Trainer:
             [*stacked.detach(), *(value.detach() for value in watched.values()), norm]
         ).tolist()
         values, extra = dict(zip(terms, found, strict=False)), dict(zip(watched, found[len(terms) :], strict=True))
-        _check_finite(step, values, "loss term")
-        _check_finite(step, {"norm": length}, "gradient")
+        check_values(step, values, "loss term")
+        check_values(step, {"norm": length}, "gradient")
         self.optimizer.step()
         extra |= {"lr": self.optimizer.param_groups[self._shown_group]["lr"], "gradient_norm": length}
         return {"loss": sum(values.values()), **values, **extra}
@@ -276,12 +276,3 @@ class Trainer:
 def _step_seed(seed: int, step: int, process: int) -> int:
     """Seed of one step's dropout on one process."""
     return (seed * 1_000_003 + step) * 4096 + process
-
-
-def _check_finite(step: int, values: Mapping[str, float], what: str) -> None:
-    for name, value in values.items():
-        if value != value or value in (float("inf"), float("-inf")):
-            raise NonFiniteLossError(
-                f"step {step}: {what} {name!r} is {value}; "
-                "lower --train.lr, raise the temperature, or train with --train.precision no"
-            )

@@ -1,0 +1,63 @@
+"""Training that has left the numbers: stopped at once, before anything is measured or saved."""
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from closegap.errors import ClosegapError
+from closegap.sharding import whole
+
+
+class NonFiniteError(ClosegapError):
+    """A loss term, the gradient or a weight is NaN or infinite; the message names the step and which."""
+
+
+def check_values(step: int, values: Mapping[str, float], what: str) -> None:
+    """Refuse values of a step that are no numbers.
+
+    Args:
+        step: that is being taken.
+        values: by name.
+        what: they are.
+
+    Raises:
+        NonFiniteError: one of them is NaN or infinite.
+    """
+    for name, value in values.items():
+        if not isfinite(value):
+            raise NonFiniteError(
+                f"step {step}: {what} {name!r} is {value}; "
+                "lower --train.lr, raise the temperature, or train with --train.precision no"
+            )
+
+
+def check_weights(step: int, modules: Iterable[nn.Module]) -> None:
+    """Refuse weights that are no numbers. A buffer may hold infinities: masks of attention do.
+
+    Of modules in parts every process calls this.
+
+    Args:
+        step: that was taken.
+        modules: what is trained.
+
+    Raises:
+        NonFiniteError: a weight is NaN or infinite, or a buffer NaN.
+    """
+    for module in modules:
+        weights = {name for name, _ in module.named_parameters()}
+        sound = {name: _sound(whole(tensor.detach()), name in weights) for name, tensor in module.state_dict().items()}
+        for name, found in sound.items():
+            if not found:
+                raise NonFiniteError(
+                    f"step {step}: {name} is not finite any more, and no checkpoint holds it; "
+                    "train a new run with a lower --train.lr or --train.weight_decay"
+                )
+
+
+def _sound(tensor: Shaped[Tensor, "..."], weight: bool) -> bool:
+    if not tensor.is_floating_point():
+        return True
+    return bool(torch.isfinite(tensor).all() if weight else not torch.isnan(tensor).any())
