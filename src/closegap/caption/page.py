@@ -11,10 +11,10 @@ from markupsafe import Markup
 from closegap.caption.examples import captioned_images, captioned_section
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.report import Report
-from closegap.files import write_text
 from closegap.report.html import render_html
 from closegap.report.sections.arms import arms_section
 from closegap.report.verdict import headlines, sentence
+from closegap.report.write import write_report
 
 _WARNING = "Generated captions name findings that are not in the image, and leave out others that are."
 
@@ -31,8 +31,9 @@ def write_captions_report(
     title: str = "Generated captions",
     shown: int = 50,
     seed: int = 0,
+    beside: Mapping[str, Callable[[Path], None]] | None = None,
 ) -> Path:
-    """Write report.html into `folder`, and report.json where there is a comparison; neither where a page fails.
+    """Write report.html into `folder`, and report.json where there is a comparison; all or nothing.
 
     Args:
         folder: created if needed.
@@ -45,6 +46,7 @@ def write_captions_report(
         title: of the page.
         shown: how many images, drawn at random.
         seed: of the draw.
+        beside: name of a further file to what writes it.
 
     Returns:
         The path of the page.
@@ -69,11 +71,7 @@ def write_captions_report(
         version=version("closegap"),
         warnings=[_WARNING],
     )
-    if comparison is not None:
-        report.save(folder / "report.json")
-    page = folder / "report.html"
-    write_text(page, text)
-    return page
+    return write_report(folder, None if comparison is None else report, text, "caption", beside)
 
 
 def caption_verdict(comparison: Comparison, subject_name: str) -> str:

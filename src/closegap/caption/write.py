@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
@@ -41,20 +42,26 @@ def write_captions(
         title: of the page.
     """
     comparison = captions_compared(written, split, scoring)
-    page = write_arms_page(written, comparison, out, title)
     own = [one for one in written if one.run is not None]
     tables = {
-        out / (TABLE if len(own) == 1 else f"captions-{number}-{one.name}.csv"): one
-        for number, one in enumerate(own, start=1)
+        TABLE if len(own) == 1 else f"captions-{number}-{one.name}.csv": one for number, one in enumerate(own, start=1)
     }
-    for path, one in tables.items():
-        write_predictions(path, [case.id for case in one.cases], one.generated)
-    return CaptionsFolder(page, tables, comparison)
+    page = write_arms_page(written, comparison, out, title, tables)
+    return CaptionsFolder(page, {out / name: one for name, one in tables.items()}, comparison)
 
 
-def write_arms_page(written: Sequence[CaptionedArm], comparison: Comparison | None, folder: Path, title: str) -> Path:
-    """Write report.html, and report.json where there is a comparison; the path of the page."""
+def write_arms_page(
+    written: Sequence[CaptionedArm],
+    comparison: Comparison | None,
+    folder: Path,
+    title: str,
+    tables: Mapping[str, CaptionedArm] | None = None,
+) -> Path:
+    """Write report.html, report.json where there is a comparison, and tables of captions; the path of the page."""
     first = written[0]
+
+    def table(one: CaptionedArm, path: Path) -> None:
+        write_predictions(path, [case.id for case in one.cases], one.generated)
 
     def picture(row: int) -> Markup:
         return first.kind.show(first.cases[row].views[first.image][0])
@@ -70,4 +77,5 @@ def write_arms_page(written: Sequence[CaptionedArm], comparison: Comparison | No
         comparison=comparison,
         baselines=[one.arm for one in written if one.run is None],
         title=title,
+        beside={name: partial(table, one) for name, one in (tables or {}).items()},
     )

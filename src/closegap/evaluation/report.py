@@ -112,9 +112,13 @@ class Report:
             "data": dict(self.data),
         }
 
+    def to_json(self) -> str:
+        """The text of report.json."""
+        return json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n"
+
     def save(self, path: Path) -> None:
         """Write report.json."""
-        write_text(path, json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n")
+        write_text(path, self.to_json())
 
 
 def _described(figure: Figure) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.evaluation.audit import Audit
 from closegap.evaluation.report import Estimate, Report
-from closegap.files import write_text
 from closegap.metrics.figure import Figure
 from closegap.metrics.gap import GAP, GAP_DEBIASED, GAP_FLOOR
 from closegap.metrics.mixed_counterpart import EXPECTED_OWN_SHARE, OWN_MODALITY_SHARE
@@ -19,12 +18,13 @@ from closegap.report.sections.frontier import frontier
 from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
 from closegap.report.verdict import verdict
+from closegap.report.write import write_report
 
 _TSNE_ARMS = 3  # a second or two each
 
 
 def write_audit(audit: Audit, folder: Path, title: str = "The modality gap of these embeddings") -> Path:
-    """Write report.json and report.html into `folder`, both or, where the page cannot be drawn, neither.
+    """Write report.json and report.html into `folder`, both or neither.
 
     Args:
         audit: what was found.
@@ -34,11 +34,7 @@ def write_audit(audit: Audit, folder: Path, title: str = "The modality gap of th
     Returns:
         The path of the page.
     """
-    text = _render(audit, title)
-    audit.comparison.report.save(folder / "report.json")
-    page = folder / "report.html"
-    write_text(page, text)
-    return page
+    return write_report(folder, audit.comparison.report, _render(audit, title), "audit")
 
 
 def audit_verdict(audit: Audit) -> str:

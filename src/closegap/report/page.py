@@ -11,7 +11,6 @@ from typing import Any
 from closegap.data import Case
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.series import Series
-from closegap.files import write_text
 from closegap.kinds.base import Kind
 from closegap.report.html import render_html
 from closegap.report.items import hover_texts, shown_items
@@ -22,6 +21,7 @@ from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
 from closegap.report.sections.queries import queries_section, top_hits
 from closegap.report.verdict import verdict
+from closegap.report.write import write_report
 from closegap.training.validation import validation_figures
 
 History = Sequence[Mapping[str, Any]]
@@ -48,7 +48,7 @@ def write_comparison(
     kinds: Mapping[str, Kind],
     histories: Mapping[str, Sequence[History]],
 ) -> Path:
-    """Write report.json and report.html into `folder`; the path of the page.
+    """Write report.json and report.html into `folder`, both or neither; the path of the page.
 
     Args:
         comparison: what was found.
@@ -58,10 +58,7 @@ def write_comparison(
         kinds: modality name to the kind of its items, which shows them.
         histories: arm to the metrics.jsonl of each of its seeds.
     """
-    comparison.report.save(folder / "report.json")
-    page = folder / "report.html"
-    write_text(page, _render(comparison, title, cases, kinds, histories))
-    return page
+    return write_report(folder, comparison.report, _render(comparison, title, cases, kinds, histories), "compare")
 
 
 def _render(
