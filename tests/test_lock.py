@@ -61,13 +61,14 @@ def test_a_process_may_lock_again_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_was_made_for_nothing_goes(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), locked(tmp_path / "run", "train"):
+    with pytest.raises(KeyError), locked(tmp_path / "runs" / "a", "train"):
         raise KeyError
     assert not list(tmp_path.iterdir())
 
 
 def test_what_a_kill_left_is_swept(tmp_path: Path) -> None:
-    (tmp_path / ".config.yaml.abcdefgh.unfinished.yaml").write_text("")
+    (tmp_path / ".config.yaml.abcdefgh.unfinished").mkdir()
+    (tmp_path / ".config.yaml.abcdefgh.unfinished" / "config.yaml").write_text("")
     with locked(tmp_path, "train"):
         assert sorted(path.name for path in tmp_path.iterdir()) == [".closegap.lock", ".closegap.owner"]
 

@@ -55,12 +55,13 @@ def writing(path: Path) -> Iterator[None]:
         raise ClosegapError(f"{path}: cannot be written ({reason}); {advice}") from error
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, so that they outlast a power cut."""
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it, so that they outlast a power cut; those that were not there, deepest first."""
     missing = [found for found in (folder, *folder.parents) if not found.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in missing:
         sync(made.parent)
+    return missing
 
 
 def sync(path: Path) -> None:

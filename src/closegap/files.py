@@ -64,19 +64,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         ClosegapError: the disk is full or read-only, the folder belongs to somebody else, or `path` exists.
     """
-    with writing(path):
-        make_folder(path.parent)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED))
-        try:
-            yield temporary
-            for file in temporary.rglob("*"):
-                sync(file)
-            temporary.chmod(0o777 & ~_umask())
-            sync(temporary)
-            temporary.rename(path)
-            sync(path.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with writing(path), _hidden_folder(path) as temporary:
+        yield temporary
+        for file in temporary.rglob("*"):
+            sync(file)
+        temporary.chmod(0o777 & ~_umask())
+        sync(temporary)
+        temporary.rename(path)
+        sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -102,11 +97,8 @@ def sweep(folder: Path, name: str = "*") -> None:
         folder: where they were to be; need not exist.
         name: what they were to be called.
     """
-    for remains in folder.glob(f".{name}.*{_UNFINISHED}*"):
-        if remains.is_dir():
-            shutil.rmtree(remains, ignore_errors=True)
-        else:
-            remains.unlink(missing_ok=True)
+    for remains in folder.glob(f".{name}.*{_UNFINISHED}"):
+        shutil.rmtree(remains, ignore_errors=True)
 
 
 def digest(*parts: bytes) -> str:
@@ -131,18 +123,26 @@ def file_digest(path: Path) -> str:
 
 @contextmanager
 def _stand_in(path: Path) -> Iterator[Path]:
-    """An empty file beside `path`, removed in the end if it is still there. Its name ends as that of `path`."""
+    """The path of a file of the same name in a hidden folder beside `path`, which goes in the end.
+
+    In a folder of its own, since safetensors writes to another name beside the one that it is given.
+    """
+    with _hidden_folder(path) as folder:
+        yield folder / path.name
+
+
+@contextmanager
+def _hidden_folder(path: Path) -> Iterator[Path]:
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED + path.suffix)
-    os.close(handle)
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED))
     try:
-        yield Path(name)
+        yield folder
     finally:
-        Path(name).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _finish(temporary: Path) -> None:
-    temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would keep colleagues out
+    temporary.chmod(0o666 & ~_umask())  # safetensors' 0600 would keep colleagues out
     sync(temporary)
 
 

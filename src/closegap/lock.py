@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,9 +32,8 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
     Raises:
         ClosegapError: another process holds it, or it cannot be written to.
     """
-    new = not folder.exists()
     with writing(folder / _LOCK):
-        make_folder(folder)
+        made = make_folder(folder)
         lock = FileLock(folder.resolve() / _LOCK, timeout=0, is_singleton=True)
         try:
             lock.acquire()
@@ -49,7 +48,7 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
         yield
     finally:
         if outermost:
-            _leave(folder, new)
+            _leave(folder, made)
         lock.release()
 
 
@@ -67,10 +66,10 @@ def _owner(folder: Path) -> str:
         return "another command"  # that has just come or is just leaving
 
 
-def _leave(folder: Path, new: bool) -> None:
-    """Take the lock's own files out of the folder, and the folder away that was made for nothing."""
+def _leave(folder: Path, made: Iterable[Path]) -> None:
+    """Take the lock's own files out of the folder, and folders away that were made for nothing."""
     with suppress(OSError):
         (folder / _OWNER).unlink(missing_ok=True)
         (folder / _LOCK).unlink(missing_ok=True)
-        if new:
-            folder.rmdir()
+        for path in made:
+            path.rmdir()
