@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from closegap.disk import make_folder, writing
+from closegap.distributed import rank
 from closegap.errors import ClosegapError
 from closegap.files import sweep
 
@@ -32,6 +33,9 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
     Raises:
         ClosegapError: another process holds it, or it cannot be written to.
     """
+    if rank() > 0:
+        yield
+        return
     with writing(folder / _LOCK):
         made = make_folder(folder)
         lock = FileLock(folder.resolve() / _LOCK, timeout=0, is_singleton=True)
@@ -50,6 +54,11 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
         if outermost:
             _leave(folder, made)
         lock.release()
+
+
+def contents(folder: Path) -> list[Path]:
+    """What lies in a folder, but for the lock's own files."""
+    return [path for path in folder.iterdir() if path.name not in (_LOCK, _OWNER)]
 
 
 def _myself(verb: str) -> dict[str, object]:

@@ -36,4 +36,7 @@ def test_what_is_no_run_is_named_as_what_it_is(study: Path, tmp_path: Path) -> N
     assert not_a_run(study) == ("the folder of a study, not of a run; name one of its runs: a-seed0, a-seed1, b-seed0")
     nowhere = tmp_path / "nowhere"
     assert expanded([nowhere]) == [nowhere]
-    assert not_a_run(nowhere) == f"not a run folder (no config.yaml); `closegap train --out {nowhere}` makes one"
+    assert (
+        not_a_run(nowhere)
+        == f"not a run folder (no config.yaml); `closegap train --config FILE --out {nowhere}` makes one"
+    )

@@ -13,6 +13,7 @@ from closegap.runs.config import Config
 from closegap.runs.folder import chosen_checkpoint
 from closegap.runs.log import Watching
 from closegap.training import train as training
+from closegap.training.claim import claimed
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def train(config: Config, out: Path | str, *, overrides: Sequence[str] = (), wat
 
     Raises:
         UsageError: a config that is none, or a folder that holds a run.
-        ClosegapError: data, model and objective do not fit, or a loss became infinite.
+        ClosegapError: data, model and objective do not fit, a loss became infinite, or the folder is in use.
     """
-    with watching("training") as watcher:
+    with claimed(Path(out)), watching("training") as watcher:
         return _finished(training.train(config, out, overrides=overrides, watcher=watcher))
 
 
@@ -67,9 +68,9 @@ def resume(folder: Path | str, *, watching: Watching = Bars) -> TrainedRun:
         watching: who is told how it goes.
 
     Raises:
-        ClosegapError: the folder is no run.
+        ClosegapError: the folder is no run, or in use.
     """
-    with watching("training") as watcher:
+    with claimed(Path(folder)), watching("training") as watcher:
         return _finished(training.resume(folder, watcher=watcher))
 
 

@@ -15,6 +15,7 @@ from closegap.runs.config import CONFIG, parse_run, read_config
 from closegap.runs.log import Watching, unwatched
 from closegap.studies.plan import slug
 from closegap.studies.train_all import Finished, train_all
+from closegap.training.claim import claimed
 
 
 def caption_study(
@@ -62,11 +63,12 @@ def caption_study(
                 )
             plans[folder] = config
             of_arm.setdefault(own, []).append(folder)
-    train_all(plans, [split], watching, finished)
-    scoring = Scoring()
-    written = caption_runs(list(plans), split_cases(split), search or Generation(), scoring, watching=watching)
-    baselines = [one for one in written if one.run is None]
-    for own, folders in of_arm.items():
-        chosen = [*(one for one in written if one.run in folders), *baselines]
-        write_arms_page(chosen, captions_compared(chosen, split, scoring), out / slug(own), f"Captions: {own}")
-    return write_captions(written, split, out, scoring, "Captions compared")
+    with claimed(out, "study"):
+        train_all(plans, [split], watching, finished)
+        scoring = Scoring()
+        written = caption_runs(list(plans), split_cases(split), search or Generation(), scoring, watching=watching)
+        baselines = [one for one in written if one.run is None]
+        for own, folders in of_arm.items():
+            chosen = [*(one for one in written if one.run in folders), *baselines]
+            write_arms_page(chosen, captions_compared(chosen, split, scoring), out / slug(own), f"Captions: {own}")
+        return write_captions(written, split, out, scoring, "Captions compared")

@@ -44,24 +44,30 @@ def main(arguments: Sequence[str]) -> None:
     """Train a run."""
     answer_help(arguments, parser(), list(SECTIONS))
     from closegap.api.bars import Bars
+    from closegap.cli.console import say
     from closegap.distributed import leave
     from closegap.report.training_page import write_training_report
-    from closegap.runs.config import parse_run, run_parser
+    from closegap.runs.checkpoint import checkpoints
+    from closegap.runs.config import CONFIG, parse_run, run_parser
+    from closegap.runs.folder import CHECKPOINTS
+    from closegap.training.claim import claimed
     from closegap.training.train import resume, train
 
-    if any(argument.partition("=")[0] == "--resume" for argument in arguments):
+    resumed = any(argument.partition("=")[0] == "--resume" for argument in arguments)
+    if resumed:
         folder = _resumed(arguments)
-        with Bars() as bars:
-            trained = resume(folder, watcher=bars)
     else:
         reader = run_parser(prog="closegap train", formatter_class=VerbHelp)
         _add_own(reader)
         config = parse_run(arguments, reader)
         folder = config.pop("out") or Path("runs") / f"{config.arm or 'run'}-seed{config.seed}"
         config.pop("resume")
+    with claimed(folder) as processes:
+        if resumed and processes.main and (folder / CONFIG).is_file() and not checkpoints(folder / CHECKPOINTS):
+            say(f"{folder}: has no checkpoint yet, and starts again")
         with Bars() as bars:
-            trained = train(config, folder, watcher=bars)
-    written = write_training_report(trained)
+            trained = resume(folder, watcher=bars) if resumed else train(config, folder, watcher=bars)
+        written = write_training_report(trained)
     say_trained(trained, None if written is None else written.page)
     leave()
 

@@ -83,9 +83,15 @@ def run_config(config: Config, overrides: Sequence[str] = ()) -> Namespace:
 
 def save_config(config: Namespace, folder: Path) -> None:
     """Write the run's config, overrides included."""
+    write_text(folder / CONFIG, config_text(config))
+
+
+def config_text(config: Namespace) -> str:
+    """What config.yaml holds."""
     chosen = config.clone()
     chosen.pop("config", None)
-    write_text(folder / CONFIG, run_parser().dump(chosen, skip_unset=False))  # null may not be the default
+    text: str = run_parser().dump(chosen, skip_unset=False)  # null may not be the default
+    return text
 
 
 def read_config(folder: Path, overrides: Sequence[str] = ()) -> Namespace:

@@ -27,7 +27,7 @@ def not_a_run(folder: Path) -> str:
     runs = [run.name for run in study_runs(folder)]
     if runs:
         return f"the folder of a study, not of a run; name one of its runs: {', '.join(runs)}"
-    return f"not a run folder (no {_CONFIG}); `closegap train --out {folder}` makes one"
+    return f"not a run folder (no {_CONFIG}); `closegap train --config FILE --out {folder}` makes one"
 
 
 def _reported(report: Path) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Comparison, compare
 from closegap.evaluation.runs import JudgedRuns, judge_runs
+from closegap.lock import locked
 from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc
 from closegap.report.page import Compared, write_comparison
@@ -38,18 +39,19 @@ def compare_runs(
 
     Raises:
         UsageError: a run twice, two settings of one name, or runs of different cases.
+        ClosegapError: another command writes to `out`.
     """
     if len({run.resolve() for run in runs}) < len(runs):
         raise UsageError("the same run is given twice; name each run once")
     _one_run_a_seed(runs)
-    judged = judge_runs(runs, split, overrides, methods, watching)
-    histories: dict[str, list[list[dict[str, object]]]] = {}
-    for run, found in zip(runs, judged.runs, strict=True):
-        histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))
-    comparison = measured(judged, metrics, watching)
-    return Compared(
-        write_comparison(comparison, out, title, judged.runs[0].cases, judged.runs[0].kinds, histories), comparison
-    )
+    with locked(out, "compare"):
+        judged = judge_runs(runs, split, overrides, methods, watching)
+        histories: dict[str, list[list[dict[str, object]]]] = {}
+        for run, found in zip(runs, judged.runs, strict=True):
+            histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))
+        comparison = measured(judged, metrics, watching)
+        page = write_comparison(comparison, out, title, judged.runs[0].cases, judged.runs[0].kinds, histories)
+    return Compared(page, comparison)
 
 
 def measured(judged: JudgedRuns, metrics: Sequence[Metric] | None = None, watching: Watching = unwatched) -> Comparison:

@@ -11,6 +11,7 @@ from closegap.runs.log import Watching, unwatched
 from closegap.studies.compare_runs import compare_runs
 from closegap.studies.plan import arm_plans
 from closegap.studies.train_all import Finished, train_all
+from closegap.training.claim import claimed
 
 
 def study(
@@ -45,7 +46,9 @@ def study(
     Raises:
         UsageError: a config that is none, or two runs of one arm and seed.
         DataError: a split without cases.
+        ClosegapError: a run's folder holds another config, or another command writes there.
     """
     plans = arm_plans(configs, arms, seeds, out, overrides)
-    train_all(plans, [split], watching, finished)
-    return compare_runs(list(plans), split, out, title=title, metrics=metrics, methods=methods, watching=watching)
+    with claimed(out, "study"):
+        train_all(plans, [split], watching, finished)
+        return compare_runs(list(plans), split, out, title=title, metrics=metrics, methods=methods, watching=watching)

@@ -6,6 +6,7 @@ from pathlib import Path
 from closegap.report.training_page import write_training_report
 from closegap.runs.log import Watching, unwatched
 from closegap.studies.plan import Plans
+from closegap.training.claim import claimed
 from closegap.training.train import Trained, train_into
 
 Finished = Callable[[Trained, Path | None], None]
@@ -27,8 +28,9 @@ def train_all(
         finished: told of each run.
     """
     for number, (folder, config) in enumerate(plans.items(), start=1):
-        with watching(f"{number}/{len(plans)} {config.arm}, seed {config.seed}") as watcher:
-            trained = train_into(folder, config, watcher, splits)
-        written = write_training_report(trained)
+        with claimed(folder):
+            with watching(f"{number}/{len(plans)} {config.arm}, seed {config.seed}") as watcher:
+                trained = train_into(folder, config, watcher, splits)
+            written = write_training_report(trained)
         if finished is not None:
             finished(trained, None if written is None else written.page)

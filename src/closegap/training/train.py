@@ -9,11 +9,14 @@ from jsonargparse import Namespace
 
 from closegap.data import Case
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import UsageError
+from closegap.errors import ClosegapError, UsageError
 from closegap.kinds import Kind
+from closegap.lock import contents
 from closegap.runs.config import CONFIG, Config, read_config, run_config, save_config
+from closegap.runs.difference import difference
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.run import Run, build
+from closegap.training.claim import claimed
 from closegap.training.trainer import Trainer
 
 
@@ -55,14 +58,9 @@ def train(config: Config, out: Path | str, *, overrides: Sequence[str] = (), wat
 
     Raises:
         UsageError: a config that is none, or a folder that holds a run.
-        ClosegapError: data, model and objective do not fit, or a loss became infinite.
+        ClosegapError: data, model and objective do not fit, a loss became infinite, or the folder is in use.
     """
-    folder = Path(out)
-    if (folder / CONFIG).exists():
-        raise UsageError(
-            f"{folder}: already holds {CONFIG}; go on with `closegap train --resume {folder}`, or choose another --out"
-        )
-    return train_into(folder, run_config(config, overrides), watcher)
+    return _train(Path(out), run_config(config, overrides), watcher, new=True)
 
 
 def resume(folder: Path | str, *, watcher: Watcher | None = None) -> Trained:
@@ -73,7 +71,7 @@ def resume(folder: Path | str, *, watcher: Watcher | None = None) -> Trained:
         watcher: who is told how it goes.
 
     Raises:
-        ClosegapError: the folder is no run.
+        ClosegapError: the folder is no run, or in use.
     """
     return train_into(Path(folder), read_config(Path(folder)), watcher)
 
@@ -86,20 +84,63 @@ def train_into(folder: Path, config: Namespace, watcher: Watcher | None = None, 
         config: parsed.
         watcher: who is told how it goes.
         splits: what must have cases beside the training split, since something comes after training.
+
+    Raises:
+        UsageError: the folder holds a run with another config.
+        ClosegapError: data, model and objective do not fit, a loss became infinite, or the folder is in use.
     """
-    run = build(config)
-    trainer = Trainer(run, folder, watcher or Nobody(), splits)
-    new = not folder.exists()
-    if trainer.main:
+    return _train(folder, config, watcher, splits)
+
+
+def _train(
+    folder: Path, config: Namespace, watcher: Watcher | None, splits: Sequence[str] = (), new: bool = False
+) -> Trained:
+    with claimed(folder) as processes:
+        fresh = processes.main and not (folder / CONFIG).exists()
+        bare = processes.main and not contents(folder)
+        # Before anything that takes long, so that whatever is killed can be resumed.
+        processes.first(lambda: _place_config(folder, config, new))
+        trainer = None
+        try:
+            run = build(config)
+            trainer = Trainer(run, folder, watcher or Nobody(), splits)
+            trainer.train()
+        except ClosegapError as error:
+            if fresh and (trainer is None or isinstance(error, UsageError)):
+                _forget(folder, bare)  # what was asked wrongly is asked again, and the folder must be free for it
+            raise
+        cases = trainer.validation_split.cases
+        judged = cases and run.objective.moves_model
+        return Trained(
+            folder, run, cases, trainer.cases.kinds, trainer.validation_embeddings() if judged else None, trainer.main
+        )
+
+
+def _place_config(folder: Path, config: Namespace, new: bool) -> None:
+    """Write config.yaml, unless the folder has it.
+
+    Raises:
+        UsageError: the folder is that of another run.
+    """
+    path = folder / CONFIG
+    if not path.exists():
         save_config(config, folder)
-    try:
-        trainer.train()
-    except UsageError:
-        if trainer.main and new:  # what was asked wrongly is asked again, and the folder must be free for it
-            shutil.rmtree(folder)
-        raise
-    cases = trainer.validation_split.cases
-    judged = cases and run.objective.moves_model
-    return Trained(
-        folder, run, cases, trainer.cases.kinds, trainer.validation_embeddings() if judged else None, trainer.main
-    )
+    elif new:
+        raise UsageError(
+            f"{folder}: already holds {CONFIG}; go on with `closegap train --resume {folder}`, or choose another --out"
+        )
+    else:
+        found = difference(read_config(folder), config)
+        if found is not None:
+            raise UsageError(
+                f"{path}: {found}; a run keeps its config: ask for that one, or choose another --out for this one"
+            )
+
+
+def _forget(folder: Path, bare: bool) -> None:
+    """Take away what a run that cannot be trained has written, in a folder that held no run before."""
+    for path in contents(folder) if bare else [folder / CONFIG]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
