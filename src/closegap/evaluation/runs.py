@@ -31,13 +31,12 @@ def judge_runs(
     methods: Mapping[str, PostHoc] | None = None,
     watching: Watching = unwatched,
 ) -> JudgedRuns:
-    """Each run's embeddings of the split, also kept in its folder, and post-hoc methods fitted on its train split."""
+    """Each run's embeddings of the split, and post-hoc methods fitted on its train split."""
     found: list[Evaluated] = []
     moved: list[Result] = []
     for number, run in enumerate(runs, start=1):
         with watching(f"run {number} of {len(runs)}") as watcher:
             judged, *train = evaluate_splits(run, [split, "train"] if methods else [split], overrides, watcher)
-        judged.embeddings.save(run / "embeddings" / f"{split}.safetensors")
         found.append(judged)
         if methods:
             moved += posthoc_results(_result(judged), train[0].embeddings, methods)
