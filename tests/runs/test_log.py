@@ -1,6 +1,10 @@
 import json
 from pathlib import Path
 
+import pytest
+from tests.test_disk import no_file_above
+
+from closegap.errors import ClosegapError
 from closegap.runs.log import MetricsLog, read_metrics
 
 
@@ -35,3 +39,16 @@ def test_a_run_that_starts_anew_drops_everything(tmp_path: Path) -> None:
     MetricsLog(path, 0)
     assert read_metrics(path) == []
     assert read_metrics(tmp_path / "nothing.jsonl") == []
+
+
+def test_a_line_that_the_disk_has_no_room_for_is_one_error_and_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path, 0)
+    log.write(0, {"loss": 1.0})
+    with (
+        no_file_above(30),
+        pytest.raises(ClosegapError, match=r"/metrics\.jsonl: cannot be written \(File too large\)"),
+    ):
+        log.write(10, {"loss": 1.0})
+    log.sync()
+    assert [row["step"] for row in read_metrics(path)] == [0]

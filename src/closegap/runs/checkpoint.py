@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from closegap.disk import sync
 from closegap.distributed import rank
 from closegap.errors import ClosegapError
 from closegap.files import digest, file_digest, whole_folder
@@ -129,6 +130,8 @@ def _sweep(folder: Path, kept: Set[Path]) -> None:
     for old in checkpoints(folder):
         if old not in kept:
             old.rename(folder / f".{old.name}.deleted")  # a deletion that is cut short must not look like a checkpoint
+    if folder.is_dir():
+        sync(folder)
     for remains in folder.glob(".step-*"):
         shutil.rmtree(remains, ignore_errors=True)
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from closegap.disk import sync, writing
 from closegap.files import write_text
 from closegap.metrics.figure import Figure
 
@@ -72,9 +73,18 @@ class MetricsLog:
         write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Append one line."""
-        with self.path.open("a", encoding="utf-8") as file:
+        """Append one line.
+
+        Raises:
+            ClosegapError: the disk is full.
+        """
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
+
+    def sync(self) -> None:
+        """Have the disk hold all lines, as it must before it holds a checkpoint from which a run goes on."""
+        with writing(self.path):
+            sync(self.path)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

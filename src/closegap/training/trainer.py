@@ -215,6 +215,8 @@ class Trainer:
             if validated:
                 self._validate(done)
             if saved or self.state.best_step == done:
+                if self.log is not None:
+                    self.log.sync()
                 checkpoint.save_checkpoint(
                     self.folder / CHECKPOINTS,
                     self.model,

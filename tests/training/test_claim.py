@@ -1,0 +1,104 @@
+"""Who comes second to a run's folder, and what is left of a run that was stopped before it began."""
+
+import json
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.training.config import finish, start, write_config
+
+from closegap.errors import DataError, UsageError
+from closegap.lock import contents
+from closegap.runs.checkpoint import checkpoints
+from closegap.runs.config import run_config
+from closegap.runs.log import read_metrics
+from closegap.training.train import train, train_into
+
+_IN_USE = (
+    r"closegap: \S*/run: in use by `closegap train` \(process {pid} on \S+, since [^)]+\); wait until it is done, or.*"
+)
+
+
+def _bits(folder: Path) -> dict[str, torch.Tensor]:
+    last = checkpoints(folder / "checkpoints")[-1]
+    return {
+        f"{path.parent.name}/{path.stem}/{name}": tensor
+        for path in sorted(last.glob("*.safetensors"))
+        for name, tensor in load_file(path).items()
+    }
+
+
+def test_the_second_run_in_a_folder_is_refused_and_the_first_is_unharmed(tmp_path: Path) -> None:
+    config = write_config(tmp_path, steps=12, checkpoint_every=1)
+    other = tmp_path / "other.yaml"
+    other.write_text(json.dumps(json.loads(config.read_text()) | {"seed": 4}))
+    first = start("-m", "closegap", "train", "--config", config, "--out", tmp_path / "run")
+    while not checkpoints(tmp_path / "run" / "checkpoints"):
+        assert first.poll() is None, first.communicate()[0]
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)
+    for given in (("--config", other, "--out", tmp_path / "run"), ("--resume", tmp_path / "run")):
+        second = start("-m", "closegap", "train", *given)
+        said, _ = second.communicate(timeout=120)
+        assert second.returncode == 1
+        assert re.fullmatch(_IN_USE.format(pid=first.pid), said.strip())
+    first.send_signal(signal.SIGCONT)
+    finish(first)
+    alone = train(config, tmp_path / "alone")
+    assert alone.run.seed == 3
+    found, expected = _bits(tmp_path / "run"), _bits(tmp_path / "alone")
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    steps = [row["step"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")]
+    assert steps == [row["step"] for row in read_metrics(tmp_path / "alone" / "metrics.jsonl")]
+    assert not [path for path in (tmp_path / "run").rglob(".*")]
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
+    config = write_config(tmp_path, steps=3)
+    begun = start("-m", "closegap", "train", "--config", config, "--out", tmp_path / "run")
+    while not (tmp_path / "run" / "config.yaml").exists():
+        assert begun.poll() is None, begun.communicate()[0]
+        time.sleep(0.0005)
+    begun.kill()
+    begun.communicate()
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    again = start("-m", "closegap", "train", "--resume", tmp_path / "run")
+    said, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    assert said.startswith(f"{tmp_path / 'run'}: has no checkpoint yet, and starts again\n")
+    train(config, tmp_path / "alone")
+    found, expected = _bits(tmp_path / "run"), _bits(tmp_path / "alone")
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_folder_keeps_its_config(tmp_path: Path) -> None:
+    path = write_config(tmp_path, steps=2)
+    config = run_config(path)
+    train_into(tmp_path / "run", config)
+    before = {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
+    said = r"run/config\.yaml: train\.lr is 0\.003 there and 0\.01 in what is asked; a run keeps its config"
+    with pytest.raises(UsageError, match=said):
+        train_into(tmp_path / "run", run_config(path, ["--train.lr", "0.01"]))
+    assert {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()} == before
+    train_into(tmp_path / "run", config)  # nothing is left to do
+
+
+def test_what_cannot_be_trained_leaves_the_folder_free(tmp_path: Path) -> None:
+    path = write_config(tmp_path, steps=2)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("")
+    # each of them is told only after the folder was taken
+    for wrong, error in ((["--data.path", "nowhere.csv"], DataError), (["--train.select", "luck"], UsageError)):
+        for out in ("runs/a", "mine"):
+            with pytest.raises(error):
+                train(path, tmp_path / out, overrides=wrong)
+        assert not (tmp_path / "runs").exists()
+        assert not (tmp_path / "mine" / "config.yaml").exists()
+        assert (tmp_path / "mine" / "notes.txt").exists()
+    train(path, tmp_path / "mine")
+    assert "notes.txt" in {file.name for file in contents(tmp_path / "mine")}
