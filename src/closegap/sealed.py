@@ -1,14 +1,16 @@
 """Tensors in files that tell by themselves whether they are what was written.
 
-The header of a sealed .safetensors file holds the digest of the whole file, its own 32 characters taken as zeros. It
+What a sealed .safetensors file says of itself is one JSON object under one key of its metadata, as the library writes
+several keys in another order each time. In it is the digest of the whole file, its own 32 characters taken as zeros. It
 shows damage, not malice: whoever writes a file can seal it.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -17,44 +19,46 @@ from torch import Tensor
 from closegap.errors import DataError
 from closegap.files import whole_file
 
-SEAL = "digest"
-"""Key of the header's metadata."""
-
-OPEN = "0" * 32
-"""What stands under the key until the file is sealed."""
-
-_PLACE = re.compile(rb'"' + SEAL.encode() + rb'":"([0-9a-f]{32})"')  # in a JSON string its quotes would be escaped
+_OPEN = "0" * 32  # in the place of the digest until the file is sealed
+_PLACE = re.compile(rb'\\"digest\\":\\"([0-9a-f]{32})\\"')  # JSON in JSON: within a text, quotes are escaped once more
 _LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 _CHUNK = 2**20
 
 
-def save_sealed(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write `path`, whole or not at all.
+def save_sealed(path: Path, tensors: Mapping[str, Tensor], key: str, says: Mapping[str, Any]) -> None:
+    """Write `path`, whole or not at all; the same bytes of the same tensors.
 
     Args:
         path: the .safetensors file.
         tensors: what it holds.
-        metadata: what it says of itself.
+        key: of the metadata; it tells kinds of files apart.
+        says: what the file says of itself, as JSON.
     """
     with whole_file(path) as temporary:
         held = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        save_file(held, temporary, metadata={**metadata, SEAL: OPEN})
+        save_file(held, temporary, metadata=unsealed(key, says))
         seal(temporary)
 
 
+def unsealed(key: str, says: Mapping[str, Any]) -> dict[str, str]:
+    """The metadata of a file that is sealed once it is written."""
+    return {key: json.dumps({**says, "digest": _OPEN}, separators=(",", ":"))}
+
+
 def seal(path: Path) -> None:
-    """Put the digest into a file that was written with `OPEN` in its place."""
+    """Put the digest into a file that was written with the metadata of `unsealed`."""
     with path.open("r+b") as file:
         place, found = _digest(file)
         file.seek(place)
         file.write(found.encode())
 
 
-def read_metadata(path: Path, again: str) -> dict[str, str]:
-    """What a file says of itself, sealed or not.
+def read_says(path: Path, key: str, again: str) -> dict[str, Any]:
+    """What a file says of itself under a key; nothing if it has no such key. Whether it is sound is not looked at.
 
     Args:
         path: the .safetensors file.
+        key: of the metadata.
         again: what to do about a damaged one.
 
     Raises:
@@ -64,9 +68,12 @@ def read_metadata(path: Path, again: str) -> dict[str, str]:
         raise DataError(f"{path}: no such file")
     try:
         with safe_open(path, framework="pt") as opened:
-            return dict(opened.metadata() or {})
-    except (SafetensorError, OSError) as error:
+            found = json.loads((opened.metadata() or {}).get(key, "{}"))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise _damaged(path, " ".join(str(error).split()), again) from error
+    if not isinstance(found, dict):
+        raise _damaged(path, f"'{key}' of its metadata is no JSON object", again)
+    return found
 
 
 def load_sealed(path: Path, again: str) -> dict[str, Tensor]:
@@ -83,7 +90,7 @@ def load_sealed(path: Path, again: str) -> dict[str, Tensor]:
         with path.open("rb") as file:
             place, found = _digest(file)
             file.seek(place)
-            claimed = file.read(len(OPEN)).decode()
+            claimed = file.read(len(_OPEN)).decode()
         if claimed != found:
             raise _damaged(path, "its content is not what was written", again)
         return load_file(path)
@@ -106,7 +113,7 @@ def _digest(file: BinaryIO) -> tuple[int, str]:
     if len(header) != size or place is None:
         raise ValueError("no header with a digest")
     start, end = place.span(1)
-    state = hashlib.blake2b(length + header[:start] + OPEN.encode() + header[end:], digest_size=16)
+    state = hashlib.blake2b(length + header[:start] + _OPEN.encode() + header[end:], digest_size=16)
     while part := file.read(_CHUNK):
         state.update(part)
     return len(length) + start, state.hexdigest()

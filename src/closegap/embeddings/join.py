@@ -9,9 +9,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from closegap.embeddings.set_file import whole_set
+from closegap.embeddings.set_file import KEY, whole_set
 from closegap.files import whole_file
-from closegap.sealed import OPEN, SEAL, seal
+from closegap.sealed import seal, unsealed
 
 _TYPES = {torch.float32: "F32", torch.bool: "BOOL"}
 
@@ -30,8 +30,8 @@ def joined(
     """
     names = [f"{kind}/{name}" for kind in ("embeddings", "present") for name in modalities]
     rows = len(columns["ids"])
-    with whole_set(out, modalities, columns, meta) as metadata:
-        header: dict[str, Any] = {"__metadata__": {**metadata, SEAL: OPEN}}
+    with whole_set(out, modalities, columns, meta) as says:
+        header: dict[str, Any] = {"__metadata__": unsealed(KEY, says)}
         offset = 0
         for name in names:
             first = _tensor(parts[0], name)

@@ -5,7 +5,6 @@ is renamed into place: whatever stops this, what is read is the older set or the
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,9 +21,12 @@ from closegap.disk import sync, writing
 from closegap.embeddings.table_of_rows import read_columns, table_content
 from closegap.errors import DataError, UsageError
 from closegap.files import file_digest, whole_file
-from closegap.sealed import load_sealed, read_metadata, save_sealed
+from closegap.sealed import load_sealed, read_says, save_sealed
 
-_FORMAT = "2"
+KEY = "closegap"
+"""Of the metadata of the .safetensors file."""
+
+_FORMAT = 2
 _EMBEDDINGS, _PRESENT = "embeddings/", "present/"
 _AGAIN = "write the set again, with `closegap embed` or EmbeddingSet.save"
 _BLOCK = 16384
@@ -53,15 +55,15 @@ def write_set(
         _expect_finite(path, name, columns["ids"], present.get(name), torch.split(rows, _BLOCK))
     tensors = {_EMBEDDINGS + name: rows for name, rows in embeddings.items()}
     tensors |= {_PRESENT + name: rows for name, rows in present.items()}
-    with whole_set(path, list(embeddings), columns, meta) as metadata:
-        save_sealed(path, tensors, metadata)
+    with whole_set(path, list(embeddings), columns, meta) as says:
+        save_sealed(path, tensors, KEY, says)
 
 
 @contextmanager
 def whole_set(
     path: Path, modalities: Sequence[str], columns: Mapping[str, Any], meta: Mapping[str, Any]
-) -> Iterator[dict[str, str]]:
-    """The metadata of the .safetensors file, which is written meanwhile; its table is there when this ends.
+) -> Iterator[dict[str, Any]]:
+    """What is said of itself by the .safetensors file, which is written meanwhile; its table is there when this ends.
 
     Raises:
         UsageError: a file of another suffix.
@@ -75,12 +77,7 @@ def whole_set(
     with whole_file(waiting) as temporary:
         temporary.write_bytes(content)
     try:
-        yield {
-            "closegap": _FORMAT,
-            "modalities": json.dumps(list(modalities)),
-            "meta": json.dumps(dict(meta)),
-            "table": table,
-        }
+        yield {"format": _FORMAT, "modalities": list(modalities), "meta": dict(meta), "table": table}
     except BaseException:
         waiting.unlink(missing_ok=True)
         raise
@@ -93,12 +90,14 @@ def read_set(path: Path) -> dict[str, Any]:
     Raises:
         DataError: a missing or damaged file, one that another program wrote, or arrays beside another set's table.
     """
-    said = read_metadata(path, _AGAIN)
-    if said.get("closegap") != _FORMAT:
+    said = read_says(path, KEY, _AGAIN)
+    if said.get("format") != _FORMAT:
         raise DataError(f"{path}: not an embedding set of this version; {_AGAIN}")
     tensors = load_sealed(path, _AGAIN)
-    columns = read_columns(_table_of(path, said.get("table", "")), _AGAIN)
-    modalities, meta = _json(path, said, "modalities", list), _json(path, said, "meta", dict)
+    modalities, meta = said.get("modalities"), said.get("meta")
+    if not isinstance(modalities, list) or not isinstance(meta, dict):
+        raise DataError(f"{path}: its metadata have no list of modalities or no meta; {_AGAIN}")
+    columns = read_columns(_table_of(path, said.get("table")), _AGAIN)
     present = {name.removeprefix(_PRESENT): mask for name, mask in tensors.items() if name.startswith(_PRESENT)}
     _expect_tensors(path, tensors, modalities, len(columns["ids"]))
     for name in modalities:
@@ -111,7 +110,7 @@ def read_set(path: Path) -> dict[str, Any]:
     }
 
 
-def _table_of(path: Path, digest: str) -> Path:
+def _table_of(path: Path, digest: object) -> Path:
     """The table that the arrays name: in its place, or where a kill left it."""
     places = [path.with_suffix(".parquet"), *_waiting(path, digest)]
     there = [place for place in places if place.is_file()]
@@ -125,16 +124,20 @@ def _table_of(path: Path, digest: str) -> Path:
     raise DataError(f"{places[0]}: not the table of {path.name}, or damaged; copy both files again, or {_AGAIN}")
 
 
-def _waiting(path: Path, digest: str) -> list[Path]:
+def _waiting(path: Path, digest: object) -> list[Path]:
     """Where the table of this digest is before it takes its place; none where it is no digest."""
-    return [path.with_name(f".{path.stem}.{digest}.parquet")] if re.fullmatch("[0-9a-f]{32}", digest) else []
+    return (
+        [path.with_name(f".{path.stem}.{digest}.parquet")]
+        if isinstance(digest, str) and re.fullmatch("[0-9a-f]{32}", digest)
+        else []
+    )
 
 
 def _settle(path: Path) -> None:
     """Finish what a kill stopped, and sweep what it left."""
     if path.is_file():
         with suppress(DataError):  # a damaged one is about to be replaced
-            for waiting in _waiting(path, read_metadata(path, _AGAIN).get("table", "")):
+            for waiting in _waiting(path, read_says(path, KEY, _AGAIN).get("table")):
                 if waiting.is_file():
                     _place(waiting, path)
     for left in path.parent.glob(f".{escape(path.stem)}.{'[0-9a-f]' * 32}.parquet"):
@@ -146,18 +149,6 @@ def _place(waiting: Path, path: Path) -> None:
     with writing(table):
         waiting.replace(table)
         sync(table.parent)
-
-
-def _json(path: Path, said: Mapping[str, str], key: str, kind: type) -> Any:
-    try:
-        found = json.loads(said[key])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: its metadata have no readable '{key}'; {_AGAIN}") from error
-    if not isinstance(found, kind):
-        raise DataError(
-            f"{path}: '{key}' of its metadata is {type(found).__name__}, expected {kind.__name__}; {_AGAIN}"
-        )
-    return found
 
 
 def _expect_tensors(path: Path, tensors: Mapping[str, Tensor], modalities: Sequence[Any], rows: int) -> None:

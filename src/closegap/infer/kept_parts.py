@@ -3,14 +3,15 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from closegap.disk import sync, writing
 from closegap.errors import DataError, UsageError
-from closegap.sealed import load_sealed, read_metadata, save_sealed
+from closegap.sealed import load_sealed, read_says, save_sealed
 
-_WORK, _NUMBER = "work", "part"
+_KEY, _WORK, _NUMBER = "closegap_part", "work", "part"
 _AGAIN = "embed it again"
 
 
@@ -41,7 +42,7 @@ class KeptParts:
     def has(self, number: int) -> bool:
         """Whether the part is there, as it was written."""
         said = _said(self.file(number))
-        if (said.get(_WORK), said.get(_NUMBER)) != (self.work, str(number)):
+        if (said.get(_WORK), said.get(_NUMBER)) != (self.work, number):
             return False
         try:
             load_sealed(self.file(number), _AGAIN)
@@ -58,7 +59,7 @@ class KeptParts:
         for name, rows in tensors.items():
             if not rows.isfinite().all():
                 raise DataError(f"{name} of part {number} is not finite; embed with another checkpoint")
-        save_sealed(self.file(number), tensors, {_WORK: self.work, _NUMBER: str(number)})
+        save_sealed(self.file(number), tensors, _KEY, {_WORK: self.work, _NUMBER: number})
 
     def remove(self) -> None:
         """Delete the folder, under another name first: a kill leaves no folder of some parts."""
@@ -70,9 +71,9 @@ class KeptParts:
             shutil.rmtree(gone)
 
 
-def _said(file: Path) -> Mapping[str, str]:
+def _said(file: Path) -> Mapping[str, Any]:
     """What a file says of itself; nothing where it is damaged or none of ours."""
     try:
-        return read_metadata(file, _AGAIN)
+        return read_says(file, _KEY, _AGAIN)
     except DataError:
         return {}
