@@ -109,7 +109,7 @@ def sweep(folder: Path, name: str = "*") -> None:
             remains.unlink(missing_ok=True)
 
 
-def digest(*parts: bytes) -> str:
+def digest(*parts: bytes | memoryview) -> str:
     """128-bit BLAKE2 digest of the parts, in hexadecimal; part boundaries count."""
     return stream_digest(parts)
 
