@@ -101,7 +101,7 @@ def sweep(folder: Path, name: str = "*") -> None:
         shutil.rmtree(remains, ignore_errors=True)
 
 
-def digest(*parts: bytes) -> str:
+def digest(*parts: bytes | memoryview) -> str:
     """128-bit BLAKE2 digest of the parts, in hexadecimal; part boundaries count."""
     return stream_digest(parts)
 

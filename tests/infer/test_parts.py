@@ -12,18 +12,23 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from tests.infer.test_embed import CPU
-from tests.training.config import finish, start, write_config
+from tests.training.config import write_config
 
 from closegap.data import Case, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import MissingExtraError, UsageError
+from closegap.errors import ClosegapError, DataError, MissingExtraError, UsageError
 from closegap.infer.embed import embed
 from closegap.infer.parts import Parts, _digest, embed_in_parts, here
 from closegap.infer.prepared import prepare
 from closegap.infer.ray import on_ray
 from closegap.kinds import ImageKind, RecordKind, TextKind
+from closegap.runs.config import parse_run, save_config
+from closegap.runs.log import Nobody
 from closegap.runs.open import OpenedRun, open_run
+from closegap.runs.run import build
+from closegap.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained run; its data have absent records and second reports."""
     folder = tmp_path_factory.mktemp("trained")
     config = write_config(folder, steps=4)
-    finish(start("-m", "closegap", "train", "--config", config, "--out", folder / "run"))
+    parsed = parse_run(["--config", str(config)])
+    save_config(parsed, folder / "run")
+    Trainer(build(parsed), folder / "run", Nobody()).train()
     return folder / "run"
 
 
@@ -84,13 +91,63 @@ def test_what_is_there_is_not_embedded_again(run: Path, tmp_path: Path) -> None:
 def test_parts_of_other_work_are_refused(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.safetensors"
 
-    def nothing(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        embed_in_parts(open_run(run), "train", out, workers=nothing)
+        embed_in_parts(open_run(run), "train", out, workers=_stopped, part=10)
     with pytest.raises(UsageError, match="holds parts of another run"):
-        embed_in_parts(open_run(run), "validation", out)
+        embed_in_parts(open_run(run), "validation", out, part=10)
+    with pytest.raises(UsageError, match="data or batch size; delete it"):
+        embed_in_parts(open_run(run), "train", out, part=10, batch_size=3)
+
+
+def _stopped(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
+    yield next(here(opened, parts))
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "of nobody", "of another place"])
+def test_damaged_parts_are_embedded_again(run: Path, tmp_path: Path, damage: str) -> None:
+    out = tmp_path / "train.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        embed_in_parts(open_run(run), "train", out, workers=_stopped, part=10)
+    (part,) = tmp_path.glob("*.parts/0*")
+    content = part.read_bytes()
+    if damage == "cut":
+        part.write_bytes(content[:-1])
+    elif damage == "flipped":
+        part.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    elif damage == "of nobody":
+        save_file(load_file(part), part)
+    else:
+        part.rename(part.with_name("00000001.safetensors"))
+    _assert_same(embed_in_parts(open_run(run), "train", out, part=10), _at_once(run))
+
+
+def test_parts_that_are_embedded_by_somebody_else_are_refused(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "train.safetensors"
+    folder = tmp_path / "train.safetensors.parts"
+    script = (
+        "import sys, time; from pathlib import Path; from closegap.lock import locked\n"
+        "with locked(Path(sys.argv[1]), 'embed'):\n    print(flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            with pytest.raises(ClosegapError, match=rf"in use by `closegap embed` \(process {other.pid} on "):
+                embed_in_parts(open_run(run), "train", out)
+        finally:
+            other.kill()
+    _assert_same(embed_in_parts(open_run(run), "train", out), _at_once(run))
+
+
+def test_embeddings_that_are_no_numbers_are_refused(run: Path, tmp_path: Path) -> None:
+    opened = open_run(run)
+    for head in opened.run.model.heads.values():
+        for parameter in head.parameters():
+            parameter.data.fill_(torch.nan)
+    with pytest.raises(DataError, match="of part 0 is not finite"):
+        embed_in_parts(opened, "train", tmp_path / "train.safetensors")
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 class Addressed:

@@ -126,6 +126,25 @@ def test_a_shard_of_another_version_is_deleted(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.safetensors"))
 
 
+@pytest.mark.parametrize("damage", ["flipped", "swapped", "other dtype", "no digests"])
+def test_a_row_that_is_not_what_was_written_is_not_there(tmp_path: Path, damage: str) -> None:
+    store, held, values = filled(tmp_path, shards=1)
+    (shard,) = tmp_path.glob("*.safetensors")
+    tensors = {name: value.clone() for name, value in load_file(shard).items()}
+    if damage == "flipped":
+        tensors["rows"][2, 1] += 1e-6
+    elif damage == "swapped":
+        tensors["rows"] = tensors["rows"].flip(0)
+    elif damage == "other dtype":
+        tensors["rows"] = tensors["rows"].view(torch.int32)
+    else:
+        del tensors["digests"]
+    save_file(tensors, shard)
+    assert store.read(held) == {}
+    store.add(held, values)
+    assert torch.equal(store.read(held)[held[2]], values[2])
+
+
 def test_processes_write_and_read_at_once(tmp_path: Path) -> None:
     script = (
         "import sys, torch; from pathlib import Path\n"

@@ -1,6 +1,7 @@
 """Images of every mode become upright RGB; whatever else comes is refused in one line."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from closegap.errors import DataError
 from closegap.kinds import ImageSource
-from closegap.kinds.decoding import decode_image, load_image, pad_to_square
+from closegap.kinds.decoding import _window, decode_image, load_image, pad_to_square
 
 RAMP = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (20, 1))
 
@@ -247,3 +248,43 @@ def test_padding_fill() -> None:
     square = np.asarray(pad_to_square(Image.new("RGB", (20, 10)), 10, (1, 2, 3)))
     assert square[0, 0].tolist() == [1, 2, 3]
     assert np.asarray(pad_to_square(Image.new("RGB", (20, 10)), 10, 128))[0, 0].tolist() == [128, 128, 128]
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "La", "RGBa", "PA", "P", "RGB", "L"])
+def test_strips_have_the_pixels_of_the_whole(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    image = Image.fromarray(draw.integers(0, 255, (50, 30, 4), dtype=np.uint8))
+    image = image.convert("RGB").quantize(8) if mode in ("P", "PA") else image
+    image = {"La": image.convert("LA"), "RGBa": image}.get(mode, image).convert(mode)
+    if mode in ("P", "RGB", "L"):
+        image.info["transparency"] = {"P": bytes([0, 90, 255]), "RGB": (3, 4, 5), "L": 7}[mode]
+    whole = np.asarray(load_image(image))
+    monkeypatch.setattr("closegap.kinds.decoding._STRIP", 30 * 7)
+    assert np.array_equal(np.asarray(load_image(image)), whole)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["<u2", ">u2", "<i4", "<f4"]), st.integers(1, 300))
+def test_the_window_of_deep_images_is_numpys(seed: int, dtype: str, size: int) -> None:
+    draw = np.random.default_rng(seed)
+    values = (draw.normal(size=(1, size)) * 10.0 ** draw.integers(-3, 9)).clip(-(2**31), 2**31 - 200)
+    values = values.clip(0, 65535).astype(dtype) if dtype[1] == "u" else values.astype(dtype)
+    if dtype == "<f4" and size > 2:
+        values[0, :2] = np.nan, np.inf
+    finite = values[np.isfinite(values)].astype(np.float64)
+    low, high = np.percentile(finite, (0.5, 99.5))
+    assert _window(values) == ((finite.min(), finite.max()) if low == high else (low, high))
+
+
+def test_what_a_header_declares_is_bounded_before_memory_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    Image.new("I;16", (9000, 9000)).save(path)
+    with pytest.raises(
+        DataError, match=r"declares 9000 x 9000 pixels \(I;16\), which take 927 MiB to decode, expected at"
+    ):
+        load_image(path)
+
+
+def test_pipes_are_no_images(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match="cannot be read \\(no regular file\\)"):
+        load_image(tmp_path / "pipe.png")

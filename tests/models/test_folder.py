@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 import closegap
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, DataError, UsageError
+from closegap.files import digest, file_digest
 from closegap.kinds import TextKind
 from closegap.models import (
     CodeSetEncoder,
@@ -318,7 +319,18 @@ def saved(tmp_path: Path) -> Path:
 def _edit(folder: Path, change: Callable[[Any], Any]) -> None:
     path = folder / "model.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(change(content) or content), encoding="utf-8")
+    changed = change(content) or content
+    if isinstance(changed, dict) and "files" in changed:
+        changed["files"] = {file: file_digest(folder / file) for file in changed["files"] if (folder / file).is_file()}
+    path.write_text(json.dumps(_stamped(changed)), encoding="utf-8")
+
+
+def _stamped(content: Any) -> Any:
+    """With the digest that makes it the description that was written, whatever it says."""
+    if not isinstance(content, dict):
+        return content
+    said = {key: value for key, value in content.items() if key != "digest"}
+    return {**said, "digest": digest(json.dumps(said, sort_keys=True).encode())}
 
 
 def _set(*keys: Any, value: Any) -> Callable[[Any], None]:
@@ -333,9 +345,9 @@ def _set(*keys: Any, value: Any) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: [content], r"model\.json: format None, expected 1"),
-        (_set("format", value=9), r"model\.json: format 9, expected 1; save the model with this version"),
-        (lambda content: {"format": 1}, r"model\.json: damaged \(KeyError: 'dim'\)"),
+        (lambda content: [content], r"model\.json: format None, expected 2"),
+        (_set("format", value=9), r"model\.json: format 9, expected 2; save the model with this version"),
+        (lambda content: {"format": 2}, r"model\.json: damaged \(KeyError: 'dim'\)"),
         (_set("heads", value={}), r"model\.json: damaged \(heads and encoders of other modalities\)"),
         (_set("encoders", value=3), r"model\.json: damaged \(AttributeError"),
         (_set("encoders", "report", value={"class_path": "x"}), r"model\.json: damaged \(TypeError"),
@@ -385,7 +397,7 @@ def _cut(path: Path) -> None:
         ("model.safetensors", Path.unlink, r"model\.safetensors: no such file; copy the model's folder whole"),
         ("model.safetensors", _cut, r"model\.safetensors: damaged \("),
         ("model.safetensors", lambda path: path.write_bytes(b""), r"model\.safetensors: damaged \("),
-        ("model.safetensors", lambda path: save_file({}, path), "weights of another model"),
+        ("model.safetensors", lambda path: save_file({}, path), r"model\.safetensors: damaged \("),
     ],
 )
 def test_damaged_files_are_one_line(file: str, damage: Callable[[Path], Any], message: str, saved: Path) -> None:
@@ -414,8 +426,8 @@ def test_a_tower_without_its_files_is_one_line(bert: Path, tmp_path: Path) -> No
     model = Model({"report": TransformersTextEncoder(str(bert)), "concepts": CodeSetEncoder(6, 64)}, dim=8)
     model.save_pretrained(tmp_path / "model")
     for name, message in (
-        ("tokenizer.json", "other weights or preparation than the report tower"),
-        ("config.json", "no readable config.json"),
+        ("tokenizer.json", r"report/tokenizer\.json: no such file; copy the model's folder whole"),
+        ("config.json", r"report/config\.json: no such file; copy the model's folder whole"),
     ):
         (tmp_path / "model" / "encoders" / "report" / name).unlink()
         with pytest.raises(ClosegapError, match=message) as caught:

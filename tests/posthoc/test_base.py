@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from closegap.embeddings.embedding_set import ROW_NUMBERED, EmbeddingSet
 from closegap.errors import ClosegapWarning, DataError, UsageError
 from closegap.posthoc import Center, PostHoc, ProjectOut, Shift, standard_arms
 from closegap.posthoc.base.moments import covariance, mean
+from closegap.sealed import read_says, save_sealed
 
 from .conftest import MakeSet
 
@@ -289,7 +289,7 @@ def test_our_modules_hold_more_than_methods(make_set: MakeSet, tmp_path: Path) -
     with pytest.raises(UsageError, match=r"holds closegap\.posthoc\.shift\.UsageError, expected .*PostHoc"):
         PostHoc.load(path)
     _rewrite(path, **{"class": "closegap.posthoc.shift.PostHoc"})
-    with pytest.raises(DataError, match="its header cannot be used"):
+    with pytest.raises(DataError, match="cannot be used"):
         PostHoc.load(path)
 
 
@@ -308,16 +308,71 @@ def test_damaged_files_say_so(make_set: MakeSet, tmp_path: Path) -> None:
         PostHoc.load(path)
     path.write_bytes(whole)
     _rewrite(path, settings={"no such": 1})
-    with pytest.raises(DataError, match="its header cannot be used"):
+    with pytest.raises(DataError, match="cannot be used"):
         PostHoc.load(path)
     assert [file.name for file in tmp_path.iterdir()] == ["shift.safetensors"], "something half-written is left"
 
 
+_STATES: list[tuple[Callable[[dict[str, Tensor]], object], str]] = [
+    (lambda state: state.update({"state/image": torch.zeros(3, 3, 3)}), "cannot be used"),
+    (lambda state: state.pop("state/image"), "cannot be used"),
+    (lambda state: state["state/image"].fill_(torch.nan), "state is not finite"),
+    (lambda state: state.update({"state/image": torch.zeros(5)}), "cannot be used"),
+    (lambda state: state.pop("seen/ids"), "cannot be used"),
+    (lambda state: state.update({"seen/contents": torch.zeros(2, 2)}), "expected torch.int64 of one dimension"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), _STATES)
+def test_another_state_is_one_line(
+    change: Callable[[dict[str, Tensor]], object], message: str, make_set: MakeSet, tmp_path: Path
+) -> None:
+    path = tmp_path / "center.safetensors"
+    Center().fit(make_set()).save(path)
+    state = {name: value.clone() for name, value in load_file(path).items()}
+    change(state)
+    save_sealed(path, state, "closegap_posthoc", read_says(path, "closegap_posthoc", ""))
+    with pytest.raises(DataError, match=message) as caught:
+        PostHoc.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"modalities": ["image"]},
+        {"modalities": 5},
+        {"modalities": ["image", 5]},
+        {"width": 0},
+        {"width": "x"},
+        {"width": 7},
+        {"row_numbered": None},
+        {"settings": 5},
+        {"class": 5},
+        {"class": None},
+    ],
+)
+def test_another_header_is_one_line(changes: Mapping[str, object], make_set: MakeSet, tmp_path: Path) -> None:
+    path = tmp_path / "center.safetensors"
+    Center().fit(make_set()).save(path)
+    _rewrite(path, **changes)
+    with pytest.raises((DataError, UsageError)) as caught:
+        PostHoc.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_flipped_bit_is_loaded(make_set: MakeSet, tmp_path: Path) -> None:
+    path = tmp_path / "shift.safetensors"
+    Shift().fit(make_set()).save(path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        with pytest.raises(DataError):
+            PostHoc.load(path)
+
+
 def _rewrite(path: Path, **changes: object) -> None:
-    with safe_open(path, framework="pt") as opened:
-        metadata = opened.metadata()
-    header = json.loads(metadata["closegap_posthoc"]) | changes
-    save_file(load_file(path), path, metadata={"closegap_posthoc": json.dumps(header)})
+    save_sealed(path, load_file(path), "closegap_posthoc", read_says(path, "closegap_posthoc", "") | changes)
 
 
 @given(n=st.integers(1, 30), width=st.integers(1, 6), seed=st.integers(0, 1000))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
+from jsonargparse.typing import PositiveInt
 
 from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.errors import UsageError
@@ -28,6 +29,9 @@ def parser() -> ArgumentParser:
     found.add_argument("--split", type=str, default="test", help="train, validation or test")
     found.add_argument("--images", type=Path | None, default=None, help="embed every image below this folder instead")
     found.add_argument("--ray", type=str | None, default=None, help="address of a Ray cluster; local starts one here")
+    found.add_argument(
+        "--batch-size", type=PositiveInt | None, default=None, help="items at once; fewer take less memory"
+    )
     add_out(found, "the .safetensors file to write")
     return found
 
@@ -45,13 +49,13 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.infer.ray import on_ray
     from closegap.runs.open import open_run
 
-    workers = None if given.ray is None else on_ray(given.ray)
+    workers = None if given.ray is None else on_ray(given.ray, given.batch_size)
     opened = open_run(given.run, overrides)
     source = None
     if given.images is not None:
         source = ImageFolder(given.images, _image_modality(opened), given.split)
     with Bars("embedding") as bars:
-        found = embed_in_parts(opened, given.split, given.out, bars, source, workers)
+        found = embed_in_parts(opened, given.split, given.out, bars, source, workers, batch_size=given.batch_size)
     rows = {name: int(found.mask(name).sum()) for name in found.modalities}
     say(f"{given.out}: " + ", ".join(f"{count} rows of {name}" for name, count in rows.items()))
 

@@ -54,7 +54,7 @@ def remember_sound(kind: Kind, items: Sequence[Any]) -> None:
 
 
 def content_digests(kind: Kind, items: Sequence[Any], refused: dict[int, str] | None = None) -> list[str]:
-    """The digest of each item's fingerprint, 128 bits in hexadecimal; that of a whole file is remembered.
+    """The digest of each item's fingerprint, 128 bits in hexadecimal; that of what lies in a file is remembered.
 
     Args:
         kind: what the items are.
@@ -65,7 +65,7 @@ def content_digests(kind: Kind, items: Sequence[Any], refused: dict[int, str] | 
         DataError: an item that cannot be read.
     """
     places = [kind.place(item) for item in items]
-    stamps = [stamp_of(kind, place) if place is not None and not place.part else None for place in places]
+    stamps = [stamp_of(kind, place) if place is not None else None for place in places]
     known = recall("digest", [stamp for stamp in stamps if stamp is not None])
     files = [index for index, stamp in enumerate(stamps) if stamp is not None and stamp not in known]
     found: list[str | DataError] = [known.get(stamp, "") if stamp is not None else "" for stamp in stamps]

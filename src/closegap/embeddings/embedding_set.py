@@ -1,32 +1,24 @@
 """A set of embeddings with everything that is needed to judge it: ids, presence, groups, labels, concepts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from jaxtyping import Bool, Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from closegap.embeddings.matrix import checked_array, unit_rows
+from closegap.embeddings.set_file import read_set, write_set
 from closegap.errors import DataError
-from closegap.files import whole_file
 
 ROW_NUMBERED = "ids_are_row_numbers"
 """Key of `meta`: true where no ids were given, so that equal ids of two sets do not mean equal cases."""
 
 NOTES = "notes"
 """Key of `meta`: what a reader must know of how the embeddings came to be, one line each."""
-
-_FORMAT = "1"
-_LABEL = "label:"
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,62 +131,21 @@ class EmbeddingSet:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write `path` (.safetensors) and, beside it, the table of rows (.parquet)."""
-        tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in self.embeddings.items()}
-        tensors |= {f"present/{name}": rows.contiguous() for name, rows in self.present.items()}
-        self.save_table(path)
-        with whole_file(Path(path)) as temporary:
-            save_file(tensors, temporary, metadata=self.metadata(self.modalities, self.meta))
+        """Write `path` (.safetensors) and, beside it, the table of rows (.parquet), which replace an older set whole.
 
-    @staticmethod
-    def metadata(modalities: Sequence[str], meta: Mapping[str, Any]) -> dict[str, str]:
-        """What the .safetensors file says of itself."""
-        return {"closegap": _FORMAT, "modalities": json.dumps(list(modalities)), "meta": json.dumps(dict(meta))}
-
-    def save_table(self, path: str | Path) -> None:
-        """Write the table of rows (.parquet) that lies beside `path`."""
-        columns: dict[str, Any] = {"id": list(self.ids)}
-        if self.groups is not None:
-            columns["group"] = list(self.groups)
-        columns |= {_LABEL + name: list(values) for name, values in self.labels.items()}
-        if self.concepts is not None:
-            columns["concepts"] = pa.array([list(row) for row in self.concepts], type=pa.list_(pa.string()))
-        with whole_file(Path(path).with_suffix(".parquet")) as temporary:
-            pq.write_table(pa.table(columns), temporary)
+        Raises:
+            DataError: a present row that is not finite.
+            UsageError: another suffix.
+        """
+        columns = {"ids": self.ids, "groups": self.groups, "labels": self.labels, "concepts": self.concepts}
+        write_set(Path(path), self.embeddings, self.present, columns, self.meta)
 
     @classmethod
     def load(cls, path: str | Path) -> "EmbeddingSet":
         """Read what `save` wrote; tensors are memory-mapped.
 
         Raises:
-            DataError: a missing or damaged file, or one that another program wrote.
+            DataError: a missing or damaged file, one that another program wrote, arrays beside another set's table, or
+                a present row that is not finite.
         """
-        path = Path(path)
-        table_path = path.with_suffix(".parquet")
-        for file in (path, table_path):
-            if not file.is_file():
-                raise DataError(
-                    f"{file}: no such file; an embedding set is a .safetensors file with its .parquet beside it"
-                )
-        try:
-            with safe_open(path, framework="pt") as opened:
-                metadata = opened.metadata() or {}
-            tensors = load_file(path)
-            table = pq.read_table(table_path)
-        except (SafetensorError, pa.ArrowInvalid) as error:
-            raise DataError(f"{path}: damaged ({error}); write it again with `closegap embed`") from error
-        if metadata.get("closegap") != _FORMAT:
-            raise DataError(f"{path}: not an embedding set of this version; write it with `closegap embed`")
-        columns = {name: table.column(name).to_pylist() for name in table.column_names}
-        concepts = columns.get("concepts")
-        return cls(
-            embeddings={name: tensors[f"embeddings/{name}"] for name in json.loads(metadata["modalities"])},
-            present={
-                name.removeprefix("present/"): rows for name, rows in tensors.items() if name.startswith("present/")
-            },
-            ids=columns["id"],
-            groups=columns.get("group"),
-            labels={name.removeprefix(_LABEL): values for name, values in columns.items() if name.startswith(_LABEL)},
-            concepts=None if concepts is None else [tuple(row) for row in concepts],
-            meta=json.loads(metadata["meta"]),
-        )
+        return cls(**read_set(Path(path)))

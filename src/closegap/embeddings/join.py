@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
+from torch import Tensor
 
-from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.embeddings.set_file import KEY, whole_set
 from closegap.files import whole_file
+from closegap.sealed import seal, unsealed
 
 _TYPES = {torch.float32: "F32", torch.bool: "BOOL"}
 
@@ -28,23 +29,30 @@ def joined(
         meta: its meta.
     """
     names = [f"{kind}/{name}" for kind in ("embeddings", "present") for name in modalities]
-    with ExitStack() as stack:
-        files = [stack.enter_context(safe_open(part, framework="pt")) for part in parts]
-        rows = len(columns["ids"])
-        header: dict[str, Any] = {"__metadata__": EmbeddingSet.metadata(modalities, meta)}
+    rows = len(columns["ids"])
+    with whole_set(out, modalities, columns, meta) as says:
+        header: dict[str, Any] = {"__metadata__": unsealed(KEY, says)}
         offset = 0
         for name in names:
-            first = files[0].get_tensor(name)
+            first = _tensor(parts[0], name)
             shape = [rows, *first.shape[1:]]
             size = first.element_size() * torch.Size(shape).numel()
             header[name] = {"dtype": _TYPES[first.dtype], "shape": shape, "data_offsets": [offset, offset + size]}
             offset += size
-        head = json.dumps(header).encode()
+        head = json.dumps(header, separators=(",", ":")).encode()
         head += b" " * (-len(head) % 8)  # tensors that are mapped want to be aligned
-        EmbeddingSet({}, **columns).save_table(out)
-        with whole_file(out) as temporary, temporary.open("wb") as file:
-            file.write(len(head).to_bytes(8, "little") + head)
-            for name in names:
-                for part in files:
-                    file.write(part.get_tensor(name).numpy().data)
-            assert file.tell() == 8 + len(head) + offset
+        with whole_file(out) as temporary:
+            with temporary.open("wb") as file:
+                file.write(len(head).to_bytes(8, "little") + head)
+                for name in names:
+                    for part in parts:
+                        file.write(_tensor(part, name).numpy().data)
+                assert file.tell() == 8 + len(head) + offset
+            seal(temporary)
+
+
+def _tensor(part: Path, name: str) -> Tensor:
+    """A tensor in a mapping of its own: pages of all parts together would fill the memory."""
+    with safe_open(part, framework="pt") as opened:
+        found: Tensor = opened.get_tensor(name)
+        return found

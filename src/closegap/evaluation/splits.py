@@ -14,6 +14,9 @@ from closegap.runs.log import Nobody, Watcher
 from closegap.runs.objective import Objective
 from closegap.runs.open import best_device, open_run
 
+EVALUATED = 256
+"""Items at once, unless something else is asked for."""
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -44,7 +47,11 @@ def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: W
 
 
 def evaluate_splits(
-    folder: Path, splits: Sequence[str], overrides: Sequence[str] = (), watcher: Watcher | None = None
+    folder: Path,
+    splits: Sequence[str],
+    overrides: Sequence[str] = (),
+    watcher: Watcher | None = None,
+    batch_size: int = EVALUATED,
 ) -> list[Evaluated]:
     """Rebuild a run from its folder and embed splits with the checkpoint it is judged by.
 
@@ -53,6 +60,7 @@ def evaluate_splits(
         splits: each "train", "validation" or "test".
         overrides: config overrides (`--data.root DIR`).
         watcher: who is told how it goes.
+        batch_size: items at once.
 
     Raises:
         ClosegapError: no run, no checkpoint, a checkpoint of another model, no such split.
@@ -68,6 +76,6 @@ def evaluate_splits(
         cases = loaded.split(split)
         prepared = prepare(cases, model, cache, device, watcher.features, run.train.keep_images)
         meta = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
-        found = replace(embed(model, prepared, device), meta=meta)
+        found = replace(embed(model, prepared, device, batch_size), meta=meta)
         evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases, loaded.kinds, run.objective))
     return evaluated

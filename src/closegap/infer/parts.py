@@ -1,24 +1,24 @@
 """Embeddings of a split of any size: in parts that are written whole, so that a killed run goes on where it stopped."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from closegap.data import Case, Source, load_cases
 from closegap.data.memory import stamp_of
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.embeddings.join import joined
-from closegap.errors import UsageError
-from closegap.files import digest, file_digest, whole_file, write_text
+from closegap.files import digest, file_digest
 from closegap.infer.embed import described, embed, rows_of_cases
 from closegap.infer.features import FeatureCache
+from closegap.infer.kept_parts import KeptParts
 from closegap.infer.prepared import prepare
 from closegap.kinds import Kind
+from closegap.lock import locked
 from closegap.runs.check_kinds import check_kinds
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.open import OpenedRun, best_device
@@ -37,22 +37,27 @@ class PartEmbedder:
     Args:
         opened: the run whose model it is.
         cache: of features of frozen towers, where they are worth looking up.
+        batch_size: items at once; by default what suits the device.
     """
 
-    def __init__(self, opened: OpenedRun, cache: FeatureCache | None = None) -> None:
+    def __init__(self, opened: OpenedRun, cache: FeatureCache | None = None, batch_size: int | None = None) -> None:
         self.device, self.cache = best_device(), cache
+        self.batch_size = batch_size or (32 if self.device.type == "cpu" else 256)
         self.model = opened.run.model.to(self.device)
 
     def __call__(self, cases: Sequence[Case]) -> bytes:
         """The rows of these cases."""
-        found = embed(self.model, prepare(cases, self.model, self.cache, self.device), self.device)
+        prepared = prepare(cases, self.model, self.cache, self.device)
+        found = embed(self.model, prepared, self.device, self.batch_size)
         tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in found.embeddings.items()}
         return save(tensors | {f"present/{name}": found.mask(name) for name in found.modalities})
 
 
-def here(opened: OpenedRun, parts: Parts, cache: FeatureCache | None = None) -> Iterator[tuple[int, bytes]]:
+def here(
+    opened: OpenedRun, parts: Parts, cache: FeatureCache | None = None, batch_size: int | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Parts embedded one after the other in this process; see `Workers`."""
-    embedder = PartEmbedder(opened, cache)
+    embedder = PartEmbedder(opened, cache, batch_size)
     for number, cases in parts.items():
         yield number, embedder(cases)
 
@@ -65,6 +70,7 @@ def embed_in_parts(
     source: Source | None = None,
     workers: Workers | None = None,
     part: int = PART,
+    batch_size: int | None = None,
 ) -> EmbeddingSet:
     """Embed a split with a run's model into `out`; what a killed call left in OUT.parts is not embedded again.
 
@@ -76,13 +82,15 @@ def embed_in_parts(
         source: cases in place of those of the run's config; they may lack modalities.
         workers: where the work is done; by default here, with the cached features of the run's own data.
         part: cases in a part.
+        batch_size: items at once, which bounds memory; by default what suits the device.
 
     Returns:
         The set, mapped into memory.
 
     Raises:
-        ClosegapError: no such split, or an item that cannot be read; what was embedded before it stays.
-        UsageError: OUT.parts holds parts of another run, split or data.
+        ClosegapError: no such split, an item that cannot be read, or an embedding that is not finite; what was
+            embedded before it stays. Or another process embeds into `out`.
+        UsageError: OUT.parts holds parts of another run, split, data or batch size.
     """
     watcher = watcher or Nobody()
     run = opened.run
@@ -96,21 +104,23 @@ def embed_in_parts(
     cases = loaded.split(split)
     state = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
     parts = {n: cases[n * part : (n + 1) * part] for n in range(-(-len(cases) // part))}
-    kept = _parts_folder(out, {**state, "part": part, "work": _digest(opened.checkpoint, cases, loaded.kinds)})
-    files = {number: kept / f"{number:08d}.safetensors" for number in parts}
-    missing = {number: parts[number] for number, file in files.items() if not file.exists()}
-    done = len(cases) - sum(map(len, missing.values()))
-    watcher.features("cases", done, len(cases))
+    held = {"part": part, "batch_size": batch_size, "work": _digest(opened.checkpoint, cases, loaded.kinds)}
     if workers is None:
-        workers = partial(here, cache=FeatureCache.of_run(run.train) if source is None else None)
-    for number, content in workers(opened, missing) if missing else ():
-        with whole_file(files[number]) as temporary:
-            temporary.write_bytes(content)
-        done += len(missing[number])
+        cache = FeatureCache.of_run(run.train) if source is None else None
+        workers = partial(here, cache=cache, batch_size=batch_size)
+    folder = out.with_name(f"{out.name}.parts")
+    with locked(folder, "embed"):
+        kept = KeptParts(folder, json.dumps(state | held))
+        missing = {number: held for number, held in parts.items() if not kept.has(number)}
+        done = len(cases) - sum(map(len, missing.values()))
         watcher.features("cases", done, len(cases))
-    rows = [cases[case] for case, _ in rows_of_cases(cases)]
-    joined(list(files.values()), wanted, out, described(rows), state)
-    shutil.rmtree(kept)
+        for number, content in workers(opened, missing) if missing else ():
+            kept.add(number, load(content))
+            done += len(missing[number])
+            watcher.features("cases", done, len(cases))
+        rows = [cases[case] for case, _ in rows_of_cases(cases)]
+        joined([kept.file(number) for number in parts], wanted, out, described(rows), state)
+        kept.remove()
     return EmbeddingSet.load(out)
 
 
@@ -132,17 +142,3 @@ def _identities(cases: Sequence[Case], kinds: Mapping[str, Kind]) -> Iterator[by
         for item in (item for case in cases for item in case.views.get(name, ())):
             place = kind.place(item)
             yield kind.fingerprint(item) if place is None else repr(stamp_of(kind, place)).encode()
-
-
-def _parts_folder(out: Path, work: Mapping[str, Any]) -> Path:
-    """OUT.parts, made for this work or left by it."""
-    folder = out.with_name(f"{out.name}.parts")
-    plan = folder / "work.json"
-    text = json.dumps(dict(work), indent=1) + "\n"
-    if not plan.exists():
-        write_text(plan, text)
-    elif plan.read_text(encoding="utf-8") != text:
-        raise UsageError(
-            f"{folder}: holds parts of another run, checkpoint, split or data; delete it, or write to another --out"
-        )
-    return folder

@@ -9,13 +9,14 @@ from closegap.infer.parts import PartEmbedder, Parts, Workers
 from closegap.runs.open import OpenedRun, open_run
 
 
-def on_ray(address: str) -> Workers:
+def on_ray(address: str, batch_size: int | None = None) -> Workers:
     """Workers that are actors of a Ray cluster, one model each; on a GPU each where the cluster has some.
 
     The run's folder and the images must be found on every node under the path they have here.
 
     Args:
         address: of the cluster ("ray://host:10001", "auto"); "local" starts one on this machine.
+        batch_size: items at once; by default what suits the device.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -35,7 +36,7 @@ def on_ray(address: str) -> Workers:
         actors = max(1, min(len(parts), gpus or int(resources.get("CPU", 1))))
         found = ray.data.from_items([{"part": number} for number in parts], override_num_blocks=len(parts)).map_batches(
             _Actor,
-            fn_constructor_args=(opened.folder.resolve(), list(opened.overrides), ray.put(dict(parts))),
+            fn_constructor_args=(opened.folder.resolve(), list(opened.overrides), ray.put(dict(parts)), batch_size),
             batch_size=1,
             concurrency=actors,
             num_cpus=0 if gpus else 1,
@@ -50,10 +51,10 @@ def on_ray(address: str) -> Workers:
 class _Actor:
     """Keeps the model from part to part."""
 
-    def __init__(self, folder: Path, overrides: Sequence[str], parts: Any) -> None:
+    def __init__(self, folder: Path, overrides: Sequence[str], parts: Any, batch_size: int | None) -> None:
         import ray
 
-        self.embedder = PartEmbedder(open_run(folder, overrides))
+        self.embedder = PartEmbedder(open_run(folder, overrides), batch_size=batch_size)
         self.parts: Parts = ray.get(parts)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:

@@ -30,8 +30,8 @@ _Connection = sqlite3.Connection
 class RowStore:
     """Rows of one shape and dtype in a folder of shards.
 
-    Shards are whole or absent, and say themselves which keys they hold; the index beside them is found again from them
-    when it is missing, damaged or behind. Several processes may read and write at once.
+    Shards are whole or absent, and say themselves which keys they hold, with a digest of every row; the index beside
+    them is found again from them when it is missing, damaged or behind. Several processes may read and write at once.
 
     Args:
         folder: made when the first rows are added.
@@ -65,10 +65,10 @@ class RowStore:
             keys: in hexadecimal, all of one length.
             rows: one per key.
         """
-        packed = torch.frombuffer(bytearray(b"".join(map(bytes.fromhex, keys))), dtype=torch.uint8).view(len(keys), -1)
         shard = f"{digest(*map(str.encode, keys))}.safetensors"
         with whole_file(self.folder / shard) as temporary:
-            save_file({"keys": packed, "rows": rows.contiguous()}, temporary)
+            digests = _packed([_row_digest(key, row) for key, row in zip(keys, rows, strict=True)])
+            save_file({"keys": _packed(keys), "rows": rows.contiguous(), "digests": digests}, temporary)
         self._with_index(lambda index: _enter(index, {shard: [bytes.fromhex(key) for key in keys]}))
 
     def _held(self) -> dict[str, Path]:
@@ -78,12 +78,14 @@ class RowStore:
         """Rows of a shard by key; the file is mapped, so that no others are read.
 
         Raises:
-            KeyError: it holds something else than the index says.
+            KeyError: it holds something else than the index says, or than was written.
         """
         numbers = torch.tensor(list(held.values()))
         with safe_open(self.folder / shard, "pt") as file:
-            keys, rows = file.get_tensor("keys")[numbers], file.get_tensor("rows")[numbers]
+            keys, rows, digests = (file.get_tensor(name)[numbers] for name in ("keys", "rows", "digests"))
         if [key.tobytes().hex() for key in keys.numpy()] != list(held):
+            raise KeyError(shard)
+        if not _packed([_row_digest(key, row) for key, row in zip(held, rows, strict=True)]).equal(digests):
             raise KeyError(shard)
         return dict(zip(held, rows.unbind(), strict=True))
 
@@ -101,6 +103,17 @@ class RowStore:
         except sqlite3.OperationalError as error:
             _LOG.warning("%s: every shard is opened, for this index cannot be kept (%s)", file, error)
             return _run(":memory:", action)
+
+
+def _packed(values: Sequence[str]) -> Tensor:
+    """Bytes in hexadecimal, all of one length, as rows of bytes."""
+    return torch.frombuffer(bytearray(b"".join(map(bytes.fromhex, values))), dtype=torch.uint8).view(len(values), -1)
+
+
+def _row_digest(key: str, row: Tensor) -> str:
+    """Of a row, and of what it is: that another key's, or of another shape or dtype, is not taken for it."""
+    form = f"{key} {row.dtype} {tuple(row.shape)}"
+    return digest(form.encode(), row.contiguous().view(-1).view(torch.uint8).numpy().data)
 
 
 def _run(file: Path | str, action: Callable[[_Connection], _Found]) -> _Found:

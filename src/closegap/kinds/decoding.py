@@ -1,14 +1,17 @@
 """Images of any mode, depth and orientation as upright RGB."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Num, UInt8
 
 from closegap.errors import ClosegapError, DataError, needs
 from closegap.kinds.image_source import EncodedImage, ImageSource
+from closegap.kinds.room import Room
 
 with needs("image"):
     from PIL import Image, ImageOps
@@ -17,15 +20,29 @@ _WINDOW = (0.5, 99.5)  # percentiles; a few hot pixels or a burned-in marker mus
 _DEEP_MODES = ("I", "F")  # and I;16, I;16B, ...: more than 8 bits in one channel
 _ALPHA_MODES = {"La": "LA", "RGBa": "RGBA"}  # premultiplied alpha converts to its plain sibling only
 _BACKGROUND = (0, 0, 0, 255)
+_PIXEL = {"I;16": 12, "I": 20, "F": 20}  # bytes of a pixel with all copies that are made of it; 8 in other modes
+_LARGEST = 768 * 2**20
+_ROOM = Room(512 * 2**20)
+_STRIP = 2**20  # pixels that are converted at once, where a conversion takes several copies
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
 def load_image(item: Path | Image.Image | ImageSource, at_least: int | None = None) -> Image.Image:
+    """The image of `decoded`, for a caller who needs all of it."""
+    with decoded(item, at_least) as image:
+        return image
+
+
+@contextmanager
+def decoded(item: Path | Image.Image | ImageSource, at_least: int | None = None) -> Iterator[Image.Image]:
     """The image as upright 8-bit RGB, the first frame of several.
 
     More than 8 bits (modes I;16, I, F) are mapped linearly from the image's own 0.5th..99.5th percentile to 0..255;
     16-bit colour is cut to 8 by Pillow. Transparency is laid over black, the background of radiographs and of
     `pad_to_square`.
+
+    Threads share a bounded memory for images of full size: this waits until there is room for another, and whoever
+    makes a small image of it does so within the context.
 
     Args:
         item: a file, an image, which stays as it is, or an `ImageSource`.
@@ -33,20 +50,23 @@ def load_image(item: Path | Image.Image | ImageSource, at_least: int | None = No
             its size, several times as fast, never below twice this side. None decodes in full.
 
     Raises:
-        DataError: no such file, no image, a truncated one, or a decompression bomb (more pixels than Pillow allows).
+        DataError: no such file, no image, a truncated one, a decompression bomb (more pixels than Pillow allows), or
+            one that declares more than 768 MiB.
     """
-    if isinstance(item, Path):
-        return decode_image(file_content(item), str(item), at_least)
-    if isinstance(item, Image.Image):
-        return _finished(item.copy(), f"image of {item.width} x {item.height} pixels", at_least)
-    name = str(item) if isinstance(item, EncodedImage) else repr(item)
-    try:
-        found = item.content() if isinstance(item, EncodedImage) else item.open()
-    except ClosegapError:
-        raise
-    except Exception as error:  # whatever the program behind it raises
-        raise DataError(f"{name}: cannot be opened ({error})") from error
-    return decode_image(found, name, at_least) if isinstance(found, bytes) else _finished(found, name, at_least)
+    with ExitStack() as stack:
+        if isinstance(item, Image.Image):
+            name, image = f"image of {item.width} x {item.height} pixels", item.copy()
+        elif isinstance(item, Path):
+            name = str(item)
+            image = _opened(stack.enter_context(_file(item)), name, item.stat().st_size)
+        else:
+            name = str(item) if isinstance(item, EncodedImage) else repr(item)
+            found = _found(item, name)
+            image = _opened(BytesIO(found), name, len(found)) if isinstance(found, bytes) else found
+        if at_least is not None and image.format == "JPEG":
+            _draft(image, at_least)
+        stack.enter_context(_ROOM.taken(_cost(image, name)))
+        yield _finished(image, name)
 
 
 def file_content(path: Path) -> bytes:
@@ -55,21 +75,18 @@ def file_content(path: Path) -> bytes:
     Raises:
         DataError: no such file, or one that cannot be read.
     """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such image") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with _file(path) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def decode_image(content: bytes, name: str, at_least: int | None = None) -> Image.Image:
+def decode_image(content: bytes, name: str) -> Image.Image:
     """The encoded image as `load_image` gives it; `name` is what errors call it."""
-    try:
-        image = Image.open(BytesIO(content))
-    except Exception as error:  # decoders of forty formats meet hostile bytes with whatever they please
-        raise _refusal(name, f"not an image that Pillow can read ({len(content)} bytes)", error) from error
-    return _finished(image, name, at_least)
+    image = _opened(BytesIO(content), name, len(content))
+    with _ROOM.taken(_cost(image, name)):
+        return _finished(image, name)
 
 
 def pad_to_square(image: Image.Image, size: int, fill: int | tuple[int, int, int] = 0) -> Image.Image:
@@ -82,11 +99,53 @@ def pad_to_square(image: Image.Image, size: int, fill: int | tuple[int, int, int
     return ImageOps.expand(scaled, border, (fill, fill, fill) if isinstance(fill, int) else fill)
 
 
-def _finished(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
+def _file(path: Path) -> BinaryIO:
     try:
-        if at_least is not None and image.format == "JPEG":
-            scale = 2 * at_least / max(image.size)
-            image.draft(None, (round(image.width * scale), round(image.height * scale)))
+        if path.exists() and not path.is_file():  # whoever opens a pipe waits for somebody to write to it
+            raise DataError(f"{path}: cannot be read (no regular file)")
+        return path.open("rb")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _found(item: ImageSource, name: str) -> bytes | Image.Image:
+    try:
+        return item.content() if isinstance(item, EncodedImage) else item.open()
+    except ClosegapError:
+        raise
+    except Exception as error:  # whatever the program behind it raises
+        raise DataError(f"{name}: cannot be opened ({error})") from error
+
+
+def _opened(file: BinaryIO, name: str, size: int) -> Image.Image:
+    """The image before its pixels are read."""
+    try:
+        return Image.open(file)
+    except Exception as error:  # decoders of forty formats meet hostile bytes with whatever they please
+        raise _refusal(name, f"not an image that Pillow can read ({size} bytes)", error) from error
+
+
+def _draft(image: Image.Image, at_least: int) -> None:
+    """Have the image decoded at a part of its size."""
+    scale = 2 * at_least / max(image.size)
+    image.draft(None, (round(image.width * scale), round(image.height * scale)))
+
+
+def _cost(image: Image.Image, name: str) -> int:
+    """Bytes that it takes to decode what the image declares."""
+    size = image.width * image.height * next((n for mode, n in _PIXEL.items() if image.mode.startswith(mode)), 8)
+    if size > _LARGEST:
+        raise DataError(
+            f"{name}: declares {image.width} x {image.height} pixels ({image.mode}), which take {size / 2**20:,.0f} "
+            f"MiB to decode, expected at most {_LARGEST / 2**20:,.0f}; scale it down"
+        )
+    return size
+
+
+def _finished(image: Image.Image, name: str) -> Image.Image:
+    try:
         image.load()
         _turn_upright(image)
         return _rgb(image)
@@ -115,21 +174,53 @@ def _rgb(image: Image.Image) -> Image.Image:
         inverted = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO  # Pillow inverts 8 bits only
         return Image.fromarray(_windowed(np.asarray(image), inverted)).convert("RGB")
     if image.has_transparency_data:
-        layer = image.convert(_ALPHA_MODES.get(image.mode, "RGBA")).convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, _BACKGROUND), layer).convert("RGB")
-    return image.convert("RGB")
+        result = Image.new("RGB", image.size)
+        for top, bottom in _strips(image.width, image.height):
+            layer = image.crop((0, top, image.width, bottom)).convert(_ALPHA_MODES.get(image.mode, "RGBA"))
+            layer = layer.convert("RGBA")
+            result.paste(
+                Image.alpha_composite(Image.new("RGBA", layer.size, _BACKGROUND), layer).convert("RGB"), (0, top)
+            )
+        return result
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """First row and end of bands of an image."""
+    rows = max(1, _STRIP // max(1, width))
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
 
 
 def _windowed(values: Num[np.ndarray, "height width"], inverted: bool) -> UInt8[np.ndarray, "height width"]:
     """The values' own range as 0..255; all 0 where there is but one value. What is not finite counts as darkest."""
-    values = values.astype(np.float64)
+    low, high = _window(values)
+    levels = np.empty(values.shape, np.uint8)
+    for top, bottom in _strips(values.shape[1], values.shape[0]):
+        strip = np.nan_to_num(values[top:bottom].astype(np.float64), nan=low, posinf=high, neginf=low)
+        fraction = np.clip((strip - low) / max(high - low, np.finfo(np.float64).tiny), 0.0, 1.0)
+        levels[top:bottom] = np.rint(255 * (1 - fraction if inverted else fraction))
+    return levels
+
+
+def _window(values: Num[np.ndarray, "height width"]) -> tuple[float, float]:
+    """The percentiles of the finite values: those of `np.percentile` in float64, without a copy in float64."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         raise DataError("no pixel is a finite number")
-    low, high = np.percentile(finite, _WINDOW)
+    places = (finite.size - 1) * (np.array(_WINDOW) / 100)
+    before = np.floor(places).astype(int)
+    after = np.minimum(before + 1, finite.size - 1)
+    finite.partition(np.unique([0, *before, *after, finite.size - 1]))
+    low, high = (
+        _between(float(finite[one]), float(finite[other]), place - one)
+        for place, one, other in zip(places, before, after, strict=True)
+    )
     if low == high:  # an almost empty image: the few values that differ are all there is
-        low, high = finite.min(), finite.max()
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    fraction = np.clip((values - low) / max(high - low, np.finfo(np.float64).tiny), 0.0, 1.0)
-    levels: UInt8[np.ndarray, "height width"] = np.rint(255 * (1 - fraction if inverted else fraction)).astype(np.uint8)
-    return levels
+        low, high = float(finite[0]), float(finite[-1])
+    return low, high
+
+
+def _between(low: float, high: float, share: float) -> float:
+    """So far on the way from one to the other, rounded as NumPy does."""
+    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share

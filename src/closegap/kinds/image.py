@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from closegap.errors import DataError, needs
 from closegap.kinds.base import Kind
-from closegap.kinds.decoding import decode_image, file_content, load_image
+from closegap.kinds.decoding import decode_image, decoded, file_content, load_image
 from closegap.kinds.image_source import EncodedImage, ImageSource, PlacedImage
 from closegap.kinds.place import Place
 from closegap.kinds.stored import Stored
@@ -56,10 +56,10 @@ class ImageKind(Kind):
     def problem(self, item: Any) -> str | None:
         """Why it cannot be decoded in full."""
         try:
-            load_image(self.parse(item))
+            with decoded(self.parse(item)):
+                return None
         except DataError as error:
             return str(error)
-        return None
 
     def place(self, item: Any) -> Place | None:
         """The image's own file, or that which holds it."""

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from closegap.errors import DataError
+from closegap.files import digest
 from closegap.kinds.place import Place
 
 
@@ -29,14 +30,17 @@ class Stored:
         """The bytes.
 
         Raises:
-            DataError: a missing or shortened archive.
+            DataError: a missing or shortened archive, or other bytes than the index says.
         """
         try:
-            found = os.pread(_descriptor(self.file), self.size, self.offset)
+            archive = _descriptor(self.file)
+            if self.offset + self.size > os.fstat(archive).st_size:  # before memory is asked for
+                raise DataError(f"{self.file}: ends before byte {self.offset + self.size}; copy it again")
+            found = os.pread(archive, self.size, self.offset)
         except OSError as error:
             raise DataError(f"{self.file}: cannot be read ({error.strerror or error})") from error
-        if len(found) != self.size:
-            raise DataError(f"{self.file}: ends before byte {self.offset + self.size}; copy it again")
+        if digest(found) != self.content_digest:
+            raise DataError(f"{self}: not what its index says; copy the shards again, or write them again")
         return found
 
     def place(self) -> Place:

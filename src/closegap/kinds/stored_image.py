@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from closegap.errors import needs
+from closegap.files import digest
 from closegap.kinds.decoding import decode_image
 from closegap.kinds.place import Place
 from closegap.kinds.stored import Stored
@@ -21,7 +22,7 @@ class StoredImage:
         """The encoded image.
 
         Raises:
-            DataError: a missing or shortened archive.
+            DataError: a missing or shortened archive, or other bytes than the index says.
         """
         return self.stored.content()
 
@@ -30,8 +31,12 @@ class StoredImage:
         return decode_image(self.content(), str(self))
 
     def fingerprint(self) -> bytes:
-        """Digest of the encoded image, without reading it."""
-        return self.stored.content_digest.encode()
+        """Digest of the encoded image, read rather than taken from an index that may lie: it is the key of caches.
+
+        Raises:
+            DataError: as of `content`.
+        """
+        return digest(self.content()).encode()
 
     def place(self) -> Place:
         """The archive, and where in it."""

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from closegap.errors import ClosegapError
+from closegap.files import digest
 
-_FORMAT = 1
+_FORMAT = 2
+_DIGEST = "digest"  # of all the rest
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class ModelDescription:
         heads: by modality.
         temperature: what cosines are divided by.
         posthoc: whether a fitted map is beside it.
+        files: path in the folder to the digest of each of the other files.
     """
 
     dim: int
@@ -60,10 +63,12 @@ class ModelDescription:
     heads: Mapping[str, PartDescription]
     temperature: PartDescription
     posthoc: bool
+    files: Mapping[str, str]
 
     def write(self, path: Path) -> None:
         """Write `path`."""
-        text = json.dumps({"format": _FORMAT, **asdict(self)}, indent=1, ensure_ascii=False)
+        said = {"format": _FORMAT, **asdict(self)}
+        text = json.dumps({**said, _DIGEST: _digest(said)}, indent=1, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -77,11 +82,15 @@ class ModelDescription:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ClosegapError(f"{path}: no such file; expected a folder that save_pretrained wrote") from None
-        except (OSError, ValueError) as error:
+        except (OSError, RecursionError, ValueError) as error:
             raise ClosegapError(f"{path}: damaged ({error}); save the model again") from error
         version = content.get("format") if isinstance(content, dict) else None
         if version != _FORMAT:
             raise ClosegapError(f"{path}: format {version}, expected {_FORMAT}; save the model with this version")
+        if content.pop(_DIGEST, None) != _digest(content):
+            raise ClosegapError(
+                f"{path}: damaged (not what was written); copy the folder again, or save the model again"
+            )
         try:
             found = cls(
                 dim=content["dim"],
@@ -89,9 +98,14 @@ class ModelDescription:
                 heads={name: PartDescription(**entry) for name, entry in content["heads"].items()},
                 temperature=PartDescription(**content["temperature"]),
                 posthoc=content["posthoc"],
+                files=dict(content["files"].items()),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ClosegapError(f"{path}: damaged ({type(error).__name__}: {error}); save the model again") from error
         if found.heads.keys() != found.encoders.keys():
             raise ClosegapError(f"{path}: damaged (heads and encoders of other modalities); save the model again")
         return found
+
+
+def _digest(said: Mapping[str, Any]) -> str:
+    return digest(json.dumps(said, sort_keys=True).encode())

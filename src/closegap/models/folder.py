@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from closegap.errors import ClosegapError, MissingExtraError, UsageError
-from closegap.files import whole_folder
+from closegap.files import file_digest, whole_folder
 from closegap.models.base import Encoder
 from closegap.models.description import ModelDescription, PartDescription, TowerDescription
 from closegap.models.heads import Head
@@ -39,13 +39,18 @@ def write_model(model: Model, folder: Path, towers: Literal["inside", "named"] =
         if (temporary / _TOWERS).is_dir() and not any((temporary / _TOWERS).iterdir()):
             (temporary / _TOWERS).rmdir()
         heads = {name: _describe(head) for name, head in model.heads.items()}
-        found = ModelDescription(
-            model.dim, encoders, heads, _describe(model.temperature), posthoc=model.posthoc is not None
-        )
-        found.write(temporary / DESCRIPTION)
         _save_weights(model, temporary / _WEIGHTS, named)
         if model.posthoc is not None:
             model.posthoc.save(temporary / _POSTHOC)
+        found = ModelDescription(
+            model.dim,
+            encoders,
+            heads,
+            _describe(model.temperature),
+            posthoc=model.posthoc is not None,
+            files={file.relative_to(temporary).as_posix(): file_digest(file) for file in _files(temporary)},
+        )
+        found.write(temporary / DESCRIPTION)
         try:
             read_model(temporary, _parts(model))
         except ClosegapError as error:
@@ -56,6 +61,7 @@ def write_model(model: Model, folder: Path, towers: Literal["inside", "named"] =
 def read_model(folder: Path, trusted: Sequence[str] = ()) -> Model:
     """The model of a folder, in evaluation mode, on the CPU; see `Model.from_pretrained`."""
     found, where = ModelDescription.read(folder / DESCRIPTION), str(folder / DESCRIPTION)
+    _expect_files(folder, found.files)
     with torch.random.fork_rng(devices=[]):  # what is built starts random, but whoever loads draws on as if it did not
         encoders = {
             name: _tower(entry, _home(folder, name), trusted, f"{where}: encoders.{name}")
@@ -83,6 +89,20 @@ def read_model(folder: Path, trusted: Sequence[str] = ()) -> Model:
     if found.posthoc:
         model = model.with_posthoc(PostHoc.load(folder / _POSTHOC, trusted))
     return model.eval()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def _expect_files(folder: Path, digests: Mapping[str, str]) -> None:
+    """Refuse a folder in which a file is missing, or is not what was written."""
+    for name, expected in digests.items():
+        file = folder / name
+        if not file.is_file():
+            raise ClosegapError(f"{file}: no such file; copy the model's folder whole")
+        if file_digest(file) != expected:
+            raise ClosegapError(f"{file}: damaged (not what was written); copy the model's folder again")
 
 
 def _describe_tower(encoder: Encoder, home: Path | None) -> TowerDescription:

@@ -2,9 +2,14 @@
 
 import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -13,8 +18,12 @@ from closegap.cli import main
 from closegap.data import Case, Shards, load_cases, write_shards
 from closegap.data.loader import GlobalBatches
 from closegap.errors import DataError
+from closegap.infer.features import FeatureCache
 from closegap.kinds import CodesKind, ImageKind, Kind, RecordKind, TextKind
 from closegap.kinds.decoding import load_image
+from closegap.kinds.stored import Stored
+from closegap.kinds.stored_image import StoredImage
+from closegap.models import SmallImageEncoder
 from closegap.phantom import Phantoms
 from closegap.testing import check_source
 
@@ -107,6 +116,81 @@ def test_damage_is_said(cases: list[Case], tmp_path: Path) -> None:
         archive.truncate(image.stored.offset + 1)
     with pytest.raises(DataError, match="ends before byte"):
         image.content()
+
+
+def test_another_image_than_the_index_says_is_refused(
+    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
+    shards = tmp_path / "shards"
+    write_shards(cases, {"image": ImageKind()}, shards)
+    image = load_cases(Shards(shards)).split("train")[-1].views["image"][0]
+    with (shards / "000000.tar").open("r+b") as archive:
+        archive.seek(image.stored.offset + image.stored.size - 20)
+        archive.write(b"\0\1\2")
+    with pytest.raises(DataError, match="not what its index says; copy the shards again") as caught:
+        load_cases(Shards(shards))
+    assert "\n" not in str(caught.value)
+
+
+def test_shards_that_lie_do_not_reach_the_cache_of_features(
+    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every image claims the digest of another; what is computed from them would be found for those."""
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    cpu, tower = torch.device("cpu"), SmallImageEncoder(16, (8, 16), 2).requires_grad_(False)
+    shards = tmp_path / "shards"
+    write_shards(cases, {"image": ImageKind()}, shards)
+    sound = [item for case in load_cases(Shards(shards)).split("train") for item in case.views["image"]]
+    sound = list(dict.fromkeys(sound))
+    expected = FeatureCache(tmp_path / "clean").features(tower, sound, cpu)
+    others = sound[1:] + sound[:1]
+    lies = [
+        StoredImage(replace(item.stored, content_digest=other.stored.content_digest))
+        for item, other in zip(sound, others, strict=True)
+    ]
+    shared = FeatureCache(tmp_path / "shared")
+    for item in lies:
+        with suppress(DataError):
+            shared.features(tower, [item], cpu)
+    with pytest.raises(DataError, match="not what its index says"):
+        lies[-1].content()
+    assert torch.equal(shared.features(tower, sound, cpu), expected)
+
+
+INDICES: list[tuple[Mapping[str, Any], str]] = [
+    ({"views": "[" * 5000}, "RecursionError"),
+    ({"views": "5"}, "AttributeError"),
+    ({"views": '{"image": [[0, 0, 10, 5]]}'}, "is no place in an archive"),
+    ({"views": '{"image": [["../../x", 0, 10, "d"]]}'}, "is no place in an archive"),
+    ({"views": '{"image": [[0, -5, 10, "d"]]}'}, "is no place in an archive"),
+    ({"views": '{"image": [[0, 0]]}'}, "ValueError"),
+    ({"views": '{"other": [[0, 0, 1, "d"]]}'}, "KeyError"),
+    ({"labels": '{"organ": 5}'}, "expected texts"),
+    ({"id": None}, "expected texts"),
+    ({"concepts": None}, "TypeError"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), INDICES)
+def test_an_index_that_makes_no_sense_is_one_line(
+    cases: list[Case], tmp_path: Path, change: Mapping[str, Any], message: str
+) -> None:
+    write_shards(cases, {"image": ImageKind()}, tmp_path / "shards")
+    index = tmp_path / "shards" / "cases.parquet"
+    table = pq.read_table(index)
+    rows = [{**row, **change} for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), index)
+    with pytest.raises(DataError, match=rf"cases\.parquet: row 0 .*{message}") as caught:
+        load_cases(Shards(tmp_path / "shards"))
+    assert "\n" not in str(caught.value)
+
+
+def test_more_than_an_archive_holds_is_not_read(cases: list[Case], tmp_path: Path) -> None:
+    write_shards(cases, {"image": ImageKind()}, tmp_path / "shards")
+    with pytest.raises(DataError, match="ends before byte"):
+        Stored(tmp_path / "shards" / "000000.tar", 0, 2**50, "").content()
 
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

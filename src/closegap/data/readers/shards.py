@@ -19,6 +19,8 @@ INDEX = "cases.parquet"
 KINDS = b"closegap.kinds"
 """In the index's metadata: modality to the name of its kind, as JSON."""
 
+_UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # of rows that we did not write
+
 
 class Shards(Source):
     """What `write_shards` wrote.
@@ -46,23 +48,39 @@ class Shards(Source):
             raise DataError(f"{path}: no index of shards; `closegap shard --out {self._root}` writes one") from error
         if KINDS not in (schema.metadata or {}):
             raise DataError(f"{path}: not an index of shards; `closegap shard` writes one")
-        return {name: self._kind(name, kind) for name, kind in json.loads(schema.metadata[KINDS]).items()}
+        try:
+            named = dict(json.loads(schema.metadata[KINDS]).items())
+        except _UNREADABLE as error:
+            raise DataError(f"{path}: damaged (it names no kinds); copy the shards again") from error
+        return {name: self._kind(name, kind) for name, kind in named.items()}
 
     def rows(self) -> Iterator[Row]:
         """The cases, in the order in which they were written.
 
         Raises:
-            DataError: no index, or one that another program wrote.
+            DataError: no index, a damaged one, or one that another program wrote.
         """
-        kinds = self.kinds
-        for batch in pq.ParquetFile(self._root / INDEX).iter_batches():
-            for row in batch.to_pylist():
-                views = {
-                    name: tuple(self._item(kinds[name], packed) for packed in items)
-                    for name, items in json.loads(row["views"]).items()
-                }
-                labels = json.loads(row["labels"])
-                yield Case(row["id"], row["split"], row["group"], views, labels, tuple(row["concepts"]))
+        kinds, index, number = self.kinds, self._root / INDEX, -1
+        try:
+            for batch in pq.ParquetFile(index, page_checksum_verification=True).iter_batches():
+                for row in batch.to_pylist():
+                    number += 1
+                    yield self._case(row, kinds)
+        except DataError:
+            raise
+        except (pa.ArrowException, OSError, *_UNREADABLE) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DataError(
+                f"{index}: row {number} or the one after it cannot be read ({reason}); copy the shards again"
+            ) from error
+
+    def _case(self, row: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Case:
+        given, labels, concepts = json.loads(row["views"]), json.loads(row["labels"]), row["concepts"]
+        texts = [row["id"], row["split"], row["group"], *labels.keys(), *labels.values(), *concepts]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("expected texts as id, split, group, labels and concepts")
+        views = {name: tuple(self._item(kinds[name], packed) for packed in items) for name, items in given.items()}
+        return Case(row["id"], row["split"], row["group"], views, labels, tuple(concepts))
 
     def _kind(self, modality: str, name: str) -> Kind:
         found = self._given.get(modality) or own_kind(name)
@@ -81,6 +99,11 @@ class Shards(Source):
         if kind.compact:
             return kind.unpack(packed.encode("utf-8", errors="surrogatepass"))
         shard, offset, size, content_digest = packed
+        if (
+            not all(type(value) is int and value >= 0 for value in (shard, offset, size))
+            or type(content_digest) is not str
+        ):
+            raise TypeError(f"{packed!r} is no place in an archive")
         return kind.stored(Stored(self._root / archive_name(shard), offset, size, content_digest))
 
 

@@ -60,7 +60,7 @@ def write_shards(
         described = json.dumps({name: name_of(kind) for name, kind in kinds.items()}).encode()
         types = {name: pa.list_(pa.string()) if name == "concepts" else pa.string() for name in _COLUMNS}
         table = pa.table({name: pa.array(columns[name], types[name]) for name in _COLUMNS})
-        pq.write_table(table.replace_schema_metadata({KINDS: described}), temporary / INDEX)
+        pq.write_table(table.replace_schema_metadata({KINDS: described}), temporary / INDEX, write_page_checksum=True)
     return archives.number
 
 

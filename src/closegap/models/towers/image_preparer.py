@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from closegap.errors import needs
-from closegap.kinds.decoding import load_image, pad_to_square
+from closegap.kinds.decoding import decoded, pad_to_square
 from closegap.kinds.image_source import ImageSource
 
 with needs("image"):
@@ -25,5 +25,8 @@ class ImagePreparer:
 
     def __call__(self, items: Sequence[Path | Image.Image | ImageSource]) -> UInt8[Tensor, "n 3 size size"]:
         """The batch."""
-        images = [np.asarray(pad_to_square(load_image(item, self.size), self.size)) for item in items]
-        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+        return torch.from_numpy(np.stack([self._square(item) for item in items])).permute(0, 3, 1, 2)
+
+    def _square(self, item: Path | Image.Image | ImageSource) -> UInt8[np.ndarray, "size size 3"]:
+        with decoded(item, self.size) as image:
+            return np.asarray(pad_to_square(image, self.size))

@@ -1,22 +1,21 @@
 """What a fit leaves behind, and the file that keeps it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+import torch
 from torch import Tensor
 
 from closegap.errors import DataError
-from closegap.files import whole_file
 from closegap.posthoc.base.seen import Seen
+from closegap.sealed import load_sealed, read_says, save_sealed
 
-_FORMAT = 1
+_FORMAT = 2
 _HEADER = "closegap_posthoc"
 _STATE = "state/"
+_AGAIN = "fit the method again"
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ def write_fitted(path: Path, kept: Kept) -> None:
     }
     tensors = {_STATE + name: value.contiguous() for name, value in fitted.state.items()}
     tensors |= {"seen/ids": fitted.seen.ids, "seen/contents": fitted.seen.contents}
-    with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata={_HEADER: json.dumps(header)})
+    save_sealed(path, tensors, _HEADER, header)
 
 
 def read_fitted(path: Path) -> Kept:
@@ -63,27 +61,43 @@ def read_fitted(path: Path) -> Kept:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected a method saved with `closegap posthoc fit`")
+    header = read_says(path, _HEADER, _AGAIN)
+    if header.get("format") != _FORMAT:
+        raise DataError(f"{path}: not a post-hoc method of this version; write it with `closegap posthoc fit`")
     try:
-        with safe_open(path, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
-    except SafetensorError as error:
-        raise DataError(f"{path}: damaged ({error}); fit the method again") from error
-    try:
-        header = json.loads(metadata.get(_HEADER, "{}"))
-        if header.get("format") != _FORMAT:
-            raise DataError(f"{path}: not a post-hoc method of this version; write it with `closegap posthoc fit`")
+        tensors = load_sealed(path, _AGAIN)
+        seen = Seen(tensors["seen/ids"], tensors["seen/contents"], header["row_numbered"])
         fitted = Fitted(
             state={name.removeprefix(_STATE): value for name, value in tensors.items() if name.startswith(_STATE)},
             modalities=tuple(header["modalities"]),
             width=header["width"],
-            seen=Seen(tensors["seen/ids"], tensors["seen/contents"], header["row_numbered"]),
+            seen=seen,
         )
-        return Kept(header["class"], header["settings"], fitted)
-    except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
+        _expect_sound(fitted)
+        return Kept(header["class"], dict(header["settings"]), fitted)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise unusable(path, error) from error
 
 
+def _expect_sound(fitted: Fitted) -> None:
+    """Refuse what no fit leaves behind.
+
+    Raises:
+        ValueError: it says what.
+    """
+    names, seen = fitted.modalities, fitted.seen
+    if len(set(names)) < max(2, len(names)) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"modalities {list(names)}, expected two names or more")
+    if type(fitted.width) is not int or fitted.width < 1 or type(seen.row_numbered) is not bool:
+        raise ValueError(f"width {fitted.width!r} and row_numbered {seen.row_numbered!r}, expected a number and a bool")
+    for what, tensor in {"seen/ids": seen.ids, "seen/contents": seen.contents}.items():
+        if tensor.dtype != torch.int64 or tensor.ndim != 1:
+            raise ValueError(f"{what} is {tensor.dtype} {tuple(tensor.shape)}, expected torch.int64 of one dimension")
+    for name, tensor in fitted.state.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} of its state is not finite")
+
+
 def unusable(path: Path, error: Exception) -> DataError:
-    """The error of a header that does not fit the method it names."""
-    return DataError(f"{path}: its header cannot be used ({error}); fit the method again")
+    """The error of a header or a state that does not fit the method it names."""
+    return DataError(f"{path}: cannot be used ({type(error).__name__}: {' '.join(str(error).split())}); {_AGAIN}")

@@ -150,10 +150,25 @@ class PostHoc(ABC):
         kept = read_fitted(path)
         try:
             method = cls._trusted_class(path, kept.class_path, trusted)(**kept.settings)
-        except (AttributeError, ImportError, TypeError) as error:
+            method.fitted = kept.fitted
+            method._expect_state()
+        except UsageError:
+            raise
+        except Exception as error:  # whatever a constructor or a map makes of another's settings or state
             raise unusable(path, error) from error
-        method.fitted = kept.fitted
         return method
+
+    def _expect_state(self) -> None:
+        """Try the map on two rows of every modality, so that a state that does not fit it is found on loading.
+
+        Raises:
+            DataError: rows of another shape come out, or ones that are not finite.
+        """
+        fitted = self._fitted()
+        for modality in fitted.modalities:
+            moved = self.move(torch.eye(2, fitted.width, dtype=torch.float64), modality, fitted.state)
+            if moved.shape != (2, fitted.width) or not moved.isfinite().all():
+                raise DataError(f"its state does not move {modality} to finite rows of width {fitted.width}")
 
     @classmethod
     def _trusted_class(cls, path: Path, class_path: str, trusted: Sequence[str]) -> type[Self]:
