@@ -55,7 +55,7 @@ def test_the_second_run_in_a_folder_is_refused_and_the_first_is_unharmed(tmp_pat
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
     steps = [row["step"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")]
     assert steps == [row["step"] for row in read_metrics(tmp_path / "alone" / "metrics.jsonl")]
-    assert not [path for path in (tmp_path / "run").rglob(".*")]
+    assert not list((tmp_path / "run").rglob(".*"))
 
 
 def test_a_run_that_was_stopped_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
