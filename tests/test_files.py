@@ -61,6 +61,8 @@ def test_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
     for one in held:
         one.__enter__()
     (next(tmp_path.glob(".step.*")) / "part").write_text("")
+    sweep(tmp_path, "a.*")
+    assert len(list(tmp_path.iterdir())) == 4
     sweep(tmp_path, "a.csv")
     assert sorted(path.name.split(".")[1] for path in tmp_path.iterdir()) == ["b", "hidden", "step"]
     sweep(tmp_path)

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from glob import escape
 from pathlib import Path
 
 from closegap.disk import make_folder, sync, writing
@@ -90,14 +91,14 @@ def remove(path: Path) -> None:
         sync(path.parent)
 
 
-def sweep(folder: Path, name: str = "*") -> None:
+def sweep(folder: Path, name: str | None = None) -> None:
     """Delete what kills left of the writing of files and folders in `folder`, which nobody writes to at the moment.
 
     Args:
         folder: where they were to be; need not exist.
-        name: what they were to be called.
+        name: what they were to be called; None: whatever.
     """
-    for remains in folder.glob(f".{name}.*{_UNFINISHED}"):
+    for remains in folder.glob(f".{'*' if name is None else escape(name)}.*{_UNFINISHED}"):
         shutil.rmtree(remains, ignore_errors=True)
 
 

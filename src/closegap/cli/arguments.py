@@ -7,6 +7,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from closegap.cli.help import VerbHelp
 from closegap.errors import UsageError
+from closegap.files import sweep
 from closegap.runs.messages import parse_message
 
 
@@ -71,7 +72,7 @@ def add_out(parser: ArgumentParser, what: str) -> None:
 
 
 def free(given: Namespace, *files: str) -> None:
-    """Refuse to write over what is there, unless `--overwrite` was given.
+    """Refuse to write over what is there, unless `--overwrite` was given; sweep what a kill left of a file there.
 
     Args:
         given: arguments of a parser that `add_out` was called with.
@@ -85,3 +86,5 @@ def free(given: Namespace, *files: str) -> None:
     for path in [given.out / name for name in files] or [given.out]:
         if path.exists() and not given.overwrite:
             raise UsageError(f"{path}: exists; replace it with --overwrite, or choose another --out")
+    if not files:
+        sweep(given.out.parent, given.out.name)
