@@ -20,6 +20,7 @@ from torch import nn
 from closegap.batch import Batch, move
 from closegap.data import Case, Cases, load_cases
 from closegap.data.loader import Draws, GlobalBatches, loader, take
+from closegap.disk import writing
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, MissingExtraError, needs
 from closegap.files import write_text
@@ -115,7 +116,8 @@ class Trainer:
             self.task.write_files(self.folder)
         self.log = MetricsLog(self.folder / "metrics.jsonl", self.state.step) if self.main else None
         if self.training.trackers:
-            self.accelerator.init_trackers("logs")
+            with writing(self.folder / "logs"):
+                self.accelerator.init_trackers("logs")
         if self.state.step == 0:
             self._validate(0)
         self._steps()
@@ -123,7 +125,8 @@ class Trainer:
         if self.main:
             checkpoint.prune(self.folder / CHECKPOINTS)
         for tracker in self.accelerator.trackers:  # `end_training` would part processes that are still needed
-            tracker.finish()
+            with writing(self.folder / "logs"):
+                tracker.finish()
 
     def validation_embeddings(self) -> tuple[EmbeddingSet, EmbeddingSet]:
         """The validation split before the first step and with the checkpoint that the run is judged by.
@@ -272,7 +275,8 @@ class Trainer:
     def _record(self, values: Mapping[str, Any]) -> None:
         if self.log is not None:
             self.log.write(self.state.step, values)
-            self.accelerator.log(dict(values), step=self.state.step)
+            with writing(self.folder / "logs"):
+                self.accelerator.log(dict(values), step=self.state.step)
 
 
 def _step_seed(seed: int, step: int, process: int) -> int:
