@@ -52,7 +52,7 @@ def measured(work: Callable[[], Any], repeats: int = 3) -> dict[str, float]:
         "fastest": min(wall),
         "slowest": max(wall),
         "cpu_seconds": statistics.median(cpu),
-        "extra_mib": (_peak(on_gpu) - before) / 2**20,
+        "extra_mib": (peak(on_gpu) - before) / 2**20,
     }
 
 
@@ -116,10 +116,10 @@ def _reset_peak(on_gpu: bool) -> int:
     if CLEAR_REFS.exists():
         CLEAR_REFS.write_text("5")
         return _status("VmRSS")
-    return _peak(on_gpu)
+    return peak(on_gpu)
 
 
-def _peak(on_gpu: bool) -> int:
+def peak(on_gpu: bool = False) -> int:
     """Bytes held at most."""
     if on_gpu:
         return torch.cuda.max_memory_allocated()

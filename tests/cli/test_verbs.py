@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import torch
 import yaml
 from PIL import Image
 from tests.cli import tiny
@@ -76,13 +77,13 @@ def test_embed_decodes_an_image_once_and_names_one_that_is_broken(
     cli: Cli, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny.manifest(tmp_path)
-    out, decoded, decode = tmp_path / "images.safetensors", list[str](), decoding.decode_image
+    out, decoded, decode = tmp_path / "images.safetensors", list[str](), decoding._finished
 
-    def counted(content: bytes, name: str, at_least: int | None = None) -> Image.Image:
+    def counted(image: Image.Image, name: str) -> Image.Image:
         decoded.append(name)
-        return decode(content, name, at_least)
+        return decode(image, name)
 
-    monkeypatch.setattr(decoding, "decode_image", counted)
+    monkeypatch.setattr(decoding, "_finished", counted)
     (tmp_path / "images" / "39.jpg").write_bytes(b"no image")
     found = cli("embed", runs / "a", "--images", tmp_path / "images", "--out", out)
     assert (found.code, found.out) == (1, "")
@@ -95,6 +96,23 @@ def test_embed_decodes_an_image_once_and_names_one_that_is_broken(
     decoded.clear()
     assert cli("embed", runs / "a", "--images", tmp_path / "images", "--out", tmp_path / "b.safetensors").code == 0
     assert sorted(decoded) == sorted(map(str, (tmp_path / "images").iterdir()))
+
+
+def test_embed_of_fewer_items_at_once_gives_the_same_rows(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    rows = []
+    for size in ("1", "5", "100"):
+        out = tmp_path / f"{size}.safetensors"
+        assert cli("embed", runs / "a", "--split", "test", "--out", out, "--batch-size", size).code == 0
+        rows.append(EmbeddingSet.load(out).embeddings)
+    for name in ("image", "report"):
+        torch.testing.assert_close(rows[0][name], rows[2][name])
+        torch.testing.assert_close(rows[1][name], rows[2][name])
+    for size in ("0", "-3", "x"):
+        out = tmp_path / "none.safetensors"
+        found = cli("embed", runs / "a", "--split", "test", "--out", out, "--batch-size", size)
+        assert found.code == 2
+        assert "batch" in found.err
+        assert len(found.err.splitlines()) == 1
 
 
 def test_embed_takes_other_data(cli: Cli, runs: Path, tmp_path: Path) -> None:

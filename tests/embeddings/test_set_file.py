@@ -112,7 +112,7 @@ def _dying(call: Callable[..., Any], count: list[int], moment: int) -> Callable[
 def test_a_kill_at_any_moment_leaves_the_older_set_or_the_newer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, moment, path = [], 0, tmp_path / "set.safetensors"
+    seen, moment, path = list[str](), 0, tmp_path / "set.safetensors"
     while seen[-1:] != ["undisturbed"]:
         moment += 1
         example(0).save(path)

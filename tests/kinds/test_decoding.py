@@ -259,7 +259,7 @@ def test_strips_have_the_pixels_of_the_whole(mode: str, monkeypatch: pytest.Monk
     if mode in ("P", "RGB", "L"):
         image.info["transparency"] = {"P": bytes([0, 90, 255]), "RGB": (3, 4, 5), "L": 7}[mode]
     whole = np.asarray(load_image(image))
-    monkeypatch.setattr("closegap.kinds.decoding._STRIP", 30 * 7)
+    monkeypatch.setattr("closegap.kinds.decoding._AT_ONCE", 30 * 7)
     assert np.array_equal(np.asarray(load_image(image)), whole)
 
 

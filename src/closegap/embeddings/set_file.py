@@ -20,7 +20,7 @@ from torch import Tensor
 from closegap.disk import sync, writing
 from closegap.embeddings.table_of_rows import read_columns, table_content
 from closegap.errors import DataError, UsageError
-from closegap.files import file_digest, whole_file
+from closegap.files import file_digest, sweep, whole_file
 from closegap.sealed import load_sealed, read_says, save_sealed
 
 KEY = "closegap"
@@ -142,6 +142,8 @@ def _settle(path: Path) -> None:
                     _place(waiting, path)
     for left in path.parent.glob(f".{escape(path.stem)}.{'[0-9a-f]' * 32}.parquet"):
         left.unlink(missing_ok=True)
+    sweep(path.parent, escape(path.name))
+    sweep(path.parent, f".{escape(path.stem)}.*")
 
 
 def _place(waiting: Path, path: Path) -> None:

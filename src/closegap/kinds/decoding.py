@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +24,7 @@ _BACKGROUND = (0, 0, 0, 255)
 _PIXEL = {"I;16": 12, "I": 20, "F": 20}  # bytes of a pixel with all copies that are made of it; 8 in other modes
 _LARGEST = 768 * 2**20
 _ROOM = Room(512 * 2**20)
-_STRIP = 2**20  # pixels that are converted at once, where a conversion takes several copies
+_AT_ONCE = 2**20  # pixels that are converted at once, where a conversion takes several copies
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
@@ -50,8 +51,8 @@ def decoded(item: Path | Image.Image | ImageSource, at_least: int | None = None)
             its size, several times as fast, never below twice this side. None decodes in full.
 
     Raises:
-        DataError: no such file, no image, a truncated one, a decompression bomb (more pixels than Pillow allows), or
-            one that declares more than 768 MiB.
+        DataError: no such file, no image, a truncated one, PostScript, more pixels than PIL.Image.MAX_IMAGE_PIXELS, or
+            ones that take more than 768 MiB to decode.
     """
     with ExitStack() as stack:
         if isinstance(item, Image.Image):
@@ -122,9 +123,23 @@ def _found(item: ImageSource, name: str) -> bytes | Image.Image:
 def _opened(file: BinaryIO, name: str, size: int) -> Image.Image:
     """The image before its pixels are read."""
     try:
-        return Image.open(file)
+        image = Image.open(file, formats=_formats())
     except Exception as error:  # decoders of forty formats meet hostile bytes with whatever they please
         raise _refusal(name, f"not an image that Pillow can read ({size} bytes)", error) from error
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and image.width * image.height > most:
+        raise DataError(
+            f"{name}: {image.width:,} x {image.height:,} pixels, expected at most {most:,}; scale it down, "
+            "or raise PIL.Image.MAX_IMAGE_PIXELS"
+        )
+    return image
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """What Pillow reads, but for PostScript: another program would run it."""
+    Image.init()
+    return tuple(name for name in Image.ID if name != "EPS")
 
 
 def _draft(image: Image.Image, at_least: int) -> None:
@@ -187,7 +202,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
     """First row and end of bands of an image."""
-    rows = max(1, _STRIP // max(1, width))
+    rows = max(1, _AT_ONCE // max(1, width))
     for top in range(0, height, rows):
         yield top, min(top + rows, height)
 

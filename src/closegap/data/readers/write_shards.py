@@ -3,6 +3,7 @@
 import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
+from glob import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from closegap.data.case import Case
 from closegap.data.readers.shards import INDEX, KINDS, archive_name
-from closegap.files import digest, whole_folder
+from closegap.files import digest, sweep, whole_folder
 from closegap.kinds.base import Kind
 from closegap.kinds.names import name_of
 
@@ -41,6 +42,7 @@ def write_shards(
         progress: called with (cases written, cases).
     """
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    sweep(folder.parent, escape(folder.name))
     with whole_folder(folder) as temporary:
         archives = _Archives(temporary, shard_bytes)
         for done, case in enumerate(cases, start=1):
