@@ -30,6 +30,11 @@ class ImageFolder(Source):
         """Images."""
         return {self._modality: ImageKind()}
 
+    @property
+    def data_root(self) -> Path:
+        """The folder."""
+        return self._root
+
     def rows(self) -> Iterator[Row]:
         """The images in the order of their paths; what has no image's suffix is not one.
 
