@@ -1,6 +1,7 @@
 """Images of any mode, depth and orientation as upright RGB."""
 
 from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +15,7 @@ with needs("image"):
     from PIL import Image, ImageOps
 
 _WINDOW = (0.5, 99.5)  # percentiles; a few hot pixels or a burned-in marker must not darken the whole image
+_AT_ONCE = 2**20  # pixels
 _DEEP_MODES = ("I", "F")  # and I;16, I;16B, ...: more than 8 bits in one channel
 _ALPHA_MODES = {"La": "LA", "RGBa": "RGBA"}  # premultiplied alpha converts to its plain sibling only
 _BACKGROUND = (0, 0, 0, 255)
@@ -33,7 +35,7 @@ def load_image(item: Path | Image.Image | ImageSource, at_least: int | None = No
             its size, several times as fast, never below twice this side. None decodes in full.
 
     Raises:
-        DataError: no such file, no image, a truncated one, or a decompression bomb (more pixels than Pillow allows).
+        DataError: no such file, no image, a truncated one, PostScript, or more pixels than PIL.Image.MAX_IMAGE_PIXELS.
     """
     if isinstance(item, Path):
         return decode_image(file_content(item), str(item), at_least)
@@ -66,10 +68,23 @@ def file_content(path: Path) -> bytes:
 def decode_image(content: bytes, name: str, at_least: int | None = None) -> Image.Image:
     """The encoded image as `load_image` gives it; `name` is what errors call it."""
     try:
-        image = Image.open(BytesIO(content))
+        image = Image.open(BytesIO(content), formats=_formats())
     except Exception as error:  # decoders of forty formats meet hostile bytes with whatever they please
         raise _refusal(name, f"not an image that Pillow can read ({len(content)} bytes)", error) from error
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and image.width * image.height > most:
+        raise DataError(
+            f"{name}: {image.width:,} x {image.height:,} pixels, expected at most {most:,}; scale it down, "
+            "or raise PIL.Image.MAX_IMAGE_PIXELS"
+        )
     return _finished(image, name, at_least)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """What Pillow reads, but for PostScript: another program would run it."""
+    Image.init()
+    return tuple(name for name in Image.ID if name != "EPS")
 
 
 def pad_to_square(image: Image.Image, size: int, fill: int | tuple[int, int, int] = 0) -> Image.Image:
@@ -122,14 +137,17 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _windowed(values: Num[np.ndarray, "height width"], inverted: bool) -> UInt8[np.ndarray, "height width"]:
     """The values' own range as 0..255; all 0 where there is but one value. What is not finite counts as darkest."""
-    values = values.astype(np.float64)
-    finite = values[np.isfinite(values)]
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if finite.size == 0:
         raise DataError("no pixel is a finite number")
-    low, high = np.percentile(finite, _WINDOW)
+    exact = finite if finite.dtype == np.uint16 else finite.astype(np.float64)  # wider types may overflow
+    low, high = map(float, np.percentile(exact, _WINDOW))
     if low == high:  # an almost empty image: the few values that differ are all there is
-        low, high = finite.min(), finite.max()
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    fraction = np.clip((values - low) / max(high - low, np.finfo(np.float64).tiny), 0.0, 1.0)
-    levels: UInt8[np.ndarray, "height width"] = np.rint(255 * (1 - fraction if inverted else fraction)).astype(np.uint8)
+        low, high = float(finite.min()), float(finite.max())
+    levels = np.empty(values.shape, np.uint8)
+    rows = max(1, _AT_ONCE // values.shape[1])
+    for start in range(0, len(values), rows):  # a few at a time: in double precision, an image is huge
+        block = np.nan_to_num(values[start : start + rows].astype(np.float64), nan=low, posinf=high, neginf=low)
+        fraction = np.clip((block - low) / max(high - low, np.finfo(np.float64).tiny), 0.0, 1.0)
+        levels[start : start + rows] = np.rint(255 * (1 - fraction if inverted else fraction))
     return levels
