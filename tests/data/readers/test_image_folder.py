@@ -14,6 +14,15 @@ def test_images_of_all_folders_are_cases(tmp_path: Path) -> None:
         Image.new("L", (2, 2)).save(tmp_path / name, "PNG")
     source = ImageFolder(tmp_path, modality="film", split="train")
     with pytest.warns(ClosegapWarning, match=rf"^{tmp_path}: left out what is no image by its name: 1 \.txt$"):
+        first, second = source.rows()
+    assert first == Case("a/c.JPG", "train", "a/c.JPG", {"film": (tmp_path / "a/c.JPG",)})
+    assert isinstance(second, Case)
+    assert second.id == "b.png"
+    assert source.modalities == ("film",)
+
+
+def test_a_folder_without_images(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no image"):
         list(ImageFolder(tmp_path).rows())
     for name in ("a.dcm", "b.dcm", "README", ".DS_Store"):
         (tmp_path / name).touch()
