@@ -129,4 +129,4 @@ def _markdown_cell(arm: Arm, figure: Figure, best: set[str]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    return printable(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return printable(cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " "))
