@@ -1,5 +1,7 @@
 """Fixtures that every test may use."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no shared/ folder beside the repository: nothing is checked on real data")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_bug_of_ours(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that confesses a bug fails the test, whatever the test looks at."""
+    state = tmp_path_factory.getbasetemp() / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    yield
+    logs = [log.read_text(encoding="utf-8") for log in (state / "closegap").glob("*.log")]
+    shutil.rmtree(state, ignore_errors=True)
+    assert not logs, logs[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Errors that a person caused and can mend: one line saying what was given, what was expected and what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from traceback import FrameSummary
 
 
 class ClosegapError(Exception):
@@ -21,6 +22,22 @@ class MissingExtraError(ClosegapError):
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed; pip install 'closegap[{extra}]'")
+
+
+class WorkerError(Exception):
+    """Something unforeseen happened in a worker process; of another error's trace nothing would be left on the way.
+
+    Args:
+        message: what happened.
+        frames: where it did, in the worker.
+    """
+
+    def __init__(self, message: str, frames: Sequence[FrameSummary] = ()) -> None:
+        super().__init__(message, frames)
+        self.message, self.frames = message, frames
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import tests.figures
 from closegap.evaluation.report import Arm, Estimate, Report, Skipped
 from closegap.metrics.cosines import COS_NULL
 from closegap.metrics.gap import GAP
+from closegap.report.table import markdown_table
 
 
 def report(name: str = "clip", null: bool = True) -> Report:
@@ -34,6 +35,13 @@ def test_a_notebook_gets_a_table_in_which_names_are_inert() -> None:
     assert "&lt;script&gt;" in html
     assert "<b>0.125</b>" in html
     assert "a note &lt;b&gt;" in html
+
+
+def test_a_terminal_obeys_no_name() -> None:
+    evil = report("\x1b]0;mine\x07")
+    for text in (repr(evil), markdown_table(evil)):
+        assert "\\x1b]0;mine\\x07" in text
+        assert not set("\x1b\x07") & set(text)
 
 
 def test_a_data_frame_has_a_row_for_every_number() -> None:

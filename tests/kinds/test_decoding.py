@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from closegap.errors import DataError
-from closegap.kinds import ImageSource
+from closegap.kinds import ImageSource, decoding
 from closegap.kinds.decoding import _window, decode_image, load_image, pad_to_square
 
 RAMP = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (20, 1))
@@ -198,6 +199,35 @@ def test_decompression_bomb(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     with pytest.raises(DataError, match=r"bomb\.png: .*decompression bomb.*MAX_IMAGE_PIXELS"):
         load_image(tmp_path / "bomb.png")
+
+
+def test_an_image_that_pillow_merely_warns_of(tmp_path: Path) -> None:
+    Image.new("1", (10_000, 9_000)).save(tmp_path / "large.png")
+    with (
+        warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+        pytest.raises(DataError, match=r"large\.png: 10,000 x 9,000 pixels, expected at most 89,478,485; scale it"),
+    ):
+        load_image(tmp_path / "large.png")
+
+
+def test_postscript_is_never_run(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(DataError, match=r"a\.png: not an image that Pillow can read \(61 bytes\)"):
+        load_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_deep_images_are_windowed_alike_in_parts(
+    dtype: type[np.generic], inverted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = (np.random.default_rng(0).normal(size=(31, 17)) * 9000 + 30000).astype(dtype)
+    whole = decoding._windowed(values, inverted)
+    monkeypatch.setattr(decoding, "_AT_ONCE", 40)
+    assert np.array_equal(decoding._windowed(values, inverted), whole)
+    low, high = np.percentile(values.astype(np.float64), (0.5, 99.5))
+    fraction = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1)
+    assert np.array_equal(whole, np.rint(255 * (1 - fraction if inverted else fraction)).astype(np.uint8))
 
 
 @settings(max_examples=60, deadline=None)

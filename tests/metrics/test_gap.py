@@ -98,6 +98,9 @@ def test_relative_gap_by_hand() -> None:
     point = torch.tensor([[1.0, 0.0]] * 3)
     assert float(relative_modality_gap(point, -point)) == pytest.approx(1.0)
     assert float(relative_modality_gap(point, point)) == 0.0
+    for seed in range(20):  # single precision: a row's cosine with itself is 1 up to rounding, above it or below
+        row = torch.nn.functional.normalize(torch.randn(1, 64, generator=torch.manual_seed(seed)), dim=1)
+        assert float(relative_modality_gap(row.expand(5, -1), row.expand(5, -1))) == 0.0
 
 
 @settings(max_examples=25, deadline=None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -18,6 +18,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from closegap.printable import printable
+from closegap.terminal import Terminal
 
 if TYPE_CHECKING:
     from closegap.metrics.figure import Figure
@@ -58,7 +61,7 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
         self._terms, self._validated = Text(style="dim"), Text(style="dim")
         shown = Group(self._progress, self._terms, self._validated)
-        screen = Console(stderr=True)
+        screen = Terminal(stderr=True)
         seen = screen.is_terminal or screen.is_jupyter
         self._live = Live(shown, console=screen, refresh_per_second=4) if seen else None
 
@@ -104,7 +107,7 @@ class Bars:
             self._due = now + _NEXT_LINE
             left = (now - since) / (done - first) * (total - done) if done > first else None
             notes = [self._terms.plain, self._validated.plain] if name == self.title else []
-            print(_line(name, done, total, left, notes), file=sys.stderr, flush=True)
+            print(printable(_line(name, done, total, left, notes)), file=sys.stderr, flush=True)
 
 
 def _line(name: str, done: int, total: int, left: float | None, notes: Sequence[str]) -> str:

@@ -1,11 +1,10 @@
 """Generated captions as a table: the form in which the ImageCLEFmedical caption task takes them."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.errors import UsageError
-from closegap.files import whole_file
+from closegap.formulas import write_csv
 
 TABLE = "captions.csv"
 """What the table is called in a folder of captions."""
@@ -29,7 +28,5 @@ def write_predictions(path: Path, ids: Sequence[str], captions: Sequence[str]) -
         if name in seen:
             raise UsageError(f"{path}: the id {name!r} occurs twice; a submission has one caption per image")
         seen.add(name)
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["ID", "Caption"])
-        table.writerows([name, " ".join(caption.split())] for name, caption in zip(ids, captions, strict=True))
+    lines = (" ".join(caption.split()) for caption in captions)
+    write_csv(path, [("ID", "Caption"), *zip(ids, lines, strict=True)])

@@ -2,13 +2,13 @@
 
 import sys
 
-from rich.console import Console
+from closegap.terminal import Terminal
 
 
-def console() -> Console:
+def console() -> Terminal:
     """The terminal; lines are not cut when the output goes to a file."""
-    out = Console(highlight=False)
-    return out if sys.stdout.isatty() else Console(highlight=False, width=120)
+    out = Terminal(highlight=False)
+    return out if sys.stdout.isatty() else Terminal(highlight=False, width=120)
 
 
 def say(text: str) -> None:

@@ -7,10 +7,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TextIO
 
+from closegap.cli.failures import failed, tell
 from closegap.cli.verbs import VERBS
-from closegap.errors import ClosegapError, ClosegapWarning, UsageError
+from closegap.errors import ClosegapWarning, UsageError
+from closegap.printable import printable
+
+_PIPE_CLOSED = 141  # as of a program that SIGPIPE ends
+_TALKATIVE = ("DEBUG", "INFO")
+_LEVELS = (*_TALKATIVE, "WARNING", "ERROR", "CRITICAL")
 
 _USAGE = """usage: closegap VERB [options]
 
@@ -25,24 +32,22 @@ complete verbs and options. Exit codes: 0 done, 1 failed, 2 asked wrongly."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that the arguments name; the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(level=os.environ.get("CLOSEGAP_LOG", "WARNING"), format="%(levelname)s %(name)s: %(message)s")
+    verb = given[0] if given and given[0] in VERBS else ""
     # Libraries' own bars would tear ours.
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     shown = warnings.showwarning
     warnings.showwarning = _show_warning
     try:
-        return _dispatch(given)
-    except UsageError as error:
-        return _failed(error, 2)
-    except ClosegapError as error:
-        return _failed(error, 1)
-    except OSError as error:
-        return _failed(error, 1)
-    except KeyboardInterrupt:
-        return _failed(
-            f"stopped; {VERBS[given[0]].interrupted if given and given[0] in VERBS else 'nothing was done'}", 130
-        )
+        _set_up()
+        try:
+            return _dispatch(given)
+        finally:  # also after `--help`, which exits
+            _flush()
+    except BrokenPipeError:  # whoever read has seen enough
+        return _PIPE_CLOSED
+    except (Exception, KeyboardInterrupt) as error:
+        return failed(error, verb)
     finally:
         warnings.showwarning = shown
 
@@ -68,6 +73,32 @@ def _dispatch(arguments: list[str]) -> int:
     return 0
 
 
+def _set_up() -> None:
+    """Standard streams that take every character, and the log as CLOSEGAP_LOG asks for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    level = os.environ.get("CLOSEGAP_LOG", "WARNING").upper()
+    if level not in _LEVELS:
+        raise UsageError(f"CLOSEGAP_LOG is {level!r}; expected one of {', '.join(_LEVELS)}")
+    # Of other programs' logs and warnings a person is told where they ask for it.
+    logging.basicConfig(level=level if level in _TALKATIVE else "CRITICAL")
+    logging.getLogger("closegap").setLevel(level)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Plain("%(levelname)s %(name)s: %(message)s"))
+
+
+def _flush() -> None:
+    """Send what was printed; what cannot be sent is not tried again when Python ends."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
 def _show_warning(
     message: Warning | str,
     category: type[Warning],
@@ -76,14 +107,15 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Our warnings without the place in our code, which tells a person nothing; others as Python shows them."""
+    """Our warnings without the place in our code, which tells a person nothing; others go to the log."""
     if issubclass(category, ClosegapWarning):
-        text = f"closegap: warning: {' '.join(str(message).split())}\n"
+        tell(f"warning: {message}")
     else:
-        text = warnings.formatwarning(message, category, filename, lineno, line)
-    (file or sys.stderr).write(text)
+        logging.getLogger("py.warnings").warning(warnings.formatwarning(message, category, filename, lineno, line))
 
 
-def _failed(error: Exception | str, code: int) -> int:
-    print(f"closegap: {' '.join(str(error).split())}", file=sys.stderr)
-    return code
+class _Plain(logging.Formatter):
+    """Records of which a terminal obeys nothing."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))

@@ -1,7 +1,9 @@
 """Cases, and rows that are none."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 
@@ -40,6 +42,20 @@ class BrokenRow:
     reason: str
     where: str
     message: str
+
+    def within(self, root: Path | None) -> "BrokenRow":
+        """The row with its paths relative to the data's folder, where it has one."""
+        return replace(self, where=within(root, self.where), message=within(root, self.message))
+
+
+def within(root: Path | None, text: str) -> str:
+    """The text with the paths in it relative to the data's folder: that of a home may hold a name.
+
+    Example:
+        >>> within(Path("/home/ann/data"), "/home/ann/data/images/7.png: no such image")
+        'images/7.png: no such image'
+    """
+    return text if root is None else text.replace(f"{root}{os.sep}", "")
 
 
 Row: TypeAlias = Case | BrokenRow

@@ -1,6 +1,5 @@
 """From a source to cases that can be trained on: what is broken, what leaks, what is left out."""
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from closegap.data.case import BrokenRow, Case
 from closegap.data.source import Source
 from closegap.data.verification import problems
 from closegap.errors import DataError, UsageError
-from closegap.files import whole_file
+from closegap.formulas import write_csv
 from closegap.kinds.base import Kind
 from closegap.progress import Progress
 
@@ -86,10 +85,8 @@ class Cases:
 
     def write_skipped(self, path: Path) -> None:
         """Write a table of what was left out: reason, where, message."""
-        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(("reason", "where", "message"))
-            table.writerows((row.reason, row.where, row.message) for row in self.skipped)
+        rows = ((row.reason, row.where, row.message) for row in self.skipped)
+        write_csv(path, [("reason", "where", "message"), *rows])
 
 
 def load_cases(
@@ -128,14 +125,14 @@ def load_cases(
     kinds = {name: known[name] for name in wanted}
     cases, skipped = _read(source, wanted)
     cases, missing = _without_missing(cases, kinds)
-    skipped += missing
+    skipped = [row.within(source.data_root) for row in skipped + missing]
     rows = len(cases) + len(skipped)
     _judge(skipped, rows, checks)  # before hours are spent on decoding
     cases, leaks = _separate(cases, checks)
     skipped += leaks
     if checks.verify:
         cases, unreadable = _without_unreadable(cases, kinds, verifiers or {}, prepared, progress)
-        skipped += unreadable
+        skipped += [row.within(source.data_root) for row in unreadable]
         _judge(skipped, rows, checks)
     if not cases:
         raise DataError(f"no case is left{_reasons(skipped)}")

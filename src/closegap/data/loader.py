@@ -3,17 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from closegap.batch import Batch, Features
 from closegap.data.case import Case
-from closegap.errors import ClosegapError, DataError
+from closegap.errors import ClosegapError, DataError, WorkerError
 
 _BLOCKS = 32  # in a window: so many places are read at once, and a case meets others from so many
 
@@ -173,7 +174,7 @@ def _permutation(n: int, seed: int, epoch: int, window: int | None = None) -> Te
     return torch.from_numpy(order)
 
 
-class _Carried(Dataset[Batch | ClosegapError]):
+class _Carried(Dataset[Batch | ClosegapError | WorkerError]):
     """Batches, or in place of one what is wrong with its items: raised in a worker it would arrive as a long trace."""
 
     def __init__(self, draws: Draws) -> None:
@@ -182,11 +183,15 @@ class _Carried(Dataset[Batch | ClosegapError]):
     def __len__(self) -> int:
         return len(self.draws)
 
-    def __getitems__(self, draws: Sequence[tuple[int, int]]) -> Batch | ClosegapError:
+    def __getitems__(self, draws: Sequence[tuple[int, int]]) -> Batch | ClosegapError | WorkerError:
         try:
             return self.draws.__getitems__(draws)
         except ClosegapError as error:
             return error
+        except Exception as error:
+            if get_worker_info() is None:
+                raise
+            return WorkerError(f"{type(error).__name__}: {error}", extract_tb(error.__traceback__))
 
 
 def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool) -> Iterator[Batch]:
@@ -194,6 +199,7 @@ def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool)
 
     Raises:
         ClosegapError: an item that could not be prepared.
+        WorkerError: anything else that a worker raised.
     """
     found = DataLoader(
         _Carried(draws),
@@ -206,7 +212,7 @@ def loader(draws: Draws, batches: GlobalBatches, workers: int, pin_memory: bool)
         multiprocessing_context=_processes(draws) if workers else None,
     )
     for batch in found:
-        if isinstance(batch, ClosegapError):
+        if isinstance(batch, ClosegapError | WorkerError):
             raise batch
         yield batch
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from closegap.data.case import Row
 from closegap.kinds.base import Kind
@@ -26,6 +27,11 @@ class Source(ABC):
         Raises:
             DataError: the data set as a whole is unusable (no such folder, no captions file, no such column).
         """
+
+    @property
+    def data_root(self) -> Path | None:
+        """The folder that the data lie in, which messages about rows leave out of paths; None where there is none."""
+        return None
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from closegap.data.case import BrokenRow
 from closegap.errors import DataError
+from closegap.printable import is_text
 from closegap.separated import separated_header, separated_rows
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -36,7 +37,8 @@ def table_columns(path: Path) -> list[str]:
         DataError: no such file, an unknown format, or a damaged one.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such file; expected a table (.csv, .tsv, .jsonl, .parquet)")
+        found = "is no file" if path.exists() else "no such file"
+        raise DataError(f"{path}: {found}; expected a table (.csv, .tsv, .jsonl, .parquet)")
     if path.suffix in _DELIMITERS:
         return separated_header(path, _DELIMITERS[path.suffix])
     if path.suffix == ".jsonl":
@@ -53,11 +55,7 @@ def table_rows(path: Path) -> Iterator[TableRow | BrokenRow]:
     elif path.suffix == ".jsonl":
         yield from _jsonl(path)
     else:
-        number = 0
-        for batch in _parquet(path).iter_batches(batch_size=1024):
-            for cells in batch.to_pylist():
-                number += 1
-                yield TableRow(f"{path}, row {number}", cells)
+        yield from _parquet_rows(path)
 
 
 def _delimited(path: Path, delimiter: str) -> Iterator[TableRow | BrokenRow]:
@@ -77,16 +75,30 @@ def _jsonl(path: Path) -> Iterator[TableRow | BrokenRow]:
             if not line.strip():
                 continue
             try:
-                cells = json.loads(line)
-            except ValueError as error:  # also what is not UTF-8
+                yield TableRow(where, _object(line.decode("utf-8-sig" if number == 1 else "utf-8")))
+            except (ValueError, RecursionError) as error:  # also what is not UTF-8
                 yield BrokenRow("not JSON", where, f"expected one JSON object in the line ({error})")
-                continue
-            if isinstance(cells, dict):
-                yield TableRow(where, cells)
-            else:
-                yield BrokenRow(
-                    "not JSON", where, f"expected one JSON object in the line, found {type(cells).__name__}"
-                )
+
+
+def _object(line: str) -> dict[str, Any]:
+    cells = json.loads(line)
+    if not isinstance(cells, dict):
+        raise ValueError(f"found {type(cells).__name__}")
+    if "\\ud" in line.lower() and not is_text(json.dumps(cells, ensure_ascii=False)):
+        raise ValueError("found half a character, such as \\ud800, which no file can hold")
+    return cells
+
+
+def _parquet_rows(path: Path) -> Iterator[TableRow]:
+    number = 0
+    opened = _parquet(path)
+    try:
+        for batch in opened.iter_batches(batch_size=1024):
+            for cells in batch.to_pylist():
+                number += 1
+                yield TableRow(f"{path}, row {number}", cells)
+    except (pa.ArrowException, ValueError, OverflowError, OSError) as error:  # also what is not UTF-8, or no date
+        raise DataError(f"{path}: damaged, or not readable, after row {number} ({error})") from error
 
 
 def _parquet(path: Path) -> pq.ParquetFile:

@@ -1,17 +1,12 @@
 """Where an array or a column lies: a file and, where it holds several, the key."""
 
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from zipfile import BadZipFile
 
-import pyarrow as pa
-from safetensors import SafetensorError
-
-from closegap.errors import DataError, UsageError
+from closegap.errors import ClosegapError, DataError, UsageError
 
 
 @dataclass(frozen=True)
@@ -82,19 +77,14 @@ def reading(path: Path) -> Iterator[None]:
     if path.is_dir():
         raise DataError(f"{path}: is a folder; expected a file")
     if not path.is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: {'is a device or a pipe; expected a file' if path.exists() else 'no such file'}")
     try:
         yield
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        BadZipFile,
-        zlib.error,
-        SafetensorError,
-        pa.ArrowException,
-    ) as error:
+    except ClosegapError:
+        raise
+    except MemoryError as error:
+        raise DataError(f"{path}: does not fit into memory ({error})") from error
+    except Exception as error:  # the libraries of four formats meet damaged bytes with whatever they please
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
             f"{path}: cannot be read as a {path.suffix} file ({reason}); expected a whole one without Python objects"

@@ -1,14 +1,16 @@
 """One value per row (ids, groups, labels, concepts) from a text file, a table or an array."""
 
 import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 
 from closegap.embeddings.array_file import ArrayFile, reading
+from closegap.embeddings.npy import mapped_npy, npy_header
 from closegap.errors import DataError, UsageError
+from closegap.printable import is_text
 from closegap.separated import separated_header, separated_rows
 
 _SUFFIXES = (".txt", ".csv", ".npy", ".parquet")
@@ -56,7 +58,7 @@ def _values(source: ArrayFile) -> list[Any]:
     with reading(source.path):
         if suffix == ".txt":
             source.refuse_key()
-            lines = source.path.read_text(encoding="utf-8-sig").split("\n")  # splitlines also splits inside texts
+            lines = _decoded(source.path).split("\n")  # splitlines also splits inside texts
             return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
         if suffix == ".csv":
             return _csv_column(source)
@@ -67,6 +69,15 @@ def _values(source: ArrayFile) -> list[Any]:
         column = source.chosen(names, "column")
         values: list[Any] = pq.read_table(source.path, columns=[column]).column(column).to_pylist()
         return values
+
+
+def _decoded(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {line}: a byte that is not UTF-8; save the file as UTF-8") from error
 
 
 def _csv_column(source: ArrayFile) -> list[Any]:
@@ -85,12 +96,12 @@ def _csv_column(source: ArrayFile) -> list[Any]:
 
 def _array_column(source: ArrayFile) -> list[Any]:
     with source.path.open("rb") as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-    if array.ndim != 1 or array.dtype.kind not in "USiu":
+        header = npy_header(file, source.path.stat().st_size)
+    if len(header.shape) != 1 or header.dtype.kind not in "USiu":
         raise DataError(
-            f"{source.path}: {array.dtype} of shape {array.shape}; expected one dimension of strings or integers"
+            f"{source.path}: {header.dtype} of shape {header.shape}; expected one dimension of strings or integers"
         )
-    values: list[Any] = array.tolist()
+    values: list[Any] = mapped_npy(source.path, header).tolist() if header.size else [""] * header.shape[0]
     return values
 
 
@@ -100,5 +111,8 @@ def _text(value: Any, row: int, source: ArrayFile) -> str:
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if not isinstance(value, str | int):
-        raise DataError(f"{source.path}: row {row} holds {value!r}; expected text or an integer")
-    return str(value)
+        raise DataError(f"{source.path}: row {row} holds {reprlib.repr(value)}; expected text or an integer")
+    text = str(value)
+    if not is_text(text):
+        raise DataError(f"{source.path}: row {row} holds half a character ({reprlib.repr(text)}); write it anew")
+    return text

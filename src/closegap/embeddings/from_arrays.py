@@ -15,6 +15,7 @@ from closegap.embeddings.embedding_set import ROW_NUMBERED, EmbeddingSet
 from closegap.embeddings.matrix import load_array, unit_rows
 from closegap.errors import DataError, UsageError
 from closegap.files import digest
+from closegap.printable import is_text
 
 
 def embedding_set_from_arrays(
@@ -85,8 +86,8 @@ def _names(sources: Sequence[ArrayFile], names: Sequence[str] | None) -> Sequenc
     twice = [name for name, times in Counter(given).items() if times > 1]
     if twice:
         raise UsageError(f"two modalities are called '{twice[0]}'; name them apart with --names")
-    if "" in given:
-        raise UsageError("a modality has an empty name; name each with --names")
+    if not all(map(is_text, given)) or "" in given:
+        raise UsageError("a modality has an empty name, or one that is no text; name each with --names")
     return given
 
 
@@ -124,6 +125,10 @@ def _labels(sources: Sequence[ArrayFile], n: int, first: Path) -> dict[str, list
     for source in sources:
         if source.name in labels:
             raise UsageError(f"two columns of labels are called '{source.name}'; rename a file or a column")
+        if not is_text(source.name):
+            raise UsageError(
+                f"labels cannot be called '{source.name}', which is no text; rename the file or the column"
+            )
         labels[source.name] = read_column(source)
         _check_length(len(labels[source.name]), n, source.path, first)
     return labels

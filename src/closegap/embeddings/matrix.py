@@ -1,7 +1,9 @@
 """The embeddings of one modality, from the formats people keep them in."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from zipfile import BadZipFile, is_zipfile
+from typing import BinaryIO, cast
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +15,14 @@ from safetensors import safe_open
 from torch import Tensor
 
 from closegap.embeddings.array_file import ArrayFile, reading
+from closegap.embeddings.npy import expect_sensible_size, mapped_npy, npy_header, npz_members, unpacked
+from closegap.embeddings.row_norms import row_norms, unusable_row
 from closegap.errors import DataError, UsageError
 
 _BLOCK = 8192
 _EXACT = 1e-5  # norms this close to 1 are left alone, so that a mapped file is not copied
 _ROUNDED = 1e-3  # norms this close to 1 were stored in half precision; normalising them is no news
-_SUFFIXES = (".npy", ".npz", ".safetensors", ".parquet")
+_FLOATS = ("F16", "BF16", "F32", "F64")
 
 
 def load_array(source: ArrayFile | str | Path) -> Float[Tensor, "n d"]:
@@ -34,21 +38,10 @@ def load_array(source: ArrayFile | str | Path) -> Float[Tensor, "n d"]:
     """
     source = ArrayFile.of(source)
     suffix = source.path.suffix
-    if suffix not in _SUFFIXES:
-        raise UsageError(f"{source.path}: unknown kind of file '{suffix}'; expected {', '.join(_SUFFIXES)}")
+    if suffix not in _READERS:
+        raise UsageError(f"{source.path}: unknown kind of file '{suffix}'; expected {', '.join(_READERS)}")
     with reading(source.path):
-        if suffix == ".npy":
-            source.refuse_key()
-            return checked_array(np.lib.format.open_memmap(source.path, mode="c"), source.path)
-        if suffix == ".npz":
-            if not is_zipfile(source.path):
-                raise BadZipFile("no archive of arrays")
-            with np.load(source.path, allow_pickle=False) as archive:
-                return checked_array(archive[source.chosen(archive.files, "array")], source.path)
-        if suffix == ".safetensors":
-            with safe_open(source.path, framework="pt") as opened:
-                return checked_array(opened.get_tensor(source.chosen(sorted(opened.keys()), "array")), source.path)
-        return checked_array(_lists(source), source.path)
+        return checked_array(_READERS[suffix](source), source.path)
 
 
 def unit_rows(rows: Float[Tensor, "n d"], name: str | Path) -> tuple[Float[Tensor, "n d"], str | None]:
@@ -63,13 +56,9 @@ def unit_rows(rows: Float[Tensor, "n d"], name: str | Path) -> tuple[Float[Tenso
     Raises:
         DataError: a row that holds NaN, has an infinite norm or is zero.
     """
-    norms = torch.cat([block.double().norm(dim=1) for block in torch.split(rows, _BLOCK)])
-    bad = (~norms.isfinite() | (norms == 0)).nonzero()[:, 0].tolist()
-    if bad:
-        first = rows[bad[0]]
-        what = "holds NaN" if first.isnan().any() else "is zero" if norms[bad[0]] == 0 else "has an infinite norm"
-        more = f" (and {len(bad) - 1} more like it)" if len(bad) > 1 else ""
-        raise DataError(f"{name}: row {bad[0]} {what}{more}; leave it out of every array (rows count from 0)")
+    norms = row_norms(rows)
+    if bad := unusable_row(norms):
+        raise DataError(f"{name}: row {bad[0]} {bad[1]}; leave it out of every array (rows count from 0)")
     off = (norms - 1).abs()
     if rows.dtype == torch.float32 and off.max() <= _EXACT:
         return rows, None
@@ -96,25 +85,56 @@ def checked_array(array: np.ndarray | Tensor, name: str | Path) -> Float[Tensor,
     Raises:
         DataError: a dtype other than half, single or double precision, or a shape other than (rows, width).
     """
-    shape = tuple(array.shape)
-    floating = (
-        array.is_floating_point() if isinstance(array, Tensor) else array.dtype.kind == "f" and array.itemsize <= 8
-    )
-    if not floating:
-        raise DataError(f"{name}: dtype {array.dtype}; expected float16, float32 or float64")
-    if len(shape) != 2:
-        raise DataError(f"{name}: shape {shape}; expected two dimensions, (rows, width)")
-    if 0 in shape:
-        raise DataError(f"{name}: empty, shape {shape}; expected at least one row and one column")
+    _expect_rows(array.dtype, tuple(array.shape), name)
     if isinstance(array, Tensor):
         return array
     return torch.from_numpy(np.require(array, dtype=array.dtype.newbyteorder("="), requirements="W"))  # else no copy
 
 
+def _expect_rows(dtype: np.dtype | torch.dtype, shape: tuple[int, ...], name: str | Path) -> None:
+    """Refuse anything but rows of floating-point numbers, before they are read."""
+    floating = dtype.is_floating_point if isinstance(dtype, torch.dtype) else dtype.kind == "f" and dtype.itemsize <= 8
+    if not floating:
+        raise DataError(f"{name}: dtype {dtype}; expected float16, float32 or float64")
+    if len(shape) != 2:
+        raise DataError(f"{name}: shape {shape}; expected two dimensions, (rows, width)")
+    if 0 in shape:
+        raise DataError(f"{name}: empty, shape {shape}; expected at least one row and one column")
+
+
+def _npy(source: ArrayFile) -> np.ndarray:
+    source.refuse_key()
+    with source.path.open("rb") as file:
+        header = npy_header(file, source.path.stat().st_size)
+    _expect_rows(header.dtype, header.shape, source.path)
+    return mapped_npy(source.path, header)
+
+
+def _npz(source: ArrayFile) -> np.ndarray:
+    with ZipFile(source.path) as archive:
+        members = npz_members(archive)
+        member = members[source.chosen(list(members), "array")]
+        with archive.open(member) as file:
+            header = npy_header(cast("BinaryIO", file), member.file_size)
+            _expect_rows(header.dtype, header.shape, source.path)
+            return unpacked(cast("BinaryIO", file), header, member.compress_size, source.path)
+
+
+def _safetensors(source: ArrayFile) -> Tensor:
+    with safe_open(source.path, framework="pt") as opened:
+        key = source.chosen(sorted(opened.keys()), "array")
+        if (dtype := opened.get_slice(key).get_dtype()) not in _FLOATS:
+            raise DataError(f"{source.path}: dtype {dtype}; expected float16, float32 or float64")
+        tensor: Tensor = opened.get_tensor(key)
+        return tensor
+
+
 def _lists(source: ArrayFile) -> np.ndarray:
-    schema = pq.read_schema(source.path)
-    column = source.chosen([field.name for field in schema if _holds_floats(field.type)], "column of float lists")
-    values = pq.read_table(source.path, columns=[column], memory_map=True).column(column).combine_chunks()
+    with pq.ParquetFile(source.path, memory_map=True) as opened:
+        fields = [field.name for field in opened.schema_arrow if _holds_floats(field.type)]
+        column = source.chosen(fields, "column of float lists")
+        expect_sensible_size(8 * _declared(opened.metadata, column), source.path.stat().st_size, source.path)
+        values = opened.read([column]).column(column).combine_chunks()
     lengths = pc.list_value_length(values)
     known = lengths.drop_null()
     width = known[0].as_py() if len(known) else 0
@@ -133,3 +153,18 @@ def _lists(source: ArrayFile) -> np.ndarray:
 def _holds_floats(kind: pa.DataType) -> bool:
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     return bool(lists and pa.types.is_floating(kind.value_type))
+
+
+def _declared(metadata: pq.FileMetaData, column: str) -> int:
+    """How many values a column of lists says it has: encoded by their runs, a few bytes hold billions."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    return sum(chunk.num_values for chunk in chunks if chunk.path_in_schema.startswith(f"{column}."))
+
+
+_READERS: Mapping[str, Callable[[ArrayFile], np.ndarray | Tensor]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".safetensors": _safetensors,
+    ".parquet": _lists,
+}

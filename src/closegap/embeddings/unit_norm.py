@@ -5,9 +5,9 @@ from dataclasses import replace
 import torch
 
 from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.embeddings.row_norms import row_norms, unusable_row
 from closegap.errors import DataError
 
-_BLOCK = 8192
 _ROUNDED = 1e-3  # norms this close to 1 were stored in half precision; normalising them is no news
 
 
@@ -20,12 +20,9 @@ def unit_norm(embeddings: EmbeddingSet) -> tuple[EmbeddingSet, list[str]]:
     rows, notes = {}, []
     for name, values in embeddings.embeddings.items():
         present = embeddings.mask(name)
-        norms = torch.cat([block.double().norm(dim=1) for block in torch.split(values, _BLOCK)])
-        bad = (present & (~norms.isfinite() | (norms == 0))).nonzero()[:, 0].tolist()
-        if bad:
-            norm = float(norms[bad[0]])
-            what = "is zero" if norm == 0 else "has an infinite norm" if norm == torch.inf else "holds NaN"
-            raise DataError(f"{name} of row {bad[0]} (id '{embeddings.ids[bad[0]]}') {what}; leave the row out")
+        norms = row_norms(values)
+        if bad := unusable_row(norms, present):
+            raise DataError(f"{name} of row {bad[0]} (id '{embeddings.ids[bad[0]]}') {bad[1]}; leave the row out")
         off = torch.where(present, (norms - 1).abs(), 0.0)
         wide = values if values.dtype == torch.float64 else values.float()
         scale = torch.where(present, norms, 1.0)[:, None]

@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 from closegap.evaluation.columns import best_arms, key_columns
 from closegap.evaluation.report import Arm, Report
 from closegap.metrics.figure import ARROWS, Figure
+from closegap.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ def text_table(report: Report) -> str:
         cells = (_text(arm, figure) + (" *" if arm.name in best else "") for arm in report.arms)
         row = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         lines.append(f"{_title(figure)[:_WIDTH]:<{_WIDTH}}{row}")
-    return "\n".join([*lines, *_remarks(report)])
+    return printable("\n".join([*lines, *_remarks(report)]))
 
 
 def html_table(report: Report) -> Markup:

@@ -55,6 +55,9 @@ def mean_angular_figure(modality: str) -> Figure:
     )
 
 
+_ROUNDING = 1e-6  # a row of single precision is of norm 1 up to some 1e-7, and so is its cosine with itself
+
+
 def cosine_true_pairs(
     x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs | None = None
 ) -> Float[Tensor, ""]:
@@ -132,10 +135,10 @@ def relative_modality_gap(
 
 
 def relative_gap(across: Float[Tensor, "..."], inside: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Across / (across + inside) of mean distances (1 - cos) / 2; 0 where both are 0 up to rounding."""
+    """Across / (across + inside) of mean distances (1 - cos) / 2; 0 where both are 0 up to the rounding of the rows."""
     across, inside = across.clamp(min=0), inside.clamp(min=0)
     total = across + inside
-    return torch.where(total > 1e-12, across / total.clamp(min=1e-12), 0.0)
+    return torch.where(total > _ROUNDING, across / total.clamp(min=_ROUNDING), 0.0)
 
 
 def _true_pairs(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], pairs: Pairs) -> tuple[Float[Tensor, ""], int]:

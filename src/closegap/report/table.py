@@ -17,6 +17,7 @@ from closegap.evaluation.columns import (
 )
 from closegap.evaluation.report import Arm, Report
 from closegap.metrics.figure import ARROWS, Figure
+from closegap.printable import printable
 
 _LABELS, _ARM = 30, 18  # characters that the column of labels and the column of an arm take
 _SIGNS = {"better": " ▲", "worse": " ▼", "differs": " ◆", "": ""}
@@ -128,4 +129,4 @@ def _markdown_cell(arm: Arm, figure: Figure, best: set[str]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return printable(cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " "))

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from closegap.data import Case, ImageFolder
-from closegap.errors import DataError
+from closegap.errors import ClosegapWarning, DataError
 from closegap.testing import check_source
 
 
@@ -13,7 +13,8 @@ def test_images_of_all_folders_are_cases(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("L", (2, 2)).save(tmp_path / name, "PNG")
     source = ImageFolder(tmp_path, modality="film", split="train")
-    first, second = source.rows()
+    with pytest.warns(ClosegapWarning, match=rf"^{tmp_path}: left out what is no image by its name: 1 \.txt$"):
+        first, second = source.rows()
     assert first == Case("a/c.JPG", "train", "a/c.JPG", {"film": (tmp_path / "a/c.JPG",)})
     assert isinstance(second, Case)
     assert second.id == "b.png"
@@ -22,6 +23,10 @@ def test_images_of_all_folders_are_cases(tmp_path: Path) -> None:
 
 def test_a_folder_without_images(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no image"):
+        list(ImageFolder(tmp_path).rows())
+    for name in ("a.dcm", "b.dcm", "README", ".DS_Store"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"holds no image but 1 without a suffix, 2 \.dcm; expected files"):
         list(ImageFolder(tmp_path).rows())
     with pytest.raises(DataError, match="no such folder"):
         list(ImageFolder(tmp_path / "gone").rows())

@@ -1,6 +1,7 @@
 """Any data set, described by a table with one row per case."""
 
 import math
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -88,6 +89,11 @@ class Manifest(Source):
         """Of the modalities that are described."""
         return self._kinds
 
+    @property
+    def data_root(self) -> Path:
+        """The table's folder."""
+        return self._path.parent
+
     def rows(self) -> Iterator[Row]:
         """Every case in the order of its first row.
 
@@ -128,6 +134,8 @@ class Manifest(Source):
         found = table_columns(self._path)
         for option, columns in named.items():
             for column in columns:
+                if found.count(column) > 1:
+                    raise DataError(f"{self._path}: column '{column}' is there {found.count(column)} times; rename one")
                 if column not in found:
                     raise DataError(
                         f"{self._path}: expected a column '{column}', found {', '.join(map(repr, found))}; "
@@ -135,6 +143,12 @@ class Manifest(Source):
                     )
 
     def _case(self, row: TableRow) -> Case | BrokenRow:
+        try:
+            return self._read(row)
+        except _CellError as error:
+            return BrokenRow(error.reason, row.where, str(error))
+
+    def _read(self, row: TableRow) -> Case | BrokenRow:
         cells = {name: None if self._blank(value) else value for name, value in row.cells.items()}
         key, split = cells.get(self._id), cells.get(self._split)
         if key is None:
@@ -148,21 +162,17 @@ class Manifest(Source):
         for name, columns in self._modalities.items():
             try:
                 items = self._items(self._kinds[name], columns, cells)
-            except _NotANumberError as error:
-                return BrokenRow(
-                    "not a number", row.where, f"column '{error.column}': {error}; leave unknown cells blank"
-                )
             except (DataError, ValueError, OSError) as error:  # the latter two from kinds that are not ours
                 return BrokenRow(f"{self._kinds[name].noun} unreadable", row.where, f"modality '{name}': {error}")
             if items:
                 views[name] = items
         concepts = [self._kinds[name].concepts(item) for name, items in views.items() for item in items]
         return Case(
-            id=str(key),
+            id=_whole(self._id, key),
             split=known,
-            group=str(group),
+            group=_whole(self._group, group),
             views=views,
-            labels={name: _text(cells.get(name)) for name in self._labels},
+            labels={name: _text(name, cells.get(name)) for name in self._labels},
             concepts=tuple(dict.fromkeys(concept for found in concepts for concept in found)),
         )
 
@@ -170,11 +180,12 @@ class Manifest(Source):
         """The views of one modality; none where all its cells are blank."""
         if kind.of_row:
             row: dict[str, float | str | None] = {name: _number(name, cells.get(name)) for name in columns.numbers}
-            row |= {name: _text(cells.get(name)) or None for name in columns.categories}
+            row |= {name: _text(name, cells.get(name)) or None for name in columns.categories}
             blank = all(value is None for value in row.values())
             return () if blank else kind.views([kind.read(row, self._path.parent)])
-        values = [value for name in columns.columns for value in _values(cells.get(name)) if not self._blank(value)]
-        texts = list(dict.fromkeys(text for value in values if (text := _text(value))))
+        values = [(name, value) for name in columns.columns for value in _values(cells.get(name))]
+        found = (_text(name, value) for name, value in values if not self._blank(value))
+        texts = list(dict.fromkeys(text for text in found if text))
         return kind.views([kind.read(text, self._path.parent) for text in texts])
 
     def _blank(self, value: Any) -> bool:
@@ -207,10 +218,10 @@ def _kind(key: str, columns: Columns) -> Kind:
     return kind
 
 
-class _NotANumberError(ValueError):
-    def __init__(self, column: str, value: Any) -> None:
-        super().__init__(f"expected a finite number, found {value!r}")
-        self.column = column
+class _CellError(Exception):
+    def __init__(self, reason: str, column: str, expected: str, value: Any, advice: str) -> None:
+        super().__init__(f"column '{column}': expected {expected}, found {reprlib.repr(value)}; {advice}")
+        self.reason = reason
 
 
 def _number(column: str, value: Any) -> float | None:
@@ -218,16 +229,22 @@ def _number(column: str, value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise _NotANumberError(column, value) from None
+    except (TypeError, ValueError, OverflowError):
+        number = math.inf
     if not math.isfinite(number):
-        raise _NotANumberError(column, value)
+        raise _CellError("not a number", column, "a finite number", value, "leave unknown cells blank")
     return number
 
 
-def _text(value: Any) -> str:
+def _text(column: str, value: Any) -> str:
     """The value as text; "" for none, also where a table of numbers writes it as NaN."""
-    return "" if value is None or value != value else str(value).strip()
+    return "" if value is None or value != value else _whole(column, value).strip()
+
+
+def _whole(column: str, value: Any) -> str:
+    if isinstance(value, Mapping | list | tuple | bytes):
+        raise _CellError("not a text", column, "a text or a number", value, "write it as a text")
+    return str(value)
 
 
 def _values(cell: Any) -> list[Any]:

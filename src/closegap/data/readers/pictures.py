@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from closegap.data.case import BrokenRow, Case
+from closegap.data.case import BrokenRow, Case, within
 from closegap.data.readers.image_folder import image_files
 from closegap.data.table import table_columns, table_rows
 from closegap.data.verification import problems
@@ -24,7 +24,8 @@ def folder_cases(folder: Path, image: str, progress: Progress | None = None) -> 
     Raises:
         DataError: no such folder, no image in it, an unreadable one, or two of one name.
     """
-    return _checked([_case(path.stem, path, image) for path in image_files(folder, deep=False)], image, progress)
+    cases = [_case(path.stem, path, image) for path in image_files(folder, deep=False)]
+    return _checked(cases, folder, image, progress)
 
 
 def listed_cases(table: Path, image: str, text: str, progress: Progress | None = None) -> list[Case]:
@@ -54,18 +55,18 @@ def listed_cases(table: Path, image: str, text: str, progress: Progress | None =
         cases.append(_case(cells["id"], table.parent / cells["image"], image, text, cells.get("caption", "")))
     if not cases:
         raise DataError(f"{table}: holds no row; expected one per image")
-    return _checked(cases, image, progress)
+    return _checked(cases, table.parent, image, progress)
 
 
 def _case(id: str, path: Path, image: str, text: str = "", caption: str = "") -> Case:
     return Case(id, "test", id, {image: (path,)} | ({text: (caption,)} if caption else {}))
 
 
-def _checked(cases: Sequence[Case], image: str, progress: Progress | None) -> list[Case]:
+def _checked(cases: Sequence[Case], root: Path, image: str, progress: Progress | None) -> list[Case]:
     twice = next((id for id, count in Counter(case.id for case in cases).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"id {twice!r} comes twice; captions are written by id, so give each image one of its own")
     for problem in problems(ImageKind(), [case.views[image][0] for case in cases], progress):
         if problem is not None:
-            raise DataError(problem)
+            raise DataError(within(root, problem))
     return list(cases)

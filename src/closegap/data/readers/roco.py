@@ -87,6 +87,11 @@ class Roco(Source):
         concepts: dict[str, Kind] = {"concepts": CodesKind()} if coded else {}
         return {**images, "caption": TextKind(), **concepts}
 
+    @property
+    def data_root(self) -> Path:
+        """The folder that was given."""
+        return self._root
+
     def rows(self) -> Iterator[Row]:
         """All figures under the licences asked for, in the order of the files.
 
@@ -164,7 +169,10 @@ class _Tables:
 
     @classmethod
     def read(cls, folder: Path) -> "_Tables":
-        rows = list(csv.reader(_text(folder / "licences.txt")))[1:]  # the only file with a header
+        try:
+            rows = list(csv.reader(_text(folder / "licences.txt")))[1:]  # the only file with a header
+        except csv.Error as error:
+            raise DataError(f"{folder / 'licences.txt'}: no comma-separated values ({error})") from error
         listed = {row[0]: row for row in rows if len(row) == 3}
         links = {key: cells for key, *cells in _cells(folder / "dlinks.txt")}
         figures = {key: row[1] for key, row in listed.items()}

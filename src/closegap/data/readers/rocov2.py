@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
+
 from closegap.data.case import BrokenRow, Case, Row
 from closegap.data.memory import cache_folder
 from closegap.data.readers.embedded_image import EmbeddedImage, arrow_batches, arrow_copy
@@ -87,6 +89,11 @@ class RocoV2(Source):
         concepts: dict[str, Kind] = {"concepts": CodesKind()} if coded else {}
         return {**images, "caption": TextKind(), **concepts}
 
+    @property
+    def data_root(self) -> Path:
+        """The folder that was given."""
+        return self._root
+
     def rows(self) -> Iterator[Row]:
         """All figures, in the order of the files.
 
@@ -136,6 +143,7 @@ class RocoV2(Source):
             for file in files:
                 for number, batch in enumerate(arrow_batches(file)):
                     _expect(file, batch.schema.names, _COLUMNS)
+                    _expect_types(file, batch.schema)
                     columns = (batch.column(name).to_pylist() for name in _COLUMNS[1:])
                     for row, (key, caption, cuis) in enumerate(zip(*columns, strict=True)):
                         image = EmbeddedImage(file, number, row)
@@ -207,6 +215,18 @@ def _expect(file: Path, found: list[str], columns: tuple[str, ...]) -> None:
     names = [name.strip() for name in found]
     if missing := [column for column in columns if column not in names]:
         raise DataError(f"{file}: expected a column '{missing[0]}', found {', '.join(map(repr, names))}")
+
+
+def _expect_types(file: Path, schema: pa.Schema) -> None:
+    fits = {
+        "image": pa.types.is_struct,
+        "image_id": pa.types.is_string,
+        "caption": pa.types.is_string,
+        "cui": lambda kind: pa.types.is_list(kind) and not pa.types.is_nested(kind.value_type),
+    }
+    for name, fit in fits.items():
+        if not fit(schema.field(name).type):
+            raise DataError(f"{file}: column '{name}' holds {schema.field(name).type}, which is none of ROCOv2's")
 
 
 def _copied(root: Path) -> dict[str, list[Path]]:
