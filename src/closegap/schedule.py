@@ -3,10 +3,12 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from closegap.bounds import Share
+from closegap.checked import Checked
 from closegap.errors import UsageError
 
 
-class Schedule:
+class Schedule(Checked):
     """A number that depends on training progress p in [0, 1]: linear between points, constant outside them.
 
     Args:
@@ -21,7 +23,7 @@ class Schedule:
         (1.0, 0.5, 0.0)
     """
 
-    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
+    def __init__(self, points: Sequence[tuple[Share, float]]) -> None:
         positions = [p for p, _ in points]
         if not points or sorted(set(positions)) != positions or positions[0] < 0 or positions[-1] > 1:
             raise UsageError(f"a schedule needs (progress, value) points with progress rising in [0, 1], got {points}")

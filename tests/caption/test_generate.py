@@ -116,8 +116,8 @@ def test_length_and_progress_and_mode() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beams": 0}, "beams: 0 given, expected a number above 0"),
-        ({"top_p": 1.5}, r"top_p: 1.5 given, expected a probability in \(0, 1\]"),
+        ({"beams": 0}, "Generation.beams: 0 given, expected a whole number from 1 to 1000"),
+        ({"top_p": 1.5}, "Generation.top_p: 1.5 given, expected a number above 0, at most 1"),
         ({"top_p": 0.9}, "top_p 0.9 draws and 3 beams search; give one of them"),
         ({"no_repeat_ngram": -1}, "no_repeat_ngram: -1 given"),
         ({"temperature": 0.5}, "temperature 0.5 is for drawing; give a top_p below 1 too"),

@@ -216,7 +216,7 @@ TRAIN = ("--train", "image-train.npy", "text-train.npy")
         (_nothing, (*TWO, "--posthoc", "all", "--train", *TWO), 2, r"30 of 30 rows were fitted on"),
         (_nothing, (*TWO, "--posthoc", "all", "--train", "image-train.npy"), 2, "1 arrays, expected 2"),
         (_nothing, (*TWO, "--posthoc", "all", "--train-a", "image-train.npy"), 2, "both and nothing else"),
-        (_nothing, (*TWO, "--resamples", "0"), 2, "--resamples 0: expected 1 or more"),
+        (_nothing, (*TWO, "--resamples", "0"), 2, "--resamples: 0 given, expected a whole number from 1 to 100000"),
         (_nothing, (*TWO, "--lables", "organ.txt"), 2, "lables.*closegap audit --help"),
         (_file_in_the_way, TWO, 2, "out: is a file; expected a folder"),
     ],

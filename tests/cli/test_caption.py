@@ -179,7 +179,7 @@ def test_what_cannot_be_captioned_is_refused(cli: Cli, runs: Path, studied: Path
         ((run, "--manifest", tmp_path / "gone.csv"), 1, "b.png: no such image"),
         ((run, "--split", "tset"), 1, "no case with 'image' in split 'tset'; there are train, validation, test"),
         ((run, "--split", "test", "--images", tmp_path), 2, "--split and --images are both given"),
-        ((run, "--beams", 0), 2, "beams: 0 given, expected a number above 0"),
+        ((run, "--beams", 0), 2, "--beams: 0 given, expected a whole number from 1 to 1000"),
         ((run, "--max_tokens", 40), 2, "max_tokens: 40 given, the decoder learned captions of 12 at most"),
         ((tmp_path / "bare",), 1, f"{tmp_path / 'bare' / 'tokenizer'}: no tokenizer.json"),
         ((run, "--objective.decoder.init_args.width", 32), 1, "checkpoint of another decoder"),

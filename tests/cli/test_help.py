@@ -63,7 +63,7 @@ def test_the_sections_are_those_of_the_config() -> None:
     [
         ("train", "--train.batch_size BATCH_SIZE\n"),
         ("checks", "--checks.max_skipped MAX_SKIPPED\n"),
-        ("model", "--model.dim DIM       width of the shared space. (whole number; default 512)"),
+        ("model", "--model.dim DIM       width of the shared space. (whole number from 1 to"),
         ("data", "  closegap.data.Manifest\n      A table (CSV, TSV, JSONL, Parquet)"),
         ("loss", "  closegap.losses.GapClosing\n      InfoNCE + align * Align True Pairs"),
     ],

@@ -101,7 +101,7 @@ def test_help_lists_methods_and_a_method_its_own_options(capsys: pytest.CaptureF
         assert "--shrinkage" not in told
     told = help_of("fit", "--method", "whiten", capsys=capsys)
     assert "--shrinkage SHRINKAGE how far each covariance is drawn towards a multiple of the identity" in told
-    assert "(number; default 0.1)" in told
+    assert "(number from 0 to 1; default 0.1)" in told
     assert "--fraction" not in told
     assert "Centre each modality" in told
     assert "Raises:" not in told
@@ -136,7 +136,7 @@ OUT = ("--out", "moved.safetensors")
         ((*FIT, "--method", "my.Magic"), 2, r"--method my\.Magic: cannot be imported \(No module named 'my'\)"),
         ((*FIT, "--method", f"{Greedy.__module__}.Greedy"), 2, "settings cannot be options .*'train'.*rename them"),
         ((*FIT, "--method", "shift", "--fraction", "half"), 2, "fraction: 'half' given, expected a number"),
-        ((*FIT, "--method", "shift", "--fraction", "2"), 2, "fraction 2.0; expected a share of the gap"),
+        ((*FIT, "--method", "shift", "--fraction", "2"), 2, "--fraction: 2.0 given, expected a number from 0 to 1"),
         ((*FIT, "--method", "center", "--fraction", "1"), 2, "--fraction: no such option.* fit --method center --help"),
         ((*FIT, "--method", "procrustes", "--anchor", "sound"), 2, "anchor 'sound'; expected one of image, text"),
         (("fit", "--method", "shift", "--train", "absent.safetensors", *OUT), 1, r"absent\.safetensors: no such file"),

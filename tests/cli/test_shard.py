@@ -47,7 +47,7 @@ def test_the_command_line_overrides_the_config(cli: Cli, config: Path, tmp_path:
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such file; --config expects a YAML file"),
         (["--data.nope", "1"], "data: closegap.data.Manifest takes no 'nope'; it takes path, modalities, id"),
         (["--data.path", "nowhere.csv"], "nowhere.csv: no such"),
-        (["--shard_mib", "0"], "--shard_mib 0: expected 1 or more"),
+        (["--shard_mib", "0"], "shard_mib: 0 given, expected a whole number from 1 to 2147483647"),
     ],
 )
 def test_bad_input_is_one_line(cli: Cli, config: Path, tmp_path: Path, more: Sequence[str], message: str) -> None:

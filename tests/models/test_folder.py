@@ -351,16 +351,22 @@ def _set(*keys: Any, value: Any) -> Callable[[Any], None]:
         (_set("heads", value={}), r"model\.json: damaged \(heads and encoders of other modalities\)"),
         (_set("encoders", value=3), r"model\.json: damaged \(AttributeError"),
         (_set("encoders", "report", value={"class_path": "x"}), r"model\.json: damaged \(TypeError"),
-        (_set("dim", value="wide"), r"model\.json: cannot be built \(TypeError"),
+        (_set("dim", value="wide"), r"model\.json: Model\.dim: 'wide' given, expected a whole number"),
         (
             _set("encoders", "report", "packed", "layers", value=2),
             r"weights of another model \(encoders\.report\.layers",
         ),
-        (_set("encoders", "report", "packed", "heads", value=0), r"encoders\.report: cannot be built \(\w+: .*\)$"),
+        (
+            _set("encoders", "report", "packed", "heads", value=0),
+            r"encoders.report: SmallTextEncoder.heads: 0 given, expected a whole number",
+        ),
         (_set("encoders", "report", "packed", "x", value=0), r"encoders\.report: cannot be built \(TypeError: .*'x'"),
         (_set("encoders", "report", "class_path", value="os.system"), "names os.system, which is not trusted"),
         (_set("heads", "report", "class_path", value="closegap.models.Model"), "closegap.models.Model is no Head"),
-        (_set("temperature", "init_args", value={"start": -1}), "temperature: a temperature must be above 0, got -1"),
+        (
+            _set("temperature", "init_args", value={"start": -1}),
+            "temperature: LearnableTemperature.start: -1 given, expected a number from 1e-06 to 1000000",
+        ),
         (
             _set("encoders", "report", "packed", "max_length", value=9),
             r"weights of another model \(encoders\.report\.pl",

@@ -81,13 +81,13 @@ def test_cases_travel_to_workers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"cases": 0}, "data.cases: 0 given, expected 1 or more"),
-        ({"seed": -1}, "data.seed: -1 given, expected 0 or more"),
-        ({"size": 8}, "data.size: 8 given, expected 16 or more"),
-        ({"blanks": 1.5}, r"data.blanks: 1.5 given, expected a share in \[0, 1\]"),
-        ({"missing": -0.1}, r"data.missing: -0.1 given, expected a share in \[0, 1\]"),
+        ({"cases": 0}, "Phantoms.cases: 0 given, expected a whole number from 1 to 2147483647"),
+        ({"seed": -1}, "Phantoms.seed: -1 given, expected a whole number from 0 to 4294967295"),
+        ({"size": 8}, "Phantoms.size: 8 given, expected a whole number from 16 to 16384"),
+        ({"blanks": 1.5}, "Phantoms.blanks: 1.5 given, expected a number from 0 to 1"),
+        ({"missing": -0.1}, "Phantoms.missing: -0.1 given, expected a number from 0 to 1"),
         ({"shares": (0.5, 0.2, 0.2)}, r"data.shares: \(0.5, 0.2, 0.2\) given, expected .* that sum to 1"),
-        ({"shares": (1.2, -0.2, 0.0)}, "data.shares: .* that sum to 1"),
+        ({"shares": (1.2, -0.2, 0.0)}, "Phantoms.shares, item 1: 1.2 given, expected a number from 0 to 1"),
     ],
 )
 def test_errors_say_what_was_expected(arguments: dict[str, object], message: str) -> None:

@@ -285,8 +285,8 @@ def test_a_file_may_name_a_module_without_its_being_imported(
 def test_our_modules_hold_more_than_methods(make_set: MakeSet, tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     Shift().fit(make_set()).save(path)
-    _rewrite(path, **{"class": "closegap.posthoc.shift.UsageError"})
-    with pytest.raises(UsageError, match=r"holds closegap\.posthoc\.shift\.UsageError, expected .*PostHoc"):
+    _rewrite(path, **{"class": "closegap.posthoc.shift.Sweep"})
+    with pytest.raises(UsageError, match=r"holds closegap\.posthoc\.shift\.Sweep, expected .*PostHoc"):
         PostHoc.load(path)
     _rewrite(path, **{"class": "closegap.posthoc.shift.PostHoc"})
     with pytest.raises(DataError, match="cannot be used"):

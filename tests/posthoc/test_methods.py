@@ -75,7 +75,7 @@ def test_shift_by_nothing_changes_nothing(make_set: MakeSet) -> None:
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
 def test_shift_refuses_other_fractions(fraction: float) -> None:
-    with pytest.raises(UsageError, match=r"expected a share of the gap in \[0, 1\]"):
+    with pytest.raises(UsageError, match=r"Shift\.fraction: .* given, expected a number from 0 to 1"):
         Shift(fraction)
 
 
@@ -263,7 +263,7 @@ def test_whiten_with_fewer_rows_than_dimensions(make_set: MakeSet) -> None:
 
 @pytest.mark.parametrize("shrinkage", [-0.1, 1.5])
 def test_whiten_refuses_other_shrinkages(shrinkage: float) -> None:
-    with pytest.raises(UsageError, match=r"shrinkage .*; expected a share in \[0, 1\]"):
+    with pytest.raises(UsageError, match=r"Whiten\.shrinkage: .* given, expected a number from 0 to 1"):
         Whiten(shrinkage)
 
 

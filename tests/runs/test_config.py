@@ -82,9 +82,9 @@ def test_captioning_is_laid_over_a_run_and_an_arm_over_captioning() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"noise": -1}, "objective.noise: -1.0 given, expected a length of at least 0"),
+        ({"noise": -1}, "objective.noise: -1.0 given, expected a number from 0 to 1000000"),
         ({"text": "image"}, "objective.image and objective.text are both 'image'; name two modalities"),
-        ({"weight": 0}, "objective.weight: 0.0 given, expected a number above 0"),
+        ({"weight": 0}, "objective.weight: 0.0 given, expected a number above 0, at most 1000000"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from jsonargparse import ArgumentError, ArgumentParser
 from packaging.requirements import Requirement
 
+from closegap.bounds import PositiveInt
 from closegap.runs import messages
 from closegap.runs.messages import parse_message
 
@@ -29,6 +30,7 @@ class Numbers:
     count: int = 1
     rate: float | None = None
     mode: Literal["best", "last"] = "best"
+    steps: PositiveInt | None = None
     path: Path | None = None
 
 
@@ -85,6 +87,11 @@ CASES: list[tuple[dict[str, Any] | list[str], str, str]] = [
     ({"numbers": {"count": "many"}}, "numbers.count: 'many' given, expected a whole number", "_wrong_type"),
     ({"numbers": {"mode": "worst"}}, "numbers.mode: 'worst' given, expected 'best' or 'last'", "_wrong_type"),
     ({"numbers": {"rate": "fast"}}, "numbers.rate: 'fast' given, expected a number or null", "_wrong_union"),
+    ({"numbers": {"steps": "many"}}, "numbers.steps: 'many' given, expected a whole number or null", "_wrong_union"),
+    (["--numbers.count", "null"], "numbers.count: null given, expected a whole number", "_wrong_type"),
+    ({"animal": 5}, "animal: '5' given, expected class_path, the import path of a Animal", "_no_subclass"),
+    (["--animal", "x"], "animal: 'x' given, expected the import path of a class, package.module.Class", "_no_path"),
+    (["--numbers", "5"], "numbers: '5' given, expected keys and values", "_no_section"),
     ([], "not given: needed; name a config that has them with --config FILE", "_required"),
 ]
 

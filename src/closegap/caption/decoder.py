@@ -9,12 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from closegap.caption.tokenizer import PADDING
+from closegap.checked import Checked
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig
 
 
-class CaptionDecoder(nn.Module, ABC):
+class CaptionDecoder(Checked, nn.Module, ABC):
     """A language model that reads a memory of the case and writes its caption.
 
     A subclass is built from (features of the memory, tokenizer) and whatever options it has.

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from closegap.bounds import Depth, Logit, NonNegativeInt, PositiveInt, Seed, ShareAboveZero, Tau, Width
+from closegap.checked import check_fields
 from closegap.errors import UsageError
 
 
@@ -21,27 +23,20 @@ class Generation:
         seed: of what is drawn; with equal batches, equal captions.
 
     Raises:
-        UsageError: a number out of range, or options that do not go together.
+        UsageError: options that do not go together.
     """
 
-    beams: int = 3
-    length_penalty: float = 1.0
-    top_p: float = 1.0
-    temperature: float = 1.0
-    no_repeat_ngram: int = 3
-    max_tokens: int | None = None
-    batch_size: int = 64
-    seed: int = 0
+    beams: Depth = 3
+    length_penalty: Logit = 1.0
+    top_p: ShareAboveZero = 1.0
+    temperature: Tau = 1.0
+    no_repeat_ngram: NonNegativeInt = 3
+    max_tokens: Width | None = None
+    batch_size: PositiveInt = 64
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        for name in ("beams", "batch_size", "temperature", "max_tokens"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UsageError(f"{name}: {value} given, expected a number above 0")
-        if not 0 < self.top_p <= 1:
-            raise UsageError(f"top_p: {self.top_p} given, expected a probability in (0, 1]")
-        if self.no_repeat_ngram < 0:
-            raise UsageError(f"no_repeat_ngram: {self.no_repeat_ngram} given, expected a length, or 0 for none")
+        check_fields(self)
         if self.top_p < 1 and self.beams > 1:
             raise UsageError(
                 f"top_p {self.top_p} draws and {self.beams} beams search; give one of them, beams 1 or top_p 1"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from closegap.bounds import NonNegativeFloat, PositiveInt, Rate, Side, Weight, Width
 from closegap.caption.decoder import CaptionDecoder
 from closegap.caption.tokenizer import CaptionTokenizer
 from closegap.errors import UsageError
@@ -39,30 +40,24 @@ class Captioning(Objective):
         grid: side of the grid that image tokens are averaged to, for a decoder that reads tokens.
 
     Raises:
-        UsageError: a number out of range, or options that do not go together.
+        UsageError: options that do not go together.
     """
 
     decoder: Callable[[int, CaptionTokenizer], CaptionDecoder]
     tokenizer: str | None = None
-    vocabulary: int = 4000
-    max_tokens: int = 48
+    vocabulary: PositiveInt = 4000
+    max_tokens: Width = 48
     image: str = "image"
     text: str = "caption"
     condition: Literal["pairs", "text"] = "pairs"
-    noise: float = 0.0
-    weight: float = 1.0
-    lr: float | None = None
+    noise: NonNegativeFloat = 0.0
+    weight: Weight = 1.0
+    lr: Rate | None = None
     model_from: Path | None = None
     freeze: bool = True
-    grid: int = 4
+    grid: Side = 4
 
     def __post_init__(self) -> None:
-        for name in ("weight", "lr", "grid", "vocabulary", "max_tokens"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UsageError(f"objective.{name}: {value} given, expected a number above 0")
-        if self.noise < 0:
-            raise UsageError(f"objective.noise: {self.noise} given, expected a length of at least 0")
         if self.image == self.text:
             raise UsageError(f"objective.image and objective.text are both {self.image!r}; name two modalities")
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from closegap.bounds import Depth, ShareBelowOne, Width
 from closegap.caption.decoder import CaptionDecoder
 from closegap.caption.language_model import named_language_model, small_language_model
 from closegap.caption.tokenizer import CaptionTokenizer
@@ -36,14 +37,14 @@ class PrefixDecoder(CaptionDecoder):
 
     def __init__(
         self,
-        features: int,
+        features: Width,
         tokenizer: CaptionTokenizer,
         name: str | None = None,
-        prefix: int = 8,
-        layers: int = 3,
-        width: int = 256,
-        heads: int = 4,
-        dropout: float = 0.1,
+        prefix: Depth = 8,
+        layers: Depth = 3,
+        width: Width = 256,
+        heads: Width = 4,
+        dropout: ShareBelowOne = 0.1,
     ) -> None:
         super().__init__()
         self.language_model: Any = (

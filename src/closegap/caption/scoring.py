@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from closegap.bounds import Resamples
+from closegap.checked import check_fields
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -15,4 +18,7 @@ class Scoring:
 
     java: bool = False
     bert_model: str | None = None
-    resamples: int = 1000
+    resamples: Resamples = 1000
+
+    def __post_init__(self) -> None:
+        check_fields(self)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace
 
 from closegap.cli.help import VerbHelp
 from closegap.errors import UsageError
 from closegap.files import sweep
-from closegap.runs.messages import parse_message
+from closegap.runs.parsing import parsed
 
 
 def verb_parser(verb: str, description: str) -> ArgumentParser:
@@ -28,12 +28,12 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     Raises:
         UsageError: one line on what was given and what was expected.
     """
+    given = [name.removeprefix("--") for action in parser._actions for name in action.option_strings]
+    known = [name for name in given if name != "config"]  # a run's config, which has what is missing, is none here
     try:
-        return parser.parse_args(list(arguments))
-    except (ArgumentError, TypeError, ValueError) as error:
-        given = [name.removeprefix("--") for action in parser._actions for name in action.option_strings]
-        known = [name for name in given if name != "config"]  # a run's config, which has what is missing, is none here
-        raise UsageError(f"{parse_message(error, known)}; see `{parser.prog} --help`") from error
+        return parsed(parser, arguments, known=known, mark="--")
+    except UsageError as error:
+        raise UsageError(f"{error}; see `{parser.prog} --help`") from error
 
 
 def parse_with_overrides(

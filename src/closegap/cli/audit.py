@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
+from closegap.bounds import Resamples
 from closegap.cli.arguments import add_out, free, parse, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
@@ -44,7 +45,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     found.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
-    found.add_argument("--resamples", type=int, default=1000, help="resamples of the bootstrap")
+    found.add_argument("--resamples", type=Resamples, default=1000, help="resamples of the bootstrap")
     found.add_argument("--exact", action="store_true", help="measure all cases, also where they are over 50,000")
     add_out(found, "folder for report.json and report.html")
     return found
@@ -53,8 +54,6 @@ def parser() -> ArgumentParser:
 def main(arguments: Sequence[str]) -> None:
     """Audit embeddings."""
     given = parse(parser(), arguments)
-    if given.resamples < 1:
-        raise UsageError(f"--resamples {given.resamples}: expected 1 or more")
     free(given, "report.json", "report.html")
     from closegap.api.bars import Bars
     from closegap.cli.console import console

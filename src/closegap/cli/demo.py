@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
+from closegap.bounds import PositiveInt
 from closegap.cli.arguments import parse, verb_parser
 from closegap.runs.presets import ARMS, preset
 
@@ -19,7 +20,7 @@ def parser() -> ArgumentParser:
     """What the demo takes."""
     found = verb_parser("demo", _DESCRIPTION)
     found.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
-    found.add_argument("--steps", type=int | None, default=None, help="optimisation steps per arm")
+    found.add_argument("--steps", type=PositiveInt | None, default=None, help="optimisation steps per arm")
     return found
 
 

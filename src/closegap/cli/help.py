@@ -4,7 +4,7 @@ import types
 from argparse import SUPPRESS, Action, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import DefaultHelpFormatter
 
@@ -38,6 +38,8 @@ def type_words(hint: Any) -> str:
     if hint in _WORDS:
         return _WORDS[hint]
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return " ".join([type_words(arguments[0]), *map(str, arguments[1:])])
     if origin is Literal:
         return " or ".join(str(choice) for choice in arguments)
     if origin in (Union, types.UnionType):

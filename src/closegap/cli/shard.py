@@ -7,6 +7,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from closegap.bounds import PositiveInt, Seed
 from closegap.cli.arguments import verb_parser
 from closegap.cli.sections import answer_help, overview
 from closegap.errors import UsageError
@@ -50,8 +51,6 @@ def main(arguments: Sequence[str]) -> None:
     given = parse_run(arguments, reader)
     if given.out.exists():
         raise UsageError(f"--out {given.out}: exists; name a new folder")
-    if given.shard_mib < 1:
-        raise UsageError(f"--shard_mib {given.shard_mib}: expected 1 or more")
     for key in _OF_TRAINING:
         given.pop(key)  # what they name is neither built nor imported
     built = reader.instantiate(given)
@@ -64,8 +63,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _add_own(parser: ArgumentParser) -> None:
-    parser.add_argument("--shard_mib", type=int, default=1024, help="size of an archive")
-    parser.add_argument("--seed", type=int, default=0, help="of the order in which cases are written")
+    parser.add_argument("--shard_mib", type=PositiveInt, default=1024, help="size of an archive")
+    parser.add_argument("--seed", type=Seed, default=0, help="of the order in which cases are written")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write, which must not exist")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
+from closegap.bounds import Seed
 from closegap.caption import Generation
 from closegap.cli.arguments import parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
@@ -31,7 +32,7 @@ def parser() -> ArgumentParser:
     found = verb_parser("study", _DESCRIPTION)
     found.add_argument("--config", type=Path, nargs="+", required=True, help="what all arms share; later files win")
     found.add_argument("--arms", type=Path, nargs="+", default=None, help="YAML files; default: those of closegap")
-    found.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of each arm")
+    found.add_argument("--seeds", type=Seed, nargs="+", default=[0], help="seeds of each arm")
     found.add_argument("--on", type=Path, nargs="+", default=[], help="finished runs to train decoders on")
     found.add_argument("--split", type=str, default="test", help="what the arms are compared on")
     found.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")

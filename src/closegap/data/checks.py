@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from closegap.bounds import Share
+from closegap.checked import check_fields
 from closegap.data.case import BrokenRow, Case
 from closegap.data.source import Source
 from closegap.data.verification import problems
@@ -34,19 +36,15 @@ class Checks:
         leaks: what to do about a group in two splits: "raise" stops, "drop" leaves out its rows of the less held-out
             split (train before validation before test).
         verify: look at every item before anything starts, images decoded; each of these once, and remembered.
-
-    Raises:
-        UsageError: `max_skipped` outside 0..1.
     """
 
     on_error: Literal["raise", "skip"] = "raise"
-    max_skipped: float = 0.05
+    max_skipped: Share = 0.05
     leaks: Literal["raise", "drop"] = "raise"
     verify: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.max_skipped <= 1:
-            raise UsageError(f"checks.max_skipped is {self.max_skipped}, expected a share in 0..1, such as 0.05")
+        check_fields(self)
 
 
 @dataclass(frozen=True)

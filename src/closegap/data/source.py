@@ -4,11 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from closegap.checked import Checked
 from closegap.data.case import Row
 from closegap.kinds.base import Kind
 
 
-class Source(ABC):
+class Source(Checked, ABC):
     """A data set as somebody published it. It reports broken rows and leaves the policy to `load_cases`."""
 
     @property

@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from closegap.checked import Checked
 from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.types import Embeddings, Groups, Present
 
 
-class Loss(nn.Module, ABC):
+class Loss(Checked, nn.Module, ABC):
     """Named, already weighted terms over the embeddings of the global batch; the total is always their sum.
 
     A loss knows nothing of processes, models or configs: the training step gathers the batch and calls it. A new one

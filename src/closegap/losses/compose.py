@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from closegap.bounds import NonNegativeFloat
+from closegap.checked import check_fields
+from closegap.errors import UsageError
 from closegap.losses.base import Loss
 from closegap.losses.centroid_uniformity import CentroidUniformity
 from closegap.losses.contrastive import InfoNCE
@@ -30,7 +33,10 @@ class Weighted:
     """
 
     loss: Loss
-    weight: float | Schedule = 1.0
+    weight: NonNegativeFloat | Schedule = 1.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class WeightedSum(Loss):
@@ -40,6 +46,9 @@ class WeightedSum(Loss):
 
     Args:
         losses: the losses with their weights.
+
+    Raises:
+        UsageError: no loss.
 
     Example:
         >>> import torch
@@ -51,6 +60,8 @@ class WeightedSum(Loss):
 
     def __init__(self, losses: Sequence[Weighted]) -> None:
         super().__init__()
+        if not losses:
+            raise UsageError("WeightedSum.losses: [] given, expected one loss or more")
         self.losses = nn.ModuleList(weighted.loss for weighted in losses)
         self.weights = [
             weighted.weight if isinstance(weighted.weight, Schedule) else constant(weighted.weight)
@@ -92,7 +103,10 @@ class GapClosing(Loss):
     """
 
     def __init__(
-        self, align: float | Schedule = 1.0, uniformity: float | Schedule = 1.0, anchor: str | None = None
+        self,
+        align: NonNegativeFloat | Schedule = 1.0,
+        uniformity: NonNegativeFloat | Schedule = 1.0,
+        anchor: str | None = None,
     ) -> None:
         super().__init__()
         self.parts = WeightedSum(

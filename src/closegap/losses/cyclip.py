@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from closegap.bounds import NonNegativeFloat
 from closegap.losses.base import Loss
 from closegap.losses.contrastive import InfoNCE
 from closegap.losses.embedded_batch import EmbeddedBatch
@@ -116,7 +117,7 @@ class CyCLIP(Loss):
         Goel et al., arXiv 2205.14459; both weights are theirs.
     """
 
-    def __init__(self, cross_modal: float = 0.25, in_modal: float = 0.25) -> None:
+    def __init__(self, cross_modal: NonNegativeFloat = 0.25, in_modal: NonNegativeFloat = 0.25) -> None:
         super().__init__()
         self.contrastive = InfoNCE()
         self.cross_modal = cross_modal

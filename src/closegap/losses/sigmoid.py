@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
+from closegap.bounds import Logit
 from closegap.losses.base import Loss
 from closegap.losses.embedded_batch import EmbeddedBatch
 from closegap.losses.precision import full_precision
@@ -63,7 +64,7 @@ class SigLIP(Loss):
         Zhai et al., arXiv 2303.15343; they start at a bias of -10 and a temperature of 0.1.
     """
 
-    def __init__(self, bias: float = -10.0) -> None:
+    def __init__(self, bias: Logit = -10.0) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.tensor(bias))
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from closegap.bounds import NonNegativeFloat
 from closegap.losses.base import Loss
 from closegap.losses.contrastive import InfoNCE
 from closegap.losses.embedded_batch import EmbeddedBatch
@@ -82,7 +83,12 @@ class UniformityAlignment(Loss):
         i != j, so that their zero does not depend on the size of the batch.
     """
 
-    def __init__(self, align: float = 1.0, uniformity: float = 1.0, cross_uniformity: float = 1.0) -> None:
+    def __init__(
+        self,
+        align: NonNegativeFloat = 1.0,
+        uniformity: NonNegativeFloat = 1.0,
+        cross_uniformity: NonNegativeFloat = 1.0,
+    ) -> None:
         super().__init__()
         self.contrastive = InfoNCE()
         self.align = align

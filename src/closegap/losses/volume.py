@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from closegap.bounds import SmallFloat
 from closegap.losses.base import Loss
 from closegap.losses.centroids import presence
 from closegap.losses.contrastive import pair_cross_entropy
@@ -133,7 +134,7 @@ class GramVolume(Loss):
         Cicchetti et al., arXiv 2412.11959, without its data-anchor matching term, which needs a network of its own.
     """
 
-    def __init__(self, anchor: str | None = None, eps: float = 1e-5) -> None:
+    def __init__(self, anchor: str | None = None, eps: SmallFloat = 1e-5) -> None:
         super().__init__()
         self.anchor = anchor
         self.eps = eps

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from closegap.bounds import Resamples
+from closegap.checked import check_value
 from closegap.errors import UsageError
 
 Statistic: TypeAlias = Callable[[Float[Tensor, "b u"]], Mapping[str, Float[Tensor, "b"]]]
@@ -64,7 +66,7 @@ class Sampled:
         return Sampled(self.value - other.value, self.draws - other.draws)
 
 
-def resample_counts(groups: int, resamples: int = 1000, seed: int = 0) -> Int[Tensor, "b g"]:
+def resample_counts(groups: int, resamples: Resamples = 1000, seed: int = 0) -> Int[Tensor, "b g"]:
     """How often each group is drawn in each resample: `groups` draws with replacement, the same for the same seed.
 
     More than 50,000 groups are drawn in 50,000 lots (`lots`), which have the variance of the groups: the counts of a
@@ -74,7 +76,11 @@ def resample_counts(groups: int, resamples: int = 1000, seed: int = 0) -> Int[Te
         groups: how many groups there are (articles, patients); at least 1.
         resamples: how many resamples, b.
         seed: of the draws. Metrics, arms and modalities that share the counts are paired by resample.
+
+    Raises:
+        UsageError: no group, no resample, or more than memory holds.
     """
+    check_value(resamples, Resamples, "resamples")
     if groups < 1:
         raise UsageError(f"expected at least one group to resample, got {groups}")
     groups = min(groups, _MOST_LOTS)

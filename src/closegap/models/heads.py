@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from closegap.bounds import ShareBelowOne, Width
 from closegap.models.recipe import Recorded
 
 
@@ -30,7 +31,7 @@ class LinearHead(Head):
         dim: width of the shared space.
     """
 
-    def __init__(self, features: int, dim: int) -> None:
+    def __init__(self, features: Width, dim: Width) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(dim, features))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # as nn.Linear starts
@@ -50,7 +51,7 @@ class MLPHead(Head):
         dropout: share of hidden units dropped in training.
     """
 
-    def __init__(self, features: int, dim: int, hidden: int = 1024, dropout: float = 0.2) -> None:
+    def __init__(self, features: Width, dim: Width, hidden: Width = 1024, dropout: ShareBelowOne = 0.2) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(features)
         self.shortcut = nn.Linear(features, dim, bias=False)

@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from closegap.batch import Batch, Features, move
+from closegap.bounds import Width
+from closegap.checked import Checked
 from closegap.errors import UsageError
 from closegap.models.ahead import ahead
 from closegap.models.base import Encoder
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from closegap.posthoc import PostHoc
 
 
-class Model(nn.Module):
+class Model(Checked, nn.Module):
     """One tower and one head per modality, into one space of unit vectors. The only place that normalises.
 
     Args:
@@ -42,7 +44,7 @@ class Model(nn.Module):
     def __init__(
         self,
         encoders: dict[str, Encoder],
-        dim: int = 512,
+        dim: Width = 512,
         head: Callable[[int, int], Head] = LinearHead,
         temperature: Temperature | None = None,
     ) -> None:

@@ -7,6 +7,7 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any, Self, TypeVar
 
+from closegap.checked import Checked
 from closegap.errors import ClosegapError, UsageError
 
 _OWN = "closegap.models"
@@ -66,7 +67,7 @@ class Recipe:
         return self.arguments
 
 
-class Recorded:
+class Recorded(Checked):
     """Keeps the recipe of whatever inherits from it.
 
     It is noted before any constructor runs, so that subclasses need not know of it, and it travels with copies.
@@ -76,7 +77,7 @@ class Recorded:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """An object that is not yet constructed, with its recipe."""
-        made = super().__new__(cls)
+        made = super().__new__(cls, *args, **kwargs)
         object.__setattr__(made, "recipe", Recipe.of(cls, args, kwargs))  # a module is no module before its __init__
         return made
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from closegap.errors import UsageError
+from closegap.bounds import Share, Tau
 from closegap.models.recipe import Recorded
 from closegap.schedule import Schedule
 
@@ -29,9 +29,8 @@ class LearnableTemperature(Temperature):
         max_scale: largest 1/tau.
     """
 
-    def __init__(self, start: float = 0.07, max_scale: float = 100.0) -> None:
+    def __init__(self, start: Tau = 0.07, max_scale: Tau = 100.0) -> None:
         super().__init__()
-        _check(start)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(start)))
         self.max_log_scale = math.log(max_scale)
 
@@ -53,9 +52,8 @@ class FixedTemperature(Temperature):
 
     tau: Tensor
 
-    def __init__(self, tau: float = 0.1) -> None:
+    def __init__(self, tau: Tau = 0.1) -> None:
         super().__init__()
-        _check(tau)
         self.register_buffer("tau", torch.tensor(float(tau)))
 
     def forward(self, progress: float = 1.0) -> Float[Tensor, ""]:
@@ -73,18 +71,11 @@ class ScheduledTemperature(Temperature):
 
     device: Tensor
 
-    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
+    def __init__(self, points: Sequence[tuple[Share, Tau]]) -> None:
         super().__init__()
         self.schedule = Schedule(points)
-        for _, tau in points:
-            _check(tau)
         self.register_buffer("device", torch.empty(0), persistent=False)
 
     def forward(self, progress: float = 1.0) -> Float[Tensor, ""]:
         """Tau at `progress`."""
         return torch.tensor(self.schedule(progress), device=self.device.device)
-
-
-def _check(tau: float) -> None:
-    if not tau > 0:
-        raise UsageError(f"a temperature must be above 0, got {tau}")

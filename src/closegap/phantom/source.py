@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
+from closegap.bounds import Bound, PositiveInt, Seed, Share
 from closegap.data.case import Case
 from closegap.data.source import Source
 from closegap.errors import UsageError
@@ -43,23 +44,16 @@ class Phantoms(Source):
 
     def __init__(
         self,
-        cases: int = 3000,
-        seed: int = 0,
-        size: int = 128,
-        shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
-        blanks: float = 0.15,
-        second_image: float = 0.0,
-        second_report: float = 0.0,
-        missing: float = 0.0,
+        cases: PositiveInt = 3000,
+        seed: Seed = 0,
+        size: Annotated[int, Bound(16, 2**14)] = 128,
+        shares: tuple[Share, Share, Share] = (0.7, 0.1, 0.2),
+        blanks: Share = 0.15,
+        second_image: Share = 0.0,
+        second_report: Share = 0.0,
+        missing: Share = 0.0,
     ) -> None:
-        for name, value, least in (("cases", cases, 1), ("seed", seed, 0), ("size", size, 16)):
-            if value < least:
-                raise UsageError(f"data.{name}: {value} given, expected {least} or more")
-        parts = {"blanks": blanks, "second_image": second_image, "second_report": second_report, "missing": missing}
-        for name, share in parts.items():
-            if not 0.0 <= share <= 1.0:
-                raise UsageError(f"data.{name}: {share} given, expected a share in [0, 1]")
-        if len(shares) != 3 or min(shares) < 0.0 or abs(sum(shares) - 1.0) > 1e-9:
+        if abs(sum(shares) - 1.0) > 1e-9:
             raise UsageError(
                 f"data.shares: {tuple(shares)} given, expected train, validation and test shares that sum to 1"
             )

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from closegap.bounds import Seed
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.posthoc.base.method import PostHoc
 from closegap.posthoc.base.moments import offsets
@@ -27,7 +28,7 @@ class Placebo(PostHoc):
 
     control: ClassVar[bool] = True
 
-    seed: int = 0
+    seed: Seed = 0
 
     def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
         """The random offset of each modality."""

@@ -7,8 +7,8 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from closegap.bounds import Share
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import UsageError
 from closegap.posthoc.base.anchor import anchor_of
 from closegap.posthoc.base.method import PostHoc
 from closegap.posthoc.base.moments import offsets
@@ -27,9 +27,6 @@ class Shift(PostHoc):
             subtract lambda times the whole mean difference.
         anchor: the modality that stays, to whose mean the others go; None: all go to the common mean.
 
-    Raises:
-        UsageError: a fraction outside [0, 1].
-
     Reference:
         Liang et al., Mind the gap, NeurIPS 2022, arXiv:2203.02053, section 4.3. More than two modalities are ours.
     """
@@ -37,12 +34,8 @@ class Shift(PostHoc):
     order: ClassVar[int] = 1
     sweep: ClassVar[Sweep | None] = Sweep("fraction", (0.0, 0.25, 0.5, 0.75, 1.0))
 
-    fraction: float = 1.0
+    fraction: Share = 1.0
     anchor: str | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.fraction <= 1:
-            raise UsageError(f"fraction {self.fraction}; expected a share of the gap in [0, 1]")
 
     def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
         """Each modality's train mean, seen from where it should be."""

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from closegap.bounds import Share
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import DataError, UsageError
+from closegap.errors import DataError
 from closegap.posthoc.base.method import PostHoc
 from closegap.posthoc.base.moments import covariance, mean
 
@@ -27,7 +28,6 @@ class Whiten(PostHoc):
             dimensions it must be above 0; at 1 only the total variances are matched.
 
     Raises:
-        UsageError: a shrinkage outside [0, 1].
         DataError: on fitting, a covariance that cannot be inverted.
 
     Reference:
@@ -38,11 +38,7 @@ class Whiten(PostHoc):
 
     order: ClassVar[int] = 6
 
-    shrinkage: float = 0.1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.shrinkage <= 1:
-            raise UsageError(f"shrinkage {self.shrinkage}; expected a share in [0, 1]")
+    shrinkage: Share = 0.1
 
     def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
         """Each modality's mean and map."""

@@ -6,15 +6,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace
 
+from closegap.bounds import Seed
 from closegap.data import Checks, Source
-from closegap.errors import ClosegapError, UsageError
+from closegap.errors import ClosegapError
 from closegap.files import write_text
 from closegap.losses import GapClosing, Loss
 from closegap.models.model import Model
-from closegap.runs.messages import check_config_file, parse_message
+from closegap.runs.config_file import read_config_file
 from closegap.runs.objective import Objective
+from closegap.runs.parsing import parsed
 from closegap.runs.study_folder import not_a_run
 from closegap.runs.training import Training, plain
 
@@ -40,7 +42,7 @@ def run_parser(**options: Any) -> ArgumentParser:
         "--objective", type=Objective, default={"class_path": _ALIGNMENT}, help="what is minimised, by class path"
     )
     parser.add_argument("--train", type=Training, default=Training(), help="how the model is trained")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument("--seed", type=Seed, default=0, help="of everything random")
     parser.add_argument(
         "--arm", type=str, default="", help="name of the setting in tables; seeds of one arm are averaged"
     )
@@ -53,9 +55,8 @@ def parse_run(arguments: Sequence[str], parser: ArgumentParser | None = None) ->
     Raises:
         UsageError: an unknown key, a value of the wrong type, a missing file; one line.
     """
-    for path in _config_files(arguments):
-        check_config_file(path)
-    return _parsed(arguments, parser or run_parser())
+    layers = [read_config_file(path) for path in _config_files(arguments)]
+    return _parsed(arguments, parser or run_parser(), layers)
 
 
 def run_config(config: Config, overrides: Sequence[str] = ()) -> Namespace:
@@ -70,15 +71,10 @@ def run_config(config: Config, overrides: Sequence[str] = ()) -> Namespace:
     """
     if isinstance(config, Namespace):
         config = _dumped(config)
-    layers = [config] if isinstance(config, Mapping | Path | str) else list(config)
-    arguments: list[str] = []
-    for layer in layers:
-        if isinstance(layer, Mapping):
-            arguments.append(f"--config={json.dumps(plain(layer))}")  # JSON is YAML
-        else:
-            check_config_file(Path(layer))
-            arguments.append(f"--config={layer}")
-    return _parsed([*arguments, *overrides], run_parser())
+    given = [config] if isinstance(config, Mapping | Path | str) else list(config)
+    layers = [plain(layer) if isinstance(layer, Mapping) else read_config_file(Path(layer)) for layer in given]
+    arguments = [f"--config={json.dumps(layer)}" for layer in layers]  # JSON is YAML
+    return _parsed([*arguments, *overrides], run_parser(), layers)
 
 
 def save_config(config: Namespace, folder: Path) -> None:
@@ -106,11 +102,8 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> Namespace:
     return parse_run(["--config", str(path), *overrides])
 
 
-def _parsed(arguments: Sequence[str], parser: ArgumentParser) -> Namespace:
-    try:
-        return parser.parse_args(list(arguments))
-    except (ArgumentError, TypeError, ValueError) as error:
-        raise UsageError(parse_message(error, parser.get_defaults().keys())) from error
+def _parsed(arguments: Sequence[str], parser: ArgumentParser, layers: Sequence[Mapping[str, Any]]) -> Namespace:
+    return parsed(parser, arguments, layers, list(parser.get_defaults().keys()))
 
 
 def _dumped(config: Namespace) -> Mapping[str, Any]:

@@ -1,21 +1,23 @@
 """A finished run, or a saved model, as a model."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
+from closegap.bounds import Seed
 from closegap.errors import ClosegapError
 from closegap.models.folder import DESCRIPTION
 from closegap.models.model import Model
 from closegap.models.recipe import trusted as expect_trusted
 from closegap.runs.checkpoint import load_model
 from closegap.runs.config import CONFIG
+from closegap.runs.config_file import read_config_file
 from closegap.runs.folder import chosen_checkpoint
-from closegap.runs.messages import check_config_file, parse_message
+from closegap.runs.parsing import parsed
 from closegap.runs.training import Training
 
 
@@ -44,30 +46,30 @@ def load(folder: Path | str, trusted: Sequence[str] = ()) -> Model:
 
 def _model_of_run(folder: Path, trusted: Sequence[str]) -> Model:
     path = folder / CONFIG
-    check_config_file(path)
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config = read_config_file(path)
     section = config.get("model")
     if not isinstance(section, Mapping):
         raise ClosegapError(f"{path}: no model in it; expected the config of a run")
     for name in _class_paths(section):
         expect_trusted(name, trusted, str(path))
+    parser = _parser()
+    needed: dict[str, Any] = {key: config[key] for key in ("model", "seed", "train") if key in config}
+    given = parsed(parser, [f"--config={json.dumps(needed)}"], [needed], list(parser.get_defaults().keys()))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.get("seed", 0))  # frozen towers of random weights are those of the run
-        model = _build(section)
-    keep = (config.get("train") or {}).get("keep", Training.keep)
-    load_model(chosen_checkpoint(folder, keep), model)
+        torch.manual_seed(given.seed)  # frozen towers of random weights are those of the run
+        model: Model = parser.instantiate(given).model
+    load_model(chosen_checkpoint(folder, given.train.keep), model)
     return model.eval()
 
 
-def _build(section: Mapping[str, Any]) -> Model:
+def _parser() -> ArgumentParser:
+    """Of as much of a run's config as its model needs; the rest may name what is not trusted."""
     parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config")
     parser.add_class_arguments(Model, "model")
-    try:
-        built: Namespace = parser.instantiate(parser.parse_object({"model": dict(section)}))
-    except (ArgumentError, TypeError, ValueError) as error:
-        raise ClosegapError(parse_message(error, parser.get_defaults().keys())) from error
-    model: Model = built.model
-    return model
+    parser.add_argument("--seed", type=Seed, default=0)
+    parser.add_argument("--train", type=Training, default=Training())
+    return parser
 
 
 def _class_paths(value: Any) -> Iterator[str]:

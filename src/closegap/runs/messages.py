@@ -5,11 +5,8 @@ import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 
-import yaml
-
-from closegap.errors import UsageError
+from closegap.values import shown
 
 _NEAR = 0.8  # similarity, 0..1, from which a key is likely a slip of another
 _TYPES = {
@@ -38,33 +35,6 @@ def parse_message(error: Exception, known: Iterable[str] = ()) -> str:
     return re.sub(r'^Parser key "([^"]+)"( element \d+)?: ', r"\1: ", text)
 
 
-def check_config_file(path: Path) -> None:
-    """Refuse what is no YAML file of keys and values.
-
-    Raises:
-        UsageError: names the file, and the line where there is one.
-    """
-    if path.is_dir():
-        raise UsageError(f"{path}: a folder; --config expects a YAML file")
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; --config expects a YAML file")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UsageError(f"{path}{place}: not YAML ({error.problem}); --config expects a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not a text file in UTF-8; --config expects a YAML file") from error
-    if content is None:
-        raise UsageError(f"{path}: empty; expected keys and values, such as data: and model:")
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: expected keys and values, such as data: and model:, found {_kind(content)}")
-
-
-def _kind(content: object) -> str:
-    return "a list" if isinstance(content, list) else f"{content!r:.40}"
-
-
 def _unknown_key(known: list[str], group: str, key: str) -> str:
     dotted = f"{group}.{key}"
     there = [name for name in known if name.startswith(f"{group}.")]
@@ -83,13 +53,16 @@ def _unknown_option(known: list[str], option: str) -> str:
 
 
 def _unknown_argument(_: list[str], key: str, path: str, argument: str) -> str:
-    return f"{key}: {path} takes no {argument!r}; it takes {', '.join(_parameters(path))}"
+    return f"{key}: {path} takes no {argument!r}; it takes {', '.join(_parameters(path)) or 'nothing'}"
 
 
 def _parameters(path: str) -> list[str]:
     """Names of a class's arguments; the class was imported already, when the parser refused the argument."""
     module, _, name = path.rpartition(".")
-    return list(inspect.signature(getattr(import_module(module), name)).parameters)
+    found = getattr(import_module(module), name)
+    constructor = getattr(found, "__init__") if isinstance(found, type) else found  # noqa: B009  # mypy: unsound
+    known = list(inspect.signature(constructor).parameters.values())[isinstance(found, type) :]
+    return [one.name for one in known if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
 
 
 def _no_class(_: list[str], key: str, path: str, reason: str) -> str:
@@ -103,12 +76,30 @@ def _wrong_class(_: list[str], key: str, path: str, base: str) -> str:
 def _wrong_type(_: list[str], key: str, expected: str, given: str) -> str:
     if choices := re.fullmatch(r"typing\.Literal\[(.+)\]", expected):
         expected = choices[1].replace(", ", " or ")
-    return f"{key}: {given!r} given, expected {_TYPES.get(expected, expected)}"
+    return f"{key}: {_short(given)} given, expected {_TYPES.get(expected, expected)}"
 
 
 def _wrong_union(_: list[str], key: str, types: str, given: str) -> str:
-    expected = [_TYPES.get(name, name) for name in types.split(", ")]
-    return f"{key}: {given!r} given, expected {' or '.join(expected)}"
+    plain = re.sub(r"typing\.Annotated\[(\w+), .*?\)\]", r"<class '\1'>", types)  # bounds are for numbers
+    expected = [_TYPES.get(name, name) for name in plain.split(", ")]
+    return f"{key}: {_short(given)} given, expected {' or '.join(expected)}"
+
+
+def _no_subclass(_: list[str], key: str, base: str, given: str) -> str:
+    return f"{key}: {_short(given)} given, expected class_path, the import path of a {base}"
+
+
+def _no_path(_: list[str], key: str, given: str) -> str:
+    return f"{key}: {given!r:.60} given, expected the import path of a class, package.module.Class"
+
+
+def _no_section(_: list[str], key: str, given: str) -> str:
+    return f"{key}: {given!r:.60} given, expected keys and values"
+
+
+def _short(given: str) -> str:
+    """What was given, of which the parser says no more than its text."""
+    return "null" if given == "None" else shown(given)
 
 
 def _required(known: list[str], keys: str) -> str:
@@ -137,6 +128,9 @@ _PATTERNS: tuple[tuple[str, Callable[..., str]], ...] = (
     (_KEY + r"Problem with given class_path '([^']+)': Option '([^']+)' is not accepted", _unknown_argument),
     (_KEY + r"Problem with given class_path '([^']+)': ((?:module|No module) .+)", _no_class),
     (_KEY + r"Import path (\S+) does not correspond to a subclass of (\w+)", _wrong_class),
+    (_KEY + r"Unable to load config '(.*?)' - Parser key", _no_section),
+    (_KEY + r"Expected a dot import path string: ?(.*)", _no_path),
+    (_KEY + r"Not a valid subclass of (\w+)\. Got value: (.*) Subclass types expect", _no_subclass),
     (_KEY + r"Expected an? (.+)\. Got value: (.*)", _wrong_type),
     (
         _KEY + r"Does not validate against any of the Union subtypes Subtypes: \[(.+?)\] .*Given value: (.*)",

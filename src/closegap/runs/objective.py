@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from closegap.checked import Checked
+
 if TYPE_CHECKING:  # who reads a config builds no training
     from closegap.evaluation.compare import Comparison
     from closegap.runs.log import Watching
@@ -12,7 +14,7 @@ if TYPE_CHECKING:  # who reads a config builds no training
     from closegap.training.task import Setting, TrainingTask
 
 
-class Objective(ABC):
+class Objective(Checked, ABC):
     """An objective, by class path; the trainer knows what is written here and nothing else of it."""
 
     @abstractmethod
@@ -31,7 +33,7 @@ class Objective(ABC):
         """Whether training changes what the model embeds; where not, before and after need no comparison."""
         return True
 
-    def check(self, training: "Training") -> None:  # noqa: B027  # most have nothing to refuse
+    def check(self, training: "Training") -> None:  # most have nothing to refuse
         """Refuse what does not go together with this objective, before any data are read.
 
         Raises:

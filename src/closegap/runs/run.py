@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jsonargparse import Namespace
 
 from closegap.data import Checks, Source
-from closegap.errors import DataError, needs
+from closegap.errors import ClosegapError, DataError, UsageError, needs
 from closegap.losses import Loss
 from closegap.models.model import Model
 from closegap.runs.check_kinds import check_kinds
@@ -44,9 +44,24 @@ class Run:
 
 
 def build(config: Namespace) -> Run:
-    """Seed everything random, then build what the config names; equal configs build equal weights."""
+    """Seed everything random, then build what the config names; equal configs build equal weights.
+
+    Raises:
+        UsageError: arguments that their class refuses, or that memory does not hold.
+    """
     set_seed(config.seed)
-    built = run_parser().instantiate(config)
+    try:
+        built = run_parser().instantiate(config)
+    except (AssertionError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        raise _refusal(error) from error
     with suppress(DataError):  # of data that are not there: who reads them is told so, and a model needs none
         check_kinds(built.data.kinds, {name: built.model.encoder(name) for name in built.model.modalities})
     return Run(built.data, built.checks, built.model, built.loss, built.train, built.seed, built.arm, built.objective)
+
+
+def _refusal(error: BaseException) -> ClosegapError:
+    """What to say of a class that refuses what it is built from: its own words where they are meant for a person."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ClosegapError):
+        cause = cause.__cause__
+    return cause or UsageError(f"a class of the config refuses its arguments ({error}); see its init_args")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-from closegap.errors import UsageError
+from closegap.bounds import Decay, PositiveFloat, PositiveInt, Rate, Share, ShareBelowOne, Workers
+from closegap.checked import check_fields
 
 
 class ByClassPath(TypedDict):
@@ -49,49 +50,37 @@ class Training:
         keep: "best" evaluates the checkpoint with the best `select`, "last" the last one.
         select: validation metric that picks the best checkpoint: a recall at its highest, a gap at its lowest.
         trackers: also log to these ("tensorboard", "wandb").
-
-    Raises:
-        UsageError: a number out of range.
     """
 
-    epochs: int = 30
-    steps: int | None = None
-    batch_size: int = 256
-    micro_batch: int | None = None
-    lr: float = 1e-3
-    tower_lr: dict[str, float] = field(default_factory=dict)
-    weight_decay: float = 0.1
-    betas: tuple[float, float] = (0.9, 0.98)
-    warmup: float = 0.05
+    epochs: PositiveInt = 30
+    steps: PositiveInt | None = None
+    batch_size: PositiveInt = 256
+    micro_batch: PositiveInt | None = None
+    lr: Rate = 1e-3
+    tower_lr: dict[str, Rate] = field(default_factory=dict)
+    weight_decay: Decay = 0.1
+    betas: tuple[ShareBelowOne, ShareBelowOne] = (0.9, 0.98)
+    warmup: Share = 0.05
     optimizer: ByClassPath = field(default_factory=lambda: ByClassPath(class_path="torch.optim.AdamW"))
     schedule: ByClassPath = field(
         default_factory=lambda: ByClassPath(class_path="closegap.training.schedule.WarmupCosine")
     )
-    clip_norm: float = 1.0
+    clip_norm: PositiveFloat = 1.0
     precision: Literal["no", "bf16"] = "no"
-    shuffle_window: int | None = None
-    workers: int = 0
+    shuffle_window: PositiveInt | None = None
+    workers: Workers = 0
     mask_groups: bool = True
     cache_features: bool = True
     keep_images: bool = False
     shard: bool = False
-    validate_every: int | None = None
-    checkpoint_every: int | None = None
+    validate_every: PositiveInt | None = None
+    checkpoint_every: PositiveInt | None = None
     keep: Literal["best", "last"] = "best"
     select: str = "R@10"
     trackers: list[Literal["tensorboard", "wandb"]] = field(default_factory=lambda: ["tensorboard"])
 
     def __post_init__(self) -> None:
-        positive = {name: getattr(self, name) for name in ("epochs", "batch_size", "lr", "clip_norm")}
-        positive |= {
-            name: getattr(self, name)
-            for name in ("steps", "micro_batch", "shuffle_window", "validate_every", "checkpoint_every")
-        }
-        for name, value in positive.items():
-            if value is not None and value <= 0:
-                raise UsageError(f"train.{name}: {value} given, expected a number above 0")
-        if not 0 <= self.warmup <= 1:
-            raise UsageError(f"train.warmup: {self.warmup} given, expected a share of the steps in [0, 1]")
+        check_fields(self)
 
 
 def plain(value: Any) -> Any:

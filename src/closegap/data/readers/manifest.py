@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from closegap.checked import check_fields
 from closegap.data.case import BrokenRow, Case, Row
 from closegap.data.source import Source
 from closegap.data.table import TableRow, table_columns, table_rows
@@ -38,6 +39,9 @@ class Columns:
     separator: str | None = None
     numbers: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def all(self) -> list[str]:

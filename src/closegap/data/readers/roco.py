@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from closegap.bounds import Seed, ShareBelowOne
 from closegap.data.case import BrokenRow, Case, Row
 from closegap.data.readers.imaging import imaging_method
 from closegap.data.source import Source
@@ -53,8 +54,8 @@ class Roco(Source):
         kind: Literal["radiology", "non-radiology"] = "radiology",
         licences: list[str] | None = None,
         splits: dict[str, str] | None = None,
-        validation_fraction: float = 0.0,
-        seed: int = 0,
+        validation_fraction: ShareBelowOne = 0.0,
+        seed: Seed = 0,
     ) -> None:
         self._root, self._kind, self._splits = Path(root), kind, splits
         self._licences = None if licences is None else frozenset(licences)
@@ -66,8 +67,6 @@ class Roco(Source):
         """Our split to the folder that holds it."""
         folders = _folders(self._root, self._kind, self._splits)
         fraction = self._validation_fraction
-        if not 0 <= fraction < 1:
-            raise UsageError(f"validation_fraction is {fraction}, expected a share in [0, 1)")
         if fraction and ("validation" in folders or "train" not in folders):
             raise UsageError(
                 f"validation_fraction needs a train split and no validation split, found {', '.join(folders)}; "

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from closegap.bounds import Buckets, ShareBelowOne, Width
 from closegap.kinds.codes import CodesKind
 from closegap.models.base import Encoder
 from closegap.models.towers.hashing import hashed_rows
@@ -36,7 +37,7 @@ class CodeSetEncoder(Encoder):
 
     takes = CodesKind
 
-    def __init__(self, dim: int = 256, buckets: int = 1 << 15, dropout: float = 0.1) -> None:
+    def __init__(self, dim: Width = 256, buckets: Buckets = 1 << 15, dropout: ShareBelowOne = 0.1) -> None:
         super().__init__()
         self.dim = dim
         self.table = nn.Embedding(buckets, dim, padding_idx=0)

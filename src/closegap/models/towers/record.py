@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from closegap.bounds import Buckets, ShareBelowOne, Width
 from closegap.errors import UsageError
 from closegap.kinds.record import RecordKind
 from closegap.models.base import Encoder
@@ -58,10 +59,10 @@ class RecordEncoder(Encoder):
         self,
         numeric: Sequence[str] = (),
         categorical: Sequence[str] = (),
-        dim: int = 128,
-        hidden: int = 256,
-        dropout: float = 0.1,
-        buckets: int = 4096,
+        dim: Width = 128,
+        hidden: Width = 256,
+        dropout: ShareBelowOne = 0.1,
+        buckets: Buckets = 4096,
     ) -> None:
         super().__init__()
         if not numeric and not categorical:

@@ -9,12 +9,15 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from closegap.bounds import Buckets, Depth, ShareBelowOne, Side, Width
+from closegap.errors import UsageError
 from closegap.kinds.image import ImageKind
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
 from closegap.models.towers.hashing import hashed_rows
 from closegap.models.towers.image_preparer import ImagePreparer
 
+_GROUPS = 8  # of the normalised channels
 _WORD = re.compile(r"[a-z]+|\d+|[^\sa-z\d]")
 
 
@@ -25,13 +28,20 @@ class SmallImageEncoder(Encoder):
         size: side of the input in pixels.
         widths: channels of each stage; every stage halves the side.
         grid: side of the grid of cells that is kept, since where a finding lies matters.
+
+    Raises:
+        UsageError: widths that do not divide into groups, or more stages than the side can be halved.
     """
 
     takes = ImageKind
     one_shape = True
 
-    def __init__(self, size: int = 96, widths: Sequence[int] = (24, 48, 96, 160), grid: int = 3) -> None:
+    def __init__(self, size: Side = 96, widths: Sequence[Width] = (24, 48, 96, 160), grid: Side = 3) -> None:
         super().__init__()
+        if not widths or any(width % _GROUPS for width in widths[:-1]):
+            raise UsageError(f"SmallImageEncoder.widths: {list(widths)} given, expected multiples of {_GROUPS}")
+        if size < (least := 2 ** (len(widths) + 1)):
+            raise UsageError(f"SmallImageEncoder.size: {size} given, expected {least} or more for {len(widths)} widths")
         self.size = size
         stem = nn.Sequential(nn.Conv2d(1, widths[0], 4, stride=4), nn.GroupNorm(1, widths[0]))
         self.stages = nn.Sequential(stem, *[_Stage(a, b) for a, b in pairwise(widths)], nn.AdaptiveAvgPool2d(grid))
@@ -61,11 +71,11 @@ class _Stage(nn.Module):
         super().__init__()
         self.block = nn.Sequential(
             nn.Conv2d(before, before, 3, padding=1),
-            nn.GroupNorm(8, before),
+            nn.GroupNorm(_GROUPS, before),
             nn.GELU(),
             nn.Conv2d(before, before, 3, padding=1),
         )
-        self.down = nn.Sequential(nn.GroupNorm(8, before), nn.GELU(), nn.Conv2d(before, after, 2, stride=2))
+        self.down = nn.Sequential(nn.GroupNorm(_GROUPS, before), nn.GELU(), nn.Conv2d(before, after, 2, stride=2))
 
     def forward(self, x: Tensor) -> Tensor:
         down: Tensor = self.down(x + self.block(x))
@@ -97,20 +107,25 @@ class SmallTextEncoder(Encoder):
         max_length: words beyond it are cut.
         buckets: rows of the table that words are hashed into.
         dropout: share of units dropped in training.
+
+    Raises:
+        UsageError: a width that the heads do not divide.
     """
 
     takes = TextKind
 
     def __init__(
         self,
-        dim: int = 128,
-        layers: int = 1,
-        heads: int = 4,
-        max_length: int = 96,
-        buckets: int = 1 << 14,
-        dropout: float = 0.1,
+        dim: Width = 128,
+        layers: Depth = 1,
+        heads: Width = 4,
+        max_length: Width = 96,
+        buckets: Buckets = 1 << 14,
+        dropout: ShareBelowOne = 0.1,
     ) -> None:
         super().__init__()
+        if dim % heads:
+            raise UsageError(f"SmallTextEncoder.dim: {dim} given, expected a multiple of its {heads} heads")
         self.dim = dim
         self._preparer = WordPreparer(buckets, max_length)
         self.words = nn.Embedding(buckets, dim, padding_idx=0)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from closegap.bounds import NonNegativeInt, Side
 from closegap.errors import ClosegapError, UsageError, needs
 from closegap.files import digest
 from closegap.kinds.image import ImageKind
@@ -50,8 +51,8 @@ class TimmImageEncoder(Encoder):
         self,
         name: str,
         weights: str = "hub",
-        trained_blocks: int | None = 0,
-        size: int | None = None,
+        trained_blocks: NonNegativeInt | None = 0,
+        size: Side | None = None,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from torch import Tensor
 
+from closegap.bounds import NonNegativeInt, Width
 from closegap.errors import ClosegapError, needs
 from closegap.files import digest
 from closegap.kinds.text import TextKind
@@ -92,8 +93,8 @@ class TransformersTextEncoder(Encoder):
         self,
         name: str,
         pooling: Literal["cls", "mean"] = "cls",
-        max_length: int = 128,
-        trained_blocks: int | None = 0,
+        max_length: Width = 128,
+        trained_blocks: NonNegativeInt | None = 0,
         pretrained: bool = True,
         checkpointing: bool = False,
     ) -> None:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from closegap.checked import Checked
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapWarning, DataError, UsageError
 from closegap.posthoc.base.fitted import Fitted, Kept, read_fitted, unusable, write_fitted
@@ -24,7 +25,7 @@ _BLOCK = 8192
 
 
 @dataclass(eq=False)
-class PostHoc(ABC):
+class PostHoc(Checked, ABC):
     """A map of embeddings, estimated on a train split, that closes the gap after training.
 
     A method is a dataclass whose fields are its settings (JSON values; the command line makes options of them), with
