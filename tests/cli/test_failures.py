@@ -127,7 +127,7 @@ def test_code_of_somebody_else_is_blamed_by_file_and_line(
     if place == "loss":
         config["loss"] = {"class_path": f"{name}.Odd"}
     else:
-        config["model"]["encoders"]["report"]["class_path"] = f"{name}.Odd"
+        config["model"]["encoders"]["report"] = tiny.REPORT | {"class_path": f"{name}.Odd"}
     config["train"] |= {"workers": workers}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     found = in_a_shell(
