@@ -15,7 +15,22 @@ from pathlib import Path
 
 import torch
 
+import closegap.api.bars
+import closegap.cli.embed
+import closegap.cli.posthoc
+import closegap.cli.shard
+import closegap.data.readers.write_shards
+import closegap.infer.parts
+import closegap.infer.ray
+import closegap.models
+import closegap.phantom
+import closegap.posthoc
+import closegap.runs.config
+import closegap.runs.open  # all of it before the first fork, so that no child imports anything  # noqa: F401
 from closegap.cli import main
+from closegap.embeddings import EmbeddingSet
+from closegap.errors import DataError
+from closegap.files import file_digest
 
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod"}
 
@@ -69,9 +84,6 @@ def moments(work: Path, before: Path, arguments: list[str], look: Callable[[Path
 
 
 def _set(work: Path) -> str:
-    from closegap.embeddings import EmbeddingSet
-    from closegap.errors import DataError
-
     try:
         found = EmbeddingSet.load(work / "out.safetensors")
     except DataError:
@@ -81,8 +93,6 @@ def _set(work: Path) -> str:
 
 
 def _shards(work: Path) -> str:
-    from closegap.files import file_digest
-
     if not (work / "shards").exists():
         return "nothing"
     return " ".join(f"{file.name} {file_digest(file)}" for file in sorted((work / "shards").iterdir()))
