@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
+from closegap.runs.config_file import read_config_file
 
 _CONFIG = "config.yaml"
 
@@ -38,4 +38,4 @@ def _reported(report: Path) -> list[str]:
 
 
 def _arm(run: Path) -> str:
-    return str(yaml.safe_load((run / _CONFIG).read_text(encoding="utf-8")).get("arm", ""))
+    return str(read_config_file(run / _CONFIG).get("arm", ""))
