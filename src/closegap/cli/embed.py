@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
-from jsonargparse.typing import PositiveInt
 
+from closegap.bounds import PositiveInt
 from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.errors import UsageError
 

@@ -84,7 +84,8 @@ def problems_of_config(parser: ArgumentParser, given: Mapping[str, Any] | Namesp
             wrong.add(section)
         elif value is not _MISSING and (value is not action.default or action.required):
             for item in value if isinstance(value, list) and _takes_several(action) else [value]:
-                yield from problems(item, hint, f"{mark}{action.dest}", action.default)
+                name = next(iter(action.option_strings), action.dest) if mark else action.dest
+                yield from problems(item, hint, name, action.default)
 
 
 def _at(given: Mapping[str, Any] | Namespace, key: str) -> tuple[str | None, Any]:
