@@ -42,7 +42,7 @@ class PartEmbedder:
 
     def __init__(self, opened: OpenedRun, cache: FeatureCache | None = None, batch_size: int | None = None) -> None:
         self.device, self.cache = best_device(), cache
-        self.batch_size = batch_size or (32 if self.device.type == "cpu" else 256)
+        self.batch_size = batch_size or (8 if self.device.type == "cpu" else 64)
         self.model = opened.run.model.to(self.device)
 
     def __call__(self, cases: Sequence[Case]) -> bytes:
