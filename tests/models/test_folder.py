@@ -415,7 +415,7 @@ def test_a_tower_without_its_files_is_one_line(bert: Path, tmp_path: Path) -> No
     model.save_pretrained(tmp_path / "model")
     for name, message in (
         ("tokenizer.json", "other weights or preparation than the report tower"),
-        ("config.json", "no readable config.json"),
+        ("config.json", "the folder holds none that transformers can load"),
     ):
         (tmp_path / "model" / "encoders" / "report" / name).unlink()
         with pytest.raises(ClosegapError, match=message) as caught:
