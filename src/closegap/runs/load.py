@@ -1,6 +1,6 @@
 """A finished run, or a saved model, as a model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from closegap.models.recipe import trusted as expect_trusted
 from closegap.runs.checkpoint import load_model
 from closegap.runs.config import CONFIG
 from closegap.runs.folder import chosen_checkpoint
+from closegap.runs.imports import class_paths, only_named_imports
 from closegap.runs.messages import check_config_file, parse_message
 from closegap.runs.training import Training
 
@@ -49,7 +50,7 @@ def _model_of_run(folder: Path, trusted: Sequence[str]) -> Model:
     section = config.get("model")
     if not isinstance(section, Mapping):
         raise ClosegapError(f"{path}: no model in it; expected the config of a run")
-    for name in _class_paths(section):
+    for name in class_paths({"model": section}):
         expect_trusted(name, trusted, str(path))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.get("seed", 0))  # frozen towers of random weights are those of the run
@@ -63,25 +64,9 @@ def _build(section: Mapping[str, Any]) -> Model:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Model, "model")
     try:
-        built: Namespace = parser.instantiate(parser.parse_object({"model": dict(section)}))
+        with only_named_imports([{"model": section}]):
+            built: Namespace = parser.instantiate(parser.parse_object({"model": dict(section)}))
     except (ArgumentError, TypeError, ValueError) as error:
         raise ClosegapError(parse_message(error, parser.get_defaults().keys())) from error
     model: Model = built.model
     return model
-
-
-def _class_paths(value: Any) -> Iterator[str]:
-    """Every class that a model's section names, at whatever depth, by `class_path` or as the whole of a part."""
-    if not isinstance(value, Mapping):
-        return
-    for key, item in value.items():
-        if key == "class_path" or (key in ("head", "temperature") and isinstance(item, str)):
-            yield item
-        elif key == "encoders" and isinstance(item, Mapping):
-            yield from (encoder for encoder in item.values() if isinstance(encoder, str))
-            yield from _class_paths(item)
-        elif isinstance(item, Mapping):
-            yield from _class_paths(item)
-        elif isinstance(item, list):
-            for part in item:
-                yield from _class_paths(part)

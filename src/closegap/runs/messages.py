@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -38,8 +39,8 @@ def parse_message(error: Exception, known: Iterable[str] = ()) -> str:
     return re.sub(r'^Parser key "([^"]+)"( element \d+)?: ', r"\1: ", text)
 
 
-def check_config_file(path: Path) -> None:
-    """Refuse what is no YAML file of keys and values.
+def check_config_file(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file.
 
     Raises:
         UsageError: names the file, and the line where there is one.
@@ -59,6 +60,7 @@ def check_config_file(path: Path) -> None:
         raise UsageError(f"{path}: empty; expected keys and values, such as data: and model:")
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected keys and values, such as data: and model:, found {_kind(content)}")
+    return content
 
 
 def _kind(content: object) -> str:
@@ -100,6 +102,10 @@ def _wrong_class(_: list[str], key: str, path: str, base: str) -> str:
     return f"{key}: class_path {path!r} is no {base}; expected the import path of one"
 
 
+def _not_imported(_: list[str], key: str, path: str) -> str:
+    return f"{key}: {path} is not imported, since no class_path of the config names it; write class_path: {path}"
+
+
 def _wrong_type(_: list[str], key: str, expected: str, given: str) -> str:
     if choices := re.fullmatch(r"typing\.Literal\[(.+)\]", expected):
         expected = choices[1].replace(", ", " or ")
@@ -128,6 +134,7 @@ _INSIDE = r'Parser key "([^"]+)": Problem with given class_path \'[^\']+\': Pars
 _KEY = r'Parser key "([^"]+)"(?: element \d+)?: '
 _BUILDER = r'Parser key "([^"]+)":.*? expects a function or a callable class: '  # what builds a head, a decoder
 _PATTERNS: tuple[tuple[str, Callable[..., str]], ...] = (
+    (_KEY + r".*?Importing '([^']+)' is not allowed", _not_imported),
     (_BUILDER + r"Option '([^']+)' is not accepted\. Got value: Namespace\(class_path='([^']+)'", _unknown_argument_of),
     (_BUILDER + r"Expected '([^']+)' to be a subclass of <class '(\w+)'>", _wrong_class),
     (_BUILDER + r"(.+?)\. Got value: Namespace\(class_path='([^']+)'", _no_class_for),
