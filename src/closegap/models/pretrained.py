@@ -51,9 +51,9 @@ def expect_plain_config(name: str, options: Mapping[str, Any]) -> None:
         ClosegapError: it does.
     """
     with needs("text"):
-        from transformers import PreTrainedConfig
+        from transformers import PretrainedConfig
 
-    config, _ = PreTrainedConfig.get_config_dict(name, **options)
+    config, _ = PretrainedConfig.get_config_dict(name, **options)
     named = [key for key, value in _entries(config) if "implementation" in key and "/" in str(value)]
     if named:
         raise ClosegapError(f"{name}/config.json: names code to run ({named[0]}), which is never done; remove the key")
