@@ -12,6 +12,8 @@ from closegap.caption.predictions import TABLE, write_predictions
 from closegap.caption.scoring import Scoring
 from closegap.evaluation.compare import Comparison
 
+_SHOWN = 50  # images on a page
+
 
 @dataclass(frozen=True)
 class CaptionsFolder:
@@ -29,7 +31,12 @@ class CaptionsFolder:
 
 
 def write_captions(
-    written: Sequence[CaptionedArm], split: str, out: Path, scoring: Scoring, title: str = "Generated captions"
+    written: Sequence[CaptionedArm],
+    split: str,
+    out: Path,
+    scoring: Scoring,
+    title: str = "Generated captions",
+    cases: bool = True,
 ) -> CaptionsFolder:
     """Write a table for each run, report.html and, where captions are known, report.json.
 
@@ -39,9 +46,10 @@ def write_captions(
         out: the folder; created if needed.
         scoring: what was measured.
         title: of the page.
+        cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
     """
     comparison = captions_compared(written, split, scoring)
-    page = write_arms_page(written, comparison, out, title)
+    page = write_arms_page(written, comparison, out, title, cases)
     own = [one for one in written if one.run is not None]
     tables = {
         out / (TABLE if len(own) == 1 else f"captions-{number}-{one.name}.csv"): one
@@ -52,7 +60,9 @@ def write_captions(
     return CaptionsFolder(page, tables, comparison)
 
 
-def write_arms_page(written: Sequence[CaptionedArm], comparison: Comparison | None, folder: Path, title: str) -> Path:
+def write_arms_page(
+    written: Sequence[CaptionedArm], comparison: Comparison | None, folder: Path, title: str, cases: bool = True
+) -> Path:
     """Write report.html, and report.json where there is a comparison; the path of the page."""
     first = written[0]
 
@@ -70,4 +80,5 @@ def write_arms_page(written: Sequence[CaptionedArm], comparison: Comparison | No
         comparison=comparison,
         baselines=[one.arm for one in written if one.run is None],
         title=title,
+        shown=_SHOWN if cases and all(one.shown for one in written) else 0,
     )
