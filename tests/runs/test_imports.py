@@ -106,6 +106,16 @@ def test_the_standard_library_is_no_part_of_a_run(keys: Mapping[str, Any], messa
     assert "antigravity" not in sys.modules
 
 
+@pytest.mark.parametrize("path", ["torch.load", "numpy.load", "torch.hub.load_state_dict_from_url"])
+def test_a_function_is_not_called_for_a_head(path: str, tmp_path: Path) -> None:
+    head = {"class_path": path, "init_args": {"f": str(tmp_path / "evil.pt"), "weights_only": False}}
+    with pytest.raises(UsageError) as caught:
+        run_config(config(model=config()["model"] | {"head": head}))
+    assert str(caught.value).startswith("model.head: ")
+    with pytest.raises(UsageError, match=rf"model\.head: .*{path}"):
+        run_config(config(model=config()["model"] | {"head": path}))
+
+
 def test_our_settings_are_not_those_of_other_parsers(stranger: str) -> None:
     from jsonargparse._common import get_parsing_setting
 

@@ -39,7 +39,7 @@ def only_named_imports(
         files: that the layers were read from; what lies in the folder of a run is not imported by its config.
 
     Raises:
-        UsageError: a class of Python's own library, or one that a run brings along.
+        UsageError: a class of Python's own library, one that a run brings along, or something that is no class.
     """
     named = [found for layer in layers for found in _classes(layer, "")]
     typed = [found for option, value in _options(arguments) for found in _classes(value, option)]
@@ -59,6 +59,10 @@ def only_named_imports(
         yield
     finally:
         parsing_settings.update(before)
+    for key, path in (*named, *typed):
+        module, _, name = path.rpartition(".")
+        if not isinstance(getattr(sys.modules.get(module), name, object), type):
+            raise UsageError(f"{key}: {path} is no class, and is not called; expected the import path of one")
 
 
 def class_paths(value: Any) -> list[str]:
