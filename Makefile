@@ -9,9 +9,12 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 BENCHMARKS := losses agreement retrieval step inputs features embed archive
 # One thread for each of two workers: small tensors gain nothing from more, and two workers would fight over cores.
+LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --constraint $(VENV)/installed.txt \
+	--custom-compile-command "make lock"
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2
 
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check bench docs lock clean
 .NOTPARALLEL:
 
 help:  ## show this list
@@ -37,6 +40,12 @@ bench: $(VENV)/.installed-dev  ## run the benchmarks, one after the other; table
 
 docs: $(VENV)/.installed-dev  ## run every example, command and config of the documentation
 	$(PYTEST) tests/test_docs.py
+
+lock: $(VENV)/.installed-dev  ## pin by digest, in requirements/, the versions that are installed and tested here
+	@$(PIP) uv
+	$(RUN) -m pip freeze --exclude-editable | grep -v ' @ ' >$(VENV)/installed.txt
+	$(LOCK) --extra train --extra image --extra text --extra plots --extra caption --output-file requirements/run.txt
+	$(LOCK) --extra dev --extra offline --output-file requirements/dev.txt
 
 clean:  ## remove .venv and caches; runs stay
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

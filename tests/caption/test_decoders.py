@@ -112,7 +112,7 @@ def test_an_encoder_becomes_a_decoder_with_new_cross_attention() -> None:
 
 
 def test_what_is_no_decoder_is_refused(tmp_path: object) -> None:
-    with pytest.raises(ClosegapError, match="the folder is no language model; give a local directory"):
+    with pytest.raises(ClosegapError, match="the folder holds none that transformers can load; give a local directory"):
         PrefixDecoder(FEATURES, WORDS, name=str(tmp_path))
     with pytest.raises(UsageError, match=r"objective\.decoder: width 15 is no multiple of 2 heads"):
         decoder("bert", WORDS, width=15)

@@ -212,7 +212,10 @@ def _wider(features: int, tokenizer: CaptionTokenizer) -> CaptionDecoder:
         ({"image": "report", "text": "record"}, r"objective\.text: 'record' holds no texts"),
         ({"decoder": _bert, "condition": "text"}, r"objective\.condition: text needs a decoder that reads the shared"),
         ({"decoder": _bert}, r"RecordEncoder has no tokens to attend to"),
-        ({"tokenizer": "/nowhere/at/all"}, r"tokenizer '/nowhere/at/all': neither a folder nor on a reachable hub"),
+        (
+            {"tokenizer": "/nowhere/at/all"},
+            r"tokenizer '/nowhere/at/all': neither a local folder nor on a reachable hub",
+        ),
     ],
 )
 def test_what_cannot_be_captioned_is_refused(aligned: Path, tmp_path: Path, options: Any, message: str) -> None:

@@ -68,7 +68,8 @@ def test_a_tokenizer_of_an_encoder_starts_with_its_class_token() -> None:
 
 def test_what_cannot_be_a_tokenizer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        ClosegapError, match=r"tokenizer '.*': the folder holds none; give a folder with tokenizer\.json"
+        ClosegapError,
+        match=r"tokenizer '.*': the folder holds none that transformers can load; give a folder with tokenizer\.json",
     ):
         CaptionTokenizer.load(str(tmp_path))
     with pytest.raises(UsageError, match=r"objective\.vocabulary: 100 given, expected at least 259"):

@@ -100,6 +100,19 @@ def test_a_split_is_captioned_and_scored(cli: Cli, studied: Path, tmp_path: Path
     )
 
 
+def test_a_page_of_captions_without_cases(cli: Cli, studied: Path, tmp_path: Path) -> None:
+    run = studied / "a-pairs-seed0"
+    assert cli("caption", run, "--beams", 1, "--out", tmp_path / "a", "--no-cases").code == 0
+    page = (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
+    captions = read_captions(tmp_path / "a" / "captions.csv")
+    assert not [id for id, _ in captions if id in page]
+    assert "Images and what is said of them" not in page
+    assert "data:image/jpeg" not in page
+    report = (tmp_path / "a" / "report.json").read_text(encoding="utf-8")
+    assert json.loads(report)["data"]["runs"]["a: pairs"] == ["a-pairs-seed0"]
+    assert str(tmp_path.parent) not in report
+
+
 def test_corrections_stand_beside(cli: Cli, studied: Path, tmp_path: Path) -> None:
     found = cli("caption", studied / "a-text-alone-seed0", "--correct", "shift", "realign", "--out", tmp_path / "out")
     assert (found.code, found.err) == (0, "")

@@ -1,5 +1,6 @@
 """Shards are written from a data set that is named as `train` names it."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,3 +62,15 @@ def test_without_data_the_config_is_asked_for(cli: Cli, tmp_path: Path) -> None:
     found = cli("shard", "--out", tmp_path / "shards")
     assert (found.code, found.err.count("\n")) == (2, 1)
     assert "data; name a config that has them with --config FILE" in found.err
+
+
+def test_what_only_training_needs_is_not_imported(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "only_for_training.py").write_text("raise SystemExit('imported')", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    keys = tiny.config(tiny.manifest(tmp_path / "table"))
+    for key in ("loss", "objective"):
+        keys[key] = {"class_path": f"only_for_training.{key.title()}"}
+    keys["model"]["head"] = "only_for_training.Head"
+    found = cli("shard", "--config", tiny.write(tmp_path / "run.yaml", keys), "--out", tmp_path / "shards")
+    assert (found.code, found.err) == (0, "")
+    assert "only_for_training" not in sys.modules

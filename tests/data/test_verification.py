@@ -171,7 +171,7 @@ def test_a_relative_path_is_the_same_file(
 
 
 def test_a_damaged_memory_is_made_anew(tmp_path: Path, picture: Picture, kind: Watched) -> None:
-    memory = cache_folder() / "items.sqlite3"
+    memory = cache_folder() / "memory.sqlite3"
     memory.parent.mkdir()
     memory.write_bytes(b"this is no database" * 100)
     path = picture(tmp_path / "a.png", 1)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from closegap.errors import ClosegapError, MissingExtraError
+from closegap.errors import ClosegapError, MissingExtraError, UsageError
 from closegap.models.weights import load_state, locate, read_state
 
 
@@ -30,6 +30,15 @@ def test_locate_leaves_names_alone_and_finds_files_in_packages(tmp_path: Path, m
     assert locate("bert-base-uncased") == "bert-base-uncased"
     assert locate("/some/where.pth") == "/some/where.pth"
     assert locate("package:weights_of_a_test/a/b.pth") == str(tmp_path / "weights_of_a_test" / "a" / "b.pth")
+
+
+def test_to_locate_a_file_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "outer_package_of_a_test").mkdir()
+    (tmp_path / "outer_package_of_a_test" / "__init__.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match=r"expected package:PACKAGE/PATH, with the name of an installed package"):
+        locate("package:outer_package_of_a_test.inner/weights.pth")
+    assert locate("package:outer_package_of_a_test/weights.pth").endswith("weights.pth")
 
 
 @pytest.mark.parametrize("package", ["no_such_package_at_all", "this"])  # the latter is a module, not a package

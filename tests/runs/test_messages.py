@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from closegap.bounds import PositiveInt
 from closegap.runs import messages
+from closegap.runs.imports import only_named_imports
 from closegap.runs.messages import parse_message
 
 
@@ -111,13 +112,23 @@ def test_a_message_is_read(given: dict[str, Any] | list[str], expected: str, by:
 
 def test_every_pattern_has_its_message() -> None:
     says = {say.__name__ for _, say in messages._PATTERNS}
-    assert says - {by for _, _, by in CASES} == {"_no_class_for"}  # the next test's
+    assert says - {by for _, _, by in CASES} == {"_no_class_for", "_not_imported"}  # the next tests'
 
 
 def test_a_builder_that_cannot_be_imported() -> None:
     message = message_of({"builder": {"class_path": "nopackage.Cat"}})
     assert message.startswith("builder: class_path 'nopackage.Cat' cannot be imported (")
     assert "No module named 'nopackage'" in message
+
+
+@pytest.mark.parametrize("key", ["animal", "builder"])
+def test_a_class_that_may_not_be_imported(key: str) -> None:
+    with only_named_imports([]):
+        message = message_of({key: {"class_path": "nopackage.Cat"}})
+    assert message == (
+        f"{key}: nopackage.Cat is not imported, since no class_path of the config names it; "
+        "write class_path: nopackage.Cat"
+    )
 
 
 def test_the_installed_version_is_one_whose_messages_were_read() -> None:

@@ -26,6 +26,7 @@ def audit(
     resamples: int = 1000,
     in_full: bool = False,
     out: Path | str | None = None,
+    cases: bool = True,
     watching: Watching = Bars,
 ) -> Report:
     """The card of embeddings of any origin: gap, retrieval, mixed search, grouping and what explains them.
@@ -47,6 +48,7 @@ def audit(
         resamples: of the bootstrap by group.
         in_full: measure all cases, however many; see `closegap.evaluation.audit.audit_arms`.
         out: a folder for report.json and report.html; None writes nothing.
+        cases: whether points on the page tell id and label of their case.
         watching: who is told how it goes; `closegap.runs.log.unwatched` for nobody.
 
     Raises:
@@ -81,5 +83,5 @@ def audit(
     if out is not None:
         from closegap.report.audit_page import write_audit
 
-        write_audit(found, Path(out))
+        write_audit(found, Path(out), cases=cases)
     return found.comparison.report

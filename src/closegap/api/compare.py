@@ -20,6 +20,7 @@ def compare(
     posthoc: given.Methods = (),
     overrides: Sequence[str] = (),
     title: str = "Arms compared",
+    cases: bool = True,
     watching: Watching = Bars,
 ) -> Report:
     """Runs on one split, seeds of an arm averaged, differences paired; writes report.json and report.html.
@@ -32,6 +33,7 @@ def compare(
         posthoc: methods fitted on each run's train split, as arms of their own.
         overrides: of the runs' configs.
         title: of the page.
+        cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
         watching: who is told how it goes; `closegap.runs.log.unwatched` for nobody.
 
     Raises:
@@ -46,5 +48,6 @@ def compare(
         overrides=overrides,
         methods=given.methods(posthoc),
         watching=watching,
+        cases=cases,
     )
     return found.comparison.report

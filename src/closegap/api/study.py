@@ -23,6 +23,7 @@ def study(
     posthoc: given.Methods = (),
     overrides: Sequence[str] = (),
     title: str = "Arms compared",
+    cases: bool = True,
     watching: Watching = Bars,
 ) -> Report:
     """Train every arm with every seed where it is not trained yet, compare them, write report.json and report.html.
@@ -38,6 +39,7 @@ def study(
         posthoc: methods as arms of their own: "all", names, import paths, methods.
         overrides: dotted options on top of all.
         title: of the page.
+        cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
         watching: who is told how it goes; `closegap.runs.log.unwatched` for nobody.
 
     Raises:
@@ -55,5 +57,6 @@ def study(
         metrics=given.metrics(metrics),
         methods=given.methods(posthoc),
         watching=watching,
+        cases=cases,
     )
     return found.comparison.report

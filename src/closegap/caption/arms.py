@@ -36,6 +36,7 @@ class CaptionedArm:
         card: scores; None without references.
         image: the modality that was captioned.
         kind: of its items.
+        shown: whether the run lets pages show cases.
     """
 
     arm: str
@@ -47,6 +48,7 @@ class CaptionedArm:
     card: Card | None
     image: str
     kind: Kind
+    shown: bool
 
 
 def caption_runs(
@@ -116,7 +118,8 @@ class _Arms:
         card = scored(generated, cases, text, self.scoring, self.lexicon, ends)
         image = self.writer.captioning.image
         kind = self.writer.run.model.encoder(image).takes()
-        return CaptionedArm(arm, run, name, cases, generated, true_captions(cases, text), card, image, kind)
+        shown = self.writer.run.train.show_cases
+        return CaptionedArm(arm, run, name, cases, generated, true_captions(cases, text), card, image, kind, shown)
 
 
 def captions_compared(written: Sequence[CaptionedArm], split: str, scoring: Scoring) -> Comparison | None:
@@ -138,7 +141,7 @@ def captions_compared(written: Sequence[CaptionedArm], split: str, scoring: Scor
         "cases": len(first.cases),
         "groups": len({case.group for case in first.cases}),
         "resamples": scoring.resamples,
-        "runs": {arm: [str(one.run) for one in written if one.arm == arm and one.run] for arm in cards},
+        "runs": {arm: [one.run.resolve().name for one in written if one.arm == arm and one.run] for arm in cards},
     }
     return compare_cards(cards, facts) if cards else None
 

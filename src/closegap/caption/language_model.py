@@ -1,11 +1,10 @@
 """Causal language models: by name, from a local folder, or small and from scratch."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 from closegap.caption.tokenizer import CaptionTokenizer
-from closegap.errors import ClosegapError, UsageError, needs
-from closegap.models.weights import locate
+from closegap.errors import UsageError, needs
+from closegap.models.pretrained import expect_plain_config, from_transformers
 
 Architecture = Literal["gpt2", "bert"]
 
@@ -82,24 +81,20 @@ def named_language_model(name: str, tokenizer: CaptionTokenizer, cross_attention
         cross_attention: whether each layer attends to a memory.
 
     Raises:
-        ClosegapError: there is no such model.
+        ClosegapError: there is no such model, or it comes with code or pickled weights.
         UsageError: a tokenizer with more tokens than the model knows, or a model that cannot attend to a memory.
     """
     with needs("text"):
         from transformers import AutoConfig, AutoModelForCausalLM
 
-    try:
-        config: Any = AutoConfig.from_pretrained(locate(name))
+    advice = "give a local directory with config and weights, or leave the name out for a small one from scratch"
+    with from_transformers("decoder", name, advice) as (place, options):
+        expect_plain_config(place, options)
+        config: Any = AutoConfig.from_pretrained(place, **options)
         config.is_decoder = True
         if cross_attention:
             config.add_cross_attention = True
-        model: Any = AutoModelForCausalLM.from_pretrained(locate(name), config=config)
-    except (OSError, ValueError) as error:
-        place = "the folder is no language model" if Path(locate(name)).is_dir() else "neither a folder nor on a hub"
-        raise ClosegapError(
-            f"decoder {name!r}: {place}; give a local directory with config and weights, or leave the name out for a "
-            "small one from scratch"
-        ) from error
+        model: Any = AutoModelForCausalLM.from_pretrained(place, config=config, use_safetensors=True, **options)
     known = model.get_input_embeddings().num_embeddings
     if tokenizer.size > known:
         raise UsageError(

@@ -44,7 +44,7 @@ def write_captions_report(
         comparison: of the captioners' cards (`caption_card`, `compare_cards`).
         baselines: which of the captioners know no language; the verdict is on the last of the others.
         title: of the page.
-        shown: how many images, drawn at random.
+        shown: how many images, drawn at random; 0 shows no case.
         seed: of the draw.
         beside: name of a further file to what writes it.
 
@@ -57,7 +57,7 @@ def write_captions_report(
     cases = captioned_images(ids, generated, image, references, shown=shown, seed=seed)
     report = Report([], data={"images": len(ids)}) if comparison is None else comparison.report
     subject = ([arm for arm in generated if arm not in baselines] or list(generated))[-1]
-    sections = [captioned_section(cases, subject)]
+    sections = [captioned_section(cases, subject)] if shown else []
     if comparison is not None:
         table = arms_section(report, baseline=comparison.baseline, differences=comparison.differences)
         sections = [replace(table, lead="Every arm captioned the same images."), *sections]

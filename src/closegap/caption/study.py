@@ -29,6 +29,7 @@ def caption_study(
     search: Generation | None = None,
     watching: Watching = unwatched,
     finished: Finished | None = None,
+    cases: bool = True,
 ) -> CaptionsFolder:
     """Train what is not trained yet of every arm on every run, caption, compare, write.
 
@@ -42,6 +43,7 @@ def caption_study(
         search: how captions are searched for.
         watching: who is told how it goes.
         finished: told of each run that was trained.
+        cases: whether pages show cases; see `write_captions`.
 
     Raises:
         UsageError: a config that is none, or two runs of one arm and seed.
@@ -70,5 +72,6 @@ def caption_study(
         baselines = [one for one in written if one.run is None]
         for own, folders in of_arm.items():
             chosen = [*(one for one in written if one.run in folders), *baselines]
-            write_arms_page(chosen, captions_compared(chosen, split, scoring), out / slug(own), f"Captions: {own}")
-        return write_captions(written, split, out, scoring, "Captions compared")
+            compared = captions_compared(chosen, split, scoring)
+            write_arms_page(chosen, compared, out / slug(own), f"Captions: {own}", cases=cases)
+        return write_captions(written, split, out, scoring, "Captions compared", cases)

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from closegap.errors import ClosegapError, UsageError, needs
+from closegap.errors import UsageError, needs
 from closegap.files import whole_folder
-from closegap.models.weights import locate
+from closegap.models.pretrained import from_transformers
 
 PADDING = -1
 """What stands in a row of tokens after its end."""
@@ -86,19 +86,14 @@ class CaptionTokenizer:
         """The tokenizer of a folder, or one that is known by name (`package:<package>/<folder>` inside a package).
 
         Raises:
-            ClosegapError: there is none.
+            ClosegapError: there is none, or it needs code of its own.
         """
         with needs("text"):
             from transformers import AutoTokenizer
 
-        try:
-            found = AutoTokenizer.from_pretrained(locate(name), use_fast=True)
-        except (OSError, ValueError) as error:
-            place = "the folder holds none" if Path(name).is_dir() else "neither a folder nor on a reachable hub"
-            raise ClosegapError(
-                f"tokenizer {name!r}: {place}; give a folder with tokenizer.json, or leave objective.tokenizer out "
-                "to learn one from the training captions"
-            ) from error
+        learned = "or leave objective.tokenizer out to learn one from the training captions"
+        with from_transformers("tokenizer", name, f"give a folder with tokenizer.json, {learned}") as (place, options):
+            found = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
         return cls(found, max_tokens)
 
     def save(self, folder: Path) -> None:

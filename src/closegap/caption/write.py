@@ -13,6 +13,8 @@ from closegap.caption.predictions import TABLE, write_predictions
 from closegap.caption.scoring import Scoring
 from closegap.evaluation.compare import Comparison
 
+_SHOWN = 50  # images on a page
+
 
 @dataclass(frozen=True)
 class CaptionsFolder:
@@ -30,7 +32,12 @@ class CaptionsFolder:
 
 
 def write_captions(
-    written: Sequence[CaptionedArm], split: str, out: Path, scoring: Scoring, title: str = "Generated captions"
+    written: Sequence[CaptionedArm],
+    split: str,
+    out: Path,
+    scoring: Scoring,
+    title: str = "Generated captions",
+    cases: bool = True,
 ) -> CaptionsFolder:
     """Write a table for each run, report.html and, where captions are known, report.json.
 
@@ -40,13 +47,14 @@ def write_captions(
         out: the folder; created if needed.
         scoring: what was measured.
         title: of the page.
+        cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
     """
     comparison = captions_compared(written, split, scoring)
     own = [one for one in written if one.run is not None]
     tables = {
         TABLE if len(own) == 1 else f"captions-{number}-{one.name}.csv": one for number, one in enumerate(own, start=1)
     }
-    page = write_arms_page(written, comparison, out, title, tables)
+    page = write_arms_page(written, comparison, out, title, tables, cases)
     return CaptionsFolder(page, {out / name: one for name, one in tables.items()}, comparison)
 
 
@@ -56,6 +64,7 @@ def write_arms_page(
     folder: Path,
     title: str,
     tables: Mapping[str, CaptionedArm] | None = None,
+    cases: bool = True,
 ) -> Path:
     """Write report.html, report.json where there is a comparison, and tables of captions; the path of the page."""
     first = written[0]
@@ -77,5 +86,6 @@ def write_arms_page(
         comparison=comparison,
         baselines=[one.arm for one in written if one.run is None],
         title=title,
+        shown=_SHOWN if cases and all(one.shown for one in written) else 0,
         beside={name: partial(table, one) for name, one in (tables or {}).items()},
     )

@@ -71,6 +71,15 @@ def add_out(parser: ArgumentParser, what: str) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier call wrote there")
 
 
+def add_no_cases(parser: ArgumentParser) -> None:
+    """Add `--no-cases`, with which pages show nothing of any case.
+
+    Args:
+        parser: of a verb that writes a page.
+    """
+    parser.add_argument("--no-cases", action="store_true", help="no ids, labels, images or texts of cases on pages")
+
+
 def free(given: Namespace, *files: str) -> None:
     """Refuse to write over what is there, unless `--overwrite` was given; sweep what a kill left of a file there.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser, Namespace
 
 from closegap.bounds import Resamples
-from closegap.cli.arguments import add_out, free, parse, verb_parser
+from closegap.cli.arguments import add_no_cases, add_out, free, parse, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.errors import UsageError
@@ -48,6 +48,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--resamples", type=Resamples, default=1000, help="resamples of the bootstrap")
     found.add_argument("--exact", action="store_true", help="measure all cases, also where they are over 50,000")
     add_out(found, "folder for report.json and report.html")
+    add_no_cases(found)
     return found
 
 
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str]) -> None:
             in_full=given.exact,
             progress=bars.work,
         )
-        page = write_audit(found, given.out)
+        page = write_audit(found, given.out, cases=not given.no_cases)
     print_tables(found.comparison)
     out = console()
     for line in (*found.notes, audit_verdict(found), f"report: {page}"):

@@ -8,7 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from closegap.caption import Generation, Scoring
 from closegap.caption.predictions import TABLE
-from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
+from closegap.cli.arguments import add_no_cases, add_out, free, parse_with_overrides, verb_parser
 from closegap.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ _DESCRIPTION = """Write a caption of each image with a trained decoder. Research
 
 Writes captions.csv (ID,Caption) and report.html: images with their captions and, where true ones are known, scores with
 intervals beside two baselines, which report.json holds too. A manifest has the columns id, image and, where captions
-are known, caption. Several runs, or corrections, are put side by side; each then gets its own captions-N-NAME.csv."""
+are known, caption. Several runs, or corrections, are put side by side; each then gets its own captions-N-NAME.csv.
+
+A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
 
 def parser() -> ArgumentParser:
@@ -36,6 +38,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--images", type=Path | None, default=None, help="a folder of images")
     found.add_argument("--manifest", type=Path | None, default=None, help="a table of images")
     add_out(found, "the folder to write")
+    add_no_cases(found)
     found.add_argument(
         "--correct",
         type=str,
@@ -60,7 +63,7 @@ def main(arguments: Sequence[str]) -> None:
     split, chosen = _chosen(given)
     scores = scoring(given)
     arms = caption_runs(given.runs, chosen, generation(given), scores, given.correct, overrides, Bars)
-    written = write_captions(arms, split, given.out, scores)
+    written = write_captions(arms, split, given.out, scores, cases=not given.no_cases)
     say_captions(written)
     say(f"report: {written.page}")
 
@@ -94,8 +97,8 @@ def _chosen(given: Namespace) -> "tuple[str, Chosen]":
     if len(sources) > 1:
         raise UsageError(f"--{sources[0]} and --{sources[1]} are both given; name one source of images")
     if given.images is not None:
-        return str(given.images), images_of_folder(given.images)
+        return given.images.name, images_of_folder(given.images)
     if given.manifest is not None:
-        return str(given.manifest), images_of_table(given.manifest)
+        return given.manifest.name, images_of_table(given.manifest)
     split = given.split or "test"
     return split, split_cases(split)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
+from closegap.cli.arguments import add_no_cases, add_out, free, parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.runs.study_folder import expanded
@@ -16,7 +16,9 @@ the first run's arm paired and with intervals. Writes report.json and report.htm
   closegap compare runs/clip-seed0 runs/clip-seed1 runs/ours-seed0 runs/ours-seed1 --out runs/comparison
   closegap compare runs/clip-seed0 runs/ours-seed0 --posthoc all --out runs/comparison
 
-Post-hoc methods are fitted on each run's train split and stand in the table as arms of their own."""
+Post-hoc methods are fitted on each run's train split and stand in the table as arms of their own.
+
+A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
 
 def parser() -> ArgumentParser:
@@ -29,6 +31,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--split", type=str, default="test", help="train, validation or test")
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    add_no_cases(found)
     return found
 
 
@@ -49,6 +52,7 @@ def main(arguments: Sequence[str]) -> None:
         overrides=overrides,
         methods=chosen_methods(given.posthoc),
         watching=Bars,
+        cases=not given.no_cases,
     )
     print_tables(found.comparison)
     say(f"report: {found.page}")

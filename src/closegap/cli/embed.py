@@ -19,7 +19,9 @@ FILE.safetensors.parts until all are there: the same command after a kill goes o
 
   closegap embed runs/a --data.root ROCO --split test --out test.safetensors
   closegap embed runs/a --images ARCHIVE --out archive.safetensors
-  closegap embed runs/a --data.path cases.csv --split test --out test.safetensors --ray auto"""
+  closegap embed runs/a --data.path cases.csv --split test --out test.safetensors --ray auto
+
+A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
 
 def parser() -> ArgumentParser:

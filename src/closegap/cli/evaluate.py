@@ -17,7 +17,9 @@ report.json and prints the tables.
   closegap evaluate runs/a --split test --out runs/a/test.json
   closegap evaluate runs/a --posthoc all --out runs/a/posthoc.json
 
-Post-hoc methods are fitted on the run's train split."""
+Post-hoc methods are fitted on the run's train split.
+
+A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
 
 def parser() -> ArgumentParser:

@@ -1,9 +1,7 @@
 """closegap shard: a data set as a few large files."""
 
-from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jsonargparse import ArgumentParser
 
@@ -14,7 +12,7 @@ from closegap.errors import UsageError
 
 _SECTIONS = ("data", "checks")
 
-_OF_TRAINING = ("model", "loss", "objective", "train", "arm")  # keys of a run's config that shards do not depend on
+_OF_TRAINING = ("model", "loss", "objective", "train", "arm")  # what they name is not imported
 
 _DESCRIPTION = """Write the sound cases of a data set as shards: tar archives of images and their index. Training reads
 them in place of the data set (`--data closegap.data.Shards --data.root SHARDS`), exactly resumable as ever; with
@@ -48,11 +46,9 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.runs.config import parse_run
 
     reader = _reader()
-    given = parse_run(arguments, reader)
+    given = parse_run(arguments, reader, ignored=_OF_TRAINING)
     if given.out.exists():
         raise UsageError(f"--out {given.out}: exists; name a new folder")
-    for key in _OF_TRAINING:
-        given.pop(key)  # what they name is neither built nor imported
     built = reader.instantiate(given)
     with Bars("writing") as bars:
         found = load_cases(built.data, built.checks, progress=bars.images)
@@ -77,6 +73,4 @@ def _reader() -> ArgumentParser:
     found.add_argument("--data", type=Source, required=True, help="where cases come from, by class path")
     found.add_argument("--checks", type=Checks, default=Checks(), help="what is done about broken rows and leaks")
     _add_own(found)
-    for key in _OF_TRAINING:
-        found.add_argument(f"--{key}", type=Any, help=SUPPRESS)
     return found

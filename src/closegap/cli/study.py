@@ -7,7 +7,7 @@ from jsonargparse import ArgumentParser
 
 from closegap.bounds import Seed
 from closegap.caption import Generation
-from closegap.cli.arguments import parse_with_overrides, verb_parser
+from closegap.cli.arguments import add_no_cases, parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.errors import UsageError
@@ -24,7 +24,9 @@ With --on, decoders are trained on finished runs: every arm on every run, with t
 compared on the captions that they write, arm by arm and together, beside two baselines. Two arms come with closegap:
 from pairs, and from text alone.
 
-  closegap study --on runs/roco/*-seed? --config configs/captioning.yaml --out runs/captions"""
+  closegap study --on runs/roco/*-seed? --config configs/captioning.yaml --out runs/captions
+
+A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
 
 def parser() -> ArgumentParser:
@@ -38,6 +40,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    add_no_cases(found)
     found.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
     return found
 
@@ -57,8 +60,16 @@ def main(arguments: Sequence[str]) -> None:
         for option, default in (("seeds", [0]), ("metrics", ["all"]), ("posthoc", [])):
             if given[option] != default:
                 raise UsageError(f"--{option}: means nothing with --on, where runs are given and captions are scored")
+    if given.no_cases:
+        overrides += ["--train.show_cases", "false"]
     methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
-    shared = {"split": given.split, "overrides": overrides, "watching": Bars, "finished": say_trained}
+    shared = {
+        "split": given.split,
+        "overrides": overrides,
+        "watching": Bars,
+        "finished": say_trained,
+        "cases": not given.no_cases,
+    }
     if given.on:
         arms = given.arms or [preset(name) for name in CAPTION_ARMS]
         search = Generation(**vars(given.search))

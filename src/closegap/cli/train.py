@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser
 
 from closegap.bounds import PositiveInt, Rate, Seed
-from closegap.cli.arguments import verb_parser
+from closegap.cli.arguments import add_no_cases, verb_parser
 from closegap.cli.help import VerbHelp
 from closegap.cli.sections import SECTIONS, answer_help, overview
 from closegap.errors import UsageError
@@ -21,7 +21,9 @@ _DESCRIPTION = """Train a run.
   closegap train --config configs/roco-small.yaml --config configs/arms/clip-fixed.yaml --seed 1 --train.lr 3e-4
   closegap train --resume runs/a
 
-The run's folder gets config.yaml, environment.json, skipped.csv, metrics.jsonl, checkpoints/ and report.html."""
+The run's folder gets config.yaml, environment.json, skipped.csv, metrics.jsonl, checkpoints/ and report.html.
+
+A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
 
 def parser() -> ArgumentParser:
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str]) -> None:
         config = parse_run(arguments, reader)
         folder = config.pop("out") or Path("runs") / f"{config.arm or 'run'}-seed{config.seed}"
         config.pop("resume")
+        config.train.show_cases &= not config.pop("no_cases")
     with claimed(folder) as processes:
         if resumed and processes.main and (folder / CONFIG).is_file() and not checkpoints(folder / CHECKPOINTS):
             say(f"{folder}: has no checkpoint yet, and starts again")
@@ -94,3 +97,4 @@ def _resumed(arguments: Sequence[str]) -> Path:
 def _add_own(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path | None, default=None, help="the run's folder; default runs/ARM-seedN")
     parser.add_argument("--resume", type=Path | None, default=None, help="go on with the run of this folder")
+    add_no_cases(parser)

@@ -38,5 +38,6 @@ VERBS = {
     "posthoc": Verb("fit a method that closes the gap after training, apply it to embeddings", _ANEW, ("fit", "apply")),
     "compare": Verb("put runs side by side: paired intervals, figures, report", _ANEW),
     "shard": Verb("write a data set as a few large files, for millions of cases", _ANEW),
+    "cache": Verb("show or delete what is kept between runs", "what was listed may be gone in part", ("info", "prune")),
     "study": Verb("train several arms with several seeds and compare them", _AGAIN),
 }

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from closegap.files import digest
 from closegap.kinds.base import Kind
 from closegap.kinds.names import name_of
 from closegap.kinds.place import Place
 
 _LOG = logging.getLogger(__name__)
-_FILE = "items.sqlite3"
+MEMORY = "memory.sqlite3"
+"""Where in the cache it is."""
+
 _CHUNK = 256  # names in one question to the database
 
 Fact = Literal["digest", "sound"]
@@ -26,7 +29,7 @@ class Stamp:
     """An item as it was when something was found out about it.
 
     Args:
-        name: its kind, and where it is.
+        name: a digest of its kind and of where it is, from which no path can be read.
         size: of the file, in bytes.
         mtime_ns: when the file last changed.
     """
@@ -42,14 +45,21 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else Path.home() / ".cache" / "closegap"
 
 
+def private_folder(path: Path) -> Path:
+    """The folder, made for its owner's eyes alone where it was not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
 def stamp_of(kind: Kind, place: Place) -> Stamp | None:
     """The item there as it is now; None where there is no file."""
     try:
         status = place.file.stat()
     except (OSError, ValueError):
         return None
-    part = f"#{place.part}" if place.part else ""
-    return Stamp(f"{name_of(kind)} {place.file.absolute()}{part}", status.st_size, status.st_mtime_ns)
+    name = digest(name_of(kind).encode(), os.fsencode(place.file.absolute()), place.part.encode())
+    return Stamp(name, status.st_size, status.st_mtime_ns)
 
 
 def recall(fact: Fact, stamps: Iterable[Stamp]) -> dict[Stamp, str]:
@@ -76,9 +86,9 @@ def remember(fact: Fact, found: Mapping[Stamp, str]) -> None:
 
 def _with_memory(action: Callable[[sqlite3.Connection], object]) -> None:
     """Run `action` on what is remembered, or go on without where no memory can be kept."""
-    file = cache_folder() / _FILE
+    file = cache_folder() / MEMORY
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(file.parent)
         try:
             _run(file, action)
         except sqlite3.OperationalError:  # read-only, full, locked for too long: somebody else's to mend
@@ -93,6 +103,7 @@ def _with_memory(action: Callable[[sqlite3.Connection], object]) -> None:
 
 
 def _run(file: Path, action: Callable[[sqlite3.Connection], object]) -> None:
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite would let everybody read it
     with closing(sqlite3.connect(file, timeout=30)) as memory, memory:
         for fact in ("digest", "sound"):
             memory.execute(

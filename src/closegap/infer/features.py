@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from closegap.batch import move
-from closegap.data.memory import cache_folder
+from closegap.data.cache import private_cache
 from closegap.data.verification import content_digests
 from closegap.errors import DataError
 from closegap.files import digest
@@ -41,8 +41,7 @@ class FeatureCache:
     @classmethod
     def of_run(cls, training: Training) -> Self | None:
         """The cache of a run, in the user's cache folder; None where the run wants none."""
-        folder = cache_folder() / "features"
-        return cls(folder, training.precision == "bf16") if training.cache_features else None
+        return cls(private_cache("features"), training.precision == "bf16") if training.cache_features else None
 
     def features(
         self,

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from closegap.errors import ClosegapError, MissingExtraError
+from closegap.errors import ClosegapError, MissingExtraError, UsageError
 
 _PACKAGE = "package:"
 
@@ -19,11 +19,14 @@ def locate(name: str) -> str:
     """The path that `package:<package>/<path inside it>` names; any other name as it is.
 
     Raises:
+        UsageError: no name of a package.
         MissingExtraError: the package is not installed.
     """
     if not name.startswith(_PACKAGE):
         return name
     package, _, inside = name.removeprefix(_PACKAGE).partition("/")
+    if not package.isidentifier():  # to find a package inside another, Python would import the latter
+        raise UsageError(f"{name}: expected package:PACKAGE/PATH, with the name of an installed package")
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError(f"{package}, whose weights the config names,", "offline")

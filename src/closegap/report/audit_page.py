@@ -23,18 +23,21 @@ from closegap.report.write import write_report
 _TSNE_ARMS = 3  # a second or two each
 
 
-def write_audit(audit: Audit, folder: Path, title: str = "The modality gap of these embeddings") -> Path:
+def write_audit(
+    audit: Audit, folder: Path, title: str = "The modality gap of these embeddings", cases: bool = True
+) -> Path:
     """Write report.json and report.html into `folder`, both or neither.
 
     Args:
         audit: what was found.
         folder: created if needed.
         title: of the page.
+        cases: whether points of the map tell their case.
 
     Returns:
         The path of the page.
     """
-    return write_report(folder, audit.comparison.report, _render(audit, title), "audit")
+    return write_report(folder, audit.comparison.report, _render(audit, title, cases), "audit")
 
 
 def audit_verdict(audit: Audit) -> str:
@@ -70,13 +73,13 @@ def _of_the_original(report: Report) -> str:
     return "; ".join(parts) + "."
 
 
-def _render(audit: Audit, title: str) -> str:
+def _render(audit: Audit, title: str, cases: bool) -> str:
     comparison = audit.comparison
     sets = comparison.sets
     sections = [
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
         frontier(audit.frontier, comparison.report.figures) if len(sets) > 1 else None,
-        latent_map(_shift_last(sets), with_tsne=len(sets) <= _TSNE_ARMS),
+        latent_map(_shift_last(sets), with_tsne=len(sets) <= _TSNE_ARMS, named=cases),
         cosine_histograms(sets),
     ]
     facts = {name: value for name, value in comparison.report.data.items() if name != "notes"}

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from closegap.data import Case
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.series import Series
 from closegap.kinds.base import Kind
+from closegap.report.figures import Section
 from closegap.report.html import render_html
 from closegap.report.items import hover_texts, shown_items
 from closegap.report.sections.arms import arms_section
@@ -19,7 +21,7 @@ from closegap.report.sections.curves import training_curves
 from closegap.report.sections.frontier import frontier
 from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
-from closegap.report.sections.queries import queries_section, top_hits
+from closegap.report.sections.queries import Shown, queries_section, top_hits
 from closegap.report.verdict import verdict
 from closegap.report.write import write_report
 from closegap.training.validation import validation_figures
@@ -44,7 +46,7 @@ def write_comparison(
     comparison: Comparison,
     folder: Path,
     title: str,
-    cases: Sequence[Case],
+    cases: Sequence[Case] | None,
     kinds: Mapping[str, Kind],
     histories: Mapping[str, Sequence[History]],
 ) -> Path:
@@ -54,7 +56,7 @@ def write_comparison(
         comparison: what was found.
         folder: created if needed.
         title: of the page.
-        cases: the evaluated cases, for what is shown of them.
+        cases: the evaluated cases, for what is shown of them; None shows none of them.
         kinds: modality name to the kind of its items, which shows them.
         histories: arm to the metrics.jsonl of each of its seeds.
     """
@@ -64,26 +66,21 @@ def write_comparison(
 def _render(
     comparison: Comparison,
     title: str,
-    cases: Sequence[Case],
+    cases: Sequence[Case] | None,
     kinds: Mapping[str, Kind],
     histories: Mapping[str, Sequence[History]],
 ) -> str:
     # Post-hoc variants stand in the table and on the frontier; a map of each would hide those of the trained arms.
     sets = {arm: found for arm, found in comparison.sets.items() if "posthoc" not in found.meta}
     first, subject = next(iter(sets.values())), list(sets)[-1]
-    shown = shown_items(first, cases, kinds)
-    shown_arms = dict.fromkeys([next(iter(sets)), subject])
-    queries = {
-        arm: {f"{a}_to_{b}": top_hits(sets[arm], a, b, shown) for a, b in permutations(first.modalities, 2)}
-        for arm in shown_arms
-    }
+    hover = None if cases is None else hover_texts(first, cases, kinds)
     sections = [
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
-        latent_map(sets, hover_texts(first, cases, kinds)),
+        latent_map(sets, hover, named=cases is not None),
         cosine_histograms(sets),
         training_curves(histories, validation_figures(first.modalities)),
         frontier([Series(arm.name, [arm]) for arm in comparison.report.arms], comparison.report.figures),
-        queries_section(queries),
+        None if cases is None else _queries(sets, subject, shown_items(first, cases, kinds)),
     ]
     return render_html(
         comparison.report,
@@ -92,4 +89,16 @@ def _render(
         verdict=verdict(comparison, subject),
         made=date.today(),
         version=version("closegap"),
+    )
+
+
+def _queries(sets: Mapping[str, EmbeddingSet], subject: str, shown: Shown) -> Section:
+    """What the first arm and the subject find."""
+    first = next(iter(sets))
+    directions = list(permutations(sets[first].modalities, 2))
+    return queries_section(
+        {
+            arm: {f"{a}_to_{b}": top_hits(sets[arm], a, b, shown) for a, b in directions}
+            for arm in dict.fromkeys([first, subject])
+        }
     )

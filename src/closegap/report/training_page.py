@@ -19,5 +19,6 @@ def write_training_report(trained: Trained) -> Compared | None:
     results = [Result("before training", seed, before), Result(trained.arm, seed, after)]
     comparison = compare(results, data={"split": "validation"}, metrics=standard_metrics("quick"))
     history = {trained.arm: [read_metrics(trained.folder / "metrics.jsonl")]}
-    page = write_comparison(comparison, trained.folder, trained.arm, trained.cases, trained.kinds, history)
+    cases = trained.cases if trained.run.train.show_cases else None
+    page = write_comparison(comparison, trained.folder, trained.arm, cases, trained.kinds, history)
     return Compared(page, comparison)

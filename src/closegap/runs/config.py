@@ -15,6 +15,7 @@ from closegap.files import write_text
 from closegap.losses import GapClosing, Loss
 from closegap.models.model import Model
 from closegap.runs.config_file import read_config_file
+from closegap.runs.imports import only_named_imports
 from closegap.runs.objective import Objective
 from closegap.runs.parsing import parsed
 from closegap.runs.study_folder import not_a_run
@@ -49,14 +50,21 @@ def run_parser(**options: Any) -> ArgumentParser:
     return parser
 
 
-def parse_run(arguments: Sequence[str], parser: ArgumentParser | None = None) -> Namespace:
+def parse_run(arguments: Sequence[str], parser: ArgumentParser | None = None, ignored: Sequence[str] = ()) -> Namespace:
     """A run's config from command-line arguments.
+
+    Args:
+        arguments: from the command line.
+        parser: of the verb; by default that of a run's config alone.
+        ignored: sections of the files that are not looked at, so that nothing is imported which only they name.
 
     Raises:
         UsageError: an unknown key, a value of the wrong type, a missing file; one line.
     """
-    layers = [read_config_file(path) for path in _config_files(arguments)]
-    return _parsed(arguments, parser or run_parser(), layers)
+    files = _config_files(arguments)
+    layers = [_without(read_config_file(path), ignored) for path in files]
+    with only_named_imports(layers, arguments, files):
+        return _parsed(_inlined(arguments, ignored) if ignored else arguments, parser or run_parser(), layers)
 
 
 def run_config(config: Config, overrides: Sequence[str] = ()) -> Namespace:
@@ -74,7 +82,8 @@ def run_config(config: Config, overrides: Sequence[str] = ()) -> Namespace:
     given = [config] if isinstance(config, Mapping | Path | str) else list(config)
     layers = [plain(layer) if isinstance(layer, Mapping) else read_config_file(Path(layer)) for layer in given]
     arguments = [f"--config={json.dumps(layer)}" for layer in layers]  # JSON is YAML
-    return _parsed([*arguments, *overrides], run_parser(), layers)
+    with only_named_imports(layers, overrides, [Path(layer) for layer in given if not isinstance(layer, Mapping)]):
+        return _parsed([*arguments, *overrides], run_parser(), layers)
 
 
 def save_config(config: Namespace, folder: Path) -> None:
@@ -111,6 +120,23 @@ def _dumped(config: Namespace) -> Mapping[str, Any]:
     chosen.pop("config", None)
     found: Mapping[str, Any] = json.loads(run_parser().dump(chosen, format="json", skip_unset=False))
     return found
+
+
+def _inlined(arguments: Sequence[str], ignored: Sequence[str]) -> list[str]:
+    """The arguments with what is in their config files, less some sections, in place of the files."""
+    found, pending = list[str](), list(arguments)
+    while pending:
+        option, joined, file = pending.pop(0).partition("=")
+        if option != "--config":
+            found.append(f"{option}{joined}{file}")
+            continue
+        layer = _without(read_config_file(Path(file if joined else pending.pop(0))), ignored)
+        found.append(f"--config={json.dumps(layer, default=str)}")
+    return found
+
+
+def _without(layer: Mapping[str, Any], ignored: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in layer.items() if key not in ignored}
 
 
 def _config_files(arguments: Sequence[str]) -> list[Path]:

@@ -1,7 +1,7 @@
 """A finished run, or a saved model, as a model."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from closegap.runs.checkpoint import load_model
 from closegap.runs.config import CONFIG
 from closegap.runs.config_file import read_config_file
 from closegap.runs.folder import chosen_checkpoint
+from closegap.runs.imports import class_paths, only_named_imports
 from closegap.runs.parsing import parsed
 from closegap.runs.training import Training
 
@@ -50,11 +51,12 @@ def _model_of_run(folder: Path, trusted: Sequence[str]) -> Model:
     section = config.get("model")
     if not isinstance(section, Mapping):
         raise ClosegapError(f"{path}: no model in it; expected the config of a run")
-    for name in _class_paths(section):
+    for name in class_paths({"model": section}):
         expect_trusted(name, trusted, str(path))
     parser = _parser()
     needed: dict[str, Any] = {key: config[key] for key in ("model", "seed", "train") if key in config}
-    given = parsed(parser, [f"--config={json.dumps(needed)}"], [needed], list(parser.get_defaults().keys()))
+    with only_named_imports([needed]):
+        given = parsed(parser, [f"--config={json.dumps(needed)}"], [needed], list(parser.get_defaults().keys()))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(given.seed)  # frozen towers of random weights are those of the run
         model: Model = parser.instantiate(given).model
@@ -70,20 +72,3 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--seed", type=Seed, default=0)
     parser.add_argument("--train", type=Training, default=Training())
     return parser
-
-
-def _class_paths(value: Any) -> Iterator[str]:
-    """Every class that a model's section names, at whatever depth, by `class_path` or as the whole of a part."""
-    if not isinstance(value, Mapping):
-        return
-    for key, item in value.items():
-        if key == "class_path" or (key in ("head", "temperature") and isinstance(item, str)):
-            yield item
-        elif key == "encoders" and isinstance(item, Mapping):
-            yield from (encoder for encoder in item.values() if isinstance(encoder, str))
-            yield from _class_paths(item)
-        elif isinstance(item, Mapping):
-            yield from _class_paths(item)
-        elif isinstance(item, list):
-            for part in item:
-                yield from _class_paths(part)

@@ -73,6 +73,10 @@ def _wrong_class(_: list[str], key: str, path: str, base: str) -> str:
     return f"{key}: class_path {path!r} is no {base}; expected the import path of one"
 
 
+def _not_imported(_: list[str], key: str, path: str) -> str:
+    return f"{key}: {path} is not imported, since no class_path of the config names it; write class_path: {path}"
+
+
 def _wrong_type(_: list[str], key: str, expected: str, given: str) -> str:
     if choices := re.fullmatch(r"typing\.Literal\[(.+)\]", expected):
         expected = choices[1].replace(", ", " or ")
@@ -119,6 +123,7 @@ _INSIDE = r'Parser key "([^"]+)": Problem with given class_path \'[^\']+\': Pars
 _KEY = r'Parser key "([^"]+)"(?: element \d+)?: '
 _BUILDER = r'Parser key "([^"]+)":.*? expects a function or a callable class: '  # what builds a head, a decoder
 _PATTERNS: tuple[tuple[str, Callable[..., str]], ...] = (
+    (_KEY + r".*?Importing '([^']+)' is not allowed", _not_imported),
     (_BUILDER + r"Option '([^']+)' is not accepted\. Got value: Namespace\(class_path='([^']+)'", _unknown_argument_of),
     (_BUILDER + r"Expected '([^']+)' to be a subclass of <class '(\w+)'>", _wrong_class),
     (_BUILDER + r"(.+?)\. Got value: Namespace\(class_path='([^']+)'", _no_class_for),

@@ -50,6 +50,7 @@ class Training:
         keep: "best" evaluates the checkpoint with the best `select`, "last" the last one.
         select: validation metric that picks the best checkpoint: a recall at its highest, a gap at its lowest.
         trackers: also log to these ("tensorboard", "wandb").
+        show_cases: whether pages of the run show cases: ids, labels, images, texts.
     """
 
     epochs: PositiveInt = 30
@@ -78,6 +79,7 @@ class Training:
     keep: Literal["best", "last"] = "best"
     select: str = "R@10"
     trackers: list[Literal["tensorboard", "wandb"]] = field(default_factory=lambda: ["tensorboard"])
+    show_cases: bool = True
 
     def __post_init__(self) -> None:
         check_fields(self)

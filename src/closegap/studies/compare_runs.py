@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from jsonargparse import Namespace
+
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Comparison, compare
 from closegap.evaluation.runs import JudgedRuns, judge_runs
@@ -24,6 +26,7 @@ def compare_runs(
     overrides: Sequence[str] = (),
     methods: Mapping[str, PostHoc] | None = None,
     watching: Watching = unwatched,
+    cases: bool = True,
 ) -> Compared:
     """Evaluate runs on a split, put them side by side, write report.json and report.html.
 
@@ -36,6 +39,7 @@ def compare_runs(
         overrides: of the runs' configs (`--data.root DIR`).
         methods: post-hoc methods, fitted on each run's train split; arms of their own.
         watching: who is told how it goes.
+        cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
 
     Raises:
         UsageError: a run twice, two settings of one name, or runs of different cases.
@@ -43,14 +47,16 @@ def compare_runs(
     """
     if len({run.resolve() for run in runs}) < len(runs):
         raise UsageError("the same run is given twice; name each run once")
-    _one_run_a_seed(runs)
+    configs = [read_config(run) for run in runs]
+    _one_run_a_seed(runs, configs)
     with locked(out, "compare"):
         judged = judge_runs(runs, split, overrides, methods, watching)
         histories: dict[str, list[list[dict[str, object]]]] = {}
         for run, found in zip(runs, judged.runs, strict=True):
             histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))
         comparison = measured(judged, metrics, watching)
-        page = write_comparison(comparison, out, title, judged.runs[0].cases, judged.runs[0].kinds, histories)
+        shown = judged.runs[0].cases if cases and all(config.train.show_cases for config in configs) else None
+        page = write_comparison(comparison, out, title, shown, judged.runs[0].kinds, histories)
     return Compared(page, comparison)
 
 
@@ -61,11 +67,10 @@ def measured(judged: JudgedRuns, metrics: Sequence[Metric] | None = None, watchi
         return compare(judged.results, data=data, metrics=metrics, progress=watcher.work)
 
 
-def _one_run_a_seed(runs: Sequence[Path]) -> None:
+def _one_run_a_seed(runs: Sequence[Path], configs: Sequence[Namespace]) -> None:
     """Refuse two settings under one name, which would be averaged as if they were seeds of one."""
     known: dict[tuple[str, int], Path] = {}
-    for run in runs:
-        config = read_config(run)
+    for run, config in zip(runs, configs, strict=True):
         arm = config.arm or run.name
         other = known.setdefault((arm, config.seed), run)
         if other != run:

@@ -27,6 +27,7 @@ def study(
     methods: Mapping[str, PostHoc] | None = None,
     watching: Watching = unwatched,
     finished: Finished | None = None,
+    cases: bool = True,
 ) -> Compared:
     """Train every arm with every seed where it is not trained yet, compare them, write the page.
 
@@ -42,6 +43,7 @@ def study(
         methods: post-hoc methods, as arms of their own.
         watching: who is told how it goes.
         finished: told of each run that was trained.
+        cases: whether the page shows cases; see `compare_runs`.
 
     Raises:
         UsageError: a config that is none, or two runs of one arm and seed.
@@ -51,4 +53,6 @@ def study(
     plans = arm_plans(configs, arms, seeds, out, overrides)
     with claimed(out, "study"):
         train_all(plans, [split], watching, finished)
-        return compare_runs(list(plans), split, out, title=title, metrics=metrics, methods=methods, watching=watching)
+        return compare_runs(
+            list(plans), split, out, title=title, metrics=metrics, methods=methods, watching=watching, cases=cases
+        )

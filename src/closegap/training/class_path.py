@@ -1,6 +1,7 @@
 """Classes of libraries that the config of training names by import path."""
 
 import inspect
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -21,6 +22,10 @@ def class_of(key: str, named: ByClassPath) -> type:
     """
     path = named["class_path"]
     module, _, name = path.rpartition(".")
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        raise UsageError(
+            f"{key}: class_path {path!r} is of Python's own library; expected a class of torch or a package"
+        )
     try:
         kind = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

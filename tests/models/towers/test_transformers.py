@@ -150,7 +150,7 @@ def test_random_weights_follow_the_seed(bert: Path) -> None:
 
 
 def test_a_folder_that_is_no_model_is_refused(bert: Path, tmp_path: Path) -> None:
-    with pytest.raises(ClosegapError, match="the folder is no transformers model; give a local directory with config"):
+    with pytest.raises(ClosegapError, match="the folder holds none that transformers can load; give a local directory"):
         _encoder(tmp_path)
     for content in (None, b"", b"no weights"):
         folder = tmp_path / f"bert-{content!r}"
@@ -158,7 +158,7 @@ def test_a_folder_that_is_no_model_is_refused(bert: Path, tmp_path: Path) -> Non
         (folder / "model.safetensors").unlink()
         if content is not None:
             (folder / "model.safetensors").write_bytes(content)
-        with pytest.raises(ClosegapError, match="the folder is no transformers model") as caught:
+        with pytest.raises(ClosegapError, match="the folder holds none that transformers can load") as caught:
             _encoder(folder)
         assert "\n" not in str(caught.value)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from closegap.data.cache import private_cache
 from closegap.data.case import BrokenRow, Case, Row
-from closegap.data.memory import cache_folder
 from closegap.data.readers.embedded_image import EmbeddedImage, arrow_batches, arrow_copy
 from closegap.data.readers.imaging import imaging_method
 from closegap.data.source import Source
@@ -235,7 +235,7 @@ def _copied(root: Path) -> dict[str, list[Path]]:
         split: sorted({*root.glob(f"{split}-*.parquet"), *root.glob(f"data/{split}-*.parquet")})
         for split in _ZENODO_SPLITS
     }
-    folder = cache_folder() / "rocov2"
+    folder = private_cache("rocov2")
     return {split: [arrow_copy(table, folder) for table in found] for split, found in tables.items() if found}
 
 

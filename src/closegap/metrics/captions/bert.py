@@ -68,13 +68,14 @@ def bert_score(
 
     Raises:
         MissingExtraError: bert-score is not installed.
-        UsageError: the directory holds no model, or captions and references that do not pair.
+        UsageError: the directory holds no model, or one with code, or captions and references that do not pair.
 
     Reference:
         Zhang et al., BERTScore: Evaluating Text Generation with BERT, ICLR 2020.
     """
     paired(generated, references)
     layers = _layers(model, layer)
+    _expect_no_code(model)
     with needs("caption"):
         from bert_score import score
     pairs = [
@@ -110,6 +111,13 @@ def _config(model: Path) -> dict[str, object]:
     except (OSError, ValueError) as error:
         raise UsageError(f"{model}: expected the directory of a transformers model, with config.json in it") from error
     return config
+
+
+def _expect_no_code(model: Path) -> None:
+    """bert_score says nothing of trust, so that transformers would ask at the terminal whether to run the code."""
+    for file in (model / "config.json", model / "tokenizer_config.json"):
+        if file.is_file() and "auto_map" in json.loads(file.read_text(encoding="utf-8")):
+            raise UsageError(f"{file}: names code of its own (auto_map), which is never run; give another model")
 
 
 def _layers(model: Path, layer: int | None) -> int:

@@ -1,14 +1,12 @@
 """Text through any transformers encoder."""
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
 from torch import Tensor
 
 from closegap.bounds import NonNegativeInt, Width
@@ -16,8 +14,8 @@ from closegap.errors import ClosegapError, needs
 from closegap.files import digest
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
+from closegap.models.pretrained import expect_plain_config, from_transformers
 from closegap.models.towers.freezing import train_last_blocks
-from closegap.models.weights import locate
 
 with needs("text"):
     from tokenizers import Tokenizer
@@ -84,7 +82,7 @@ class TransformersTextEncoder(Encoder):
         checkpointing: recompute activations in the backward pass, for less memory.
 
     Raises:
-        ClosegapError: no such model, locally or on the hub, or weights of another one.
+        ClosegapError: no such model, locally or on the hub, weights of another one or pickled, or code of its own.
     """
 
     takes = TextKind
@@ -99,7 +97,7 @@ class TransformersTextEncoder(Encoder):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.tower, self._tokenizer = _load(locate(name), pretrained)
+        self.tower, self._tokenizer = _load(name, pretrained)
         self.dim = int(self.tower.config.hidden_size)
         self._pool = _POOLING[pooling]
         longest = int(getattr(self.tower.config, "max_position_embeddings", max_length))
@@ -124,7 +122,6 @@ class TransformersTextEncoder(Encoder):
     @classmethod
     def unpack(cls, folder: Path, arguments: Mapping[str, Any]) -> Self:
         """The tower of that config, with random weights."""
-        _expect_plain(folder)
         return cls(**{**arguments, "name": str(folder)})
 
     def forward(self, inputs: dict[str, Int[Tensor, "n tokens"]]) -> Float[Tensor, "n dim"]:
@@ -154,41 +151,17 @@ def _mean_token(states: Float[Tensor, "n tokens dim"], mask: Int[Tensor, "n toke
 _POOLING = {"cls": _first_token, "mean": _mean_token}
 
 
-def _expect_plain(folder: Path) -> None:
-    """Refuse a config that names code, on a hub, to compute attention with; transformers would fetch and run it."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ClosegapError(f"{folder}: no readable config.json ({error}); save the model again") from error
-    if "implementation" in " ".join(_keys(config)):
-        raise ClosegapError(f"{folder / 'config.json'}: names code to run; a saved model's config does not")
-
-
-def _keys(config: Any) -> Iterator[str]:
-    if isinstance(config, Mapping):
-        for key, value in config.items():
-            yield key
-            yield from _keys(value)
-
-
 def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
-    # Not asking for trust is not enough: transformers would ask whoever sits at the terminal.
-    plain = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, **plain)
+    advice = "give a local directory with config, tokenizer, weights"
+    with from_transformers("text encoder", name, advice) as (place, options):
+        expect_plain_config(place, options)
+        tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
         if not pretrained:
-            config = AutoConfig.from_pretrained(name, **plain)
-            return AutoModel.from_config(config), tokenizer  # type: ignore[no-untyped-call]
-        tower, loaded = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True, **plain)
-    except (OSError, ValueError, SafetensorError) as error:
-        what = (
-            "the folder is no transformers model"
-            if Path(name).is_dir()
-            else "neither a local folder nor on a reachable hub"
+            config = AutoConfig.from_pretrained(place, **options)
+            return AutoModel.from_config(config, trust_remote_code=False), tokenizer  # type: ignore[no-untyped-call]
+        tower, loaded = AutoModel.from_pretrained(
+            place, dtype=torch.float32, output_loading_info=True, use_safetensors=True, **options
         )
-        raise ClosegapError(
-            f"text encoder {name!r}: {what}; give a local directory with config, tokenizer, weights"
-        ) from error
     missing = sorted(key for key in loaded["missing_keys"] if not key.startswith(_UNUSED))
     if missing:
         raise ClosegapError(f"text encoder {name!r}: its weights lack {missing[0]} ({len(missing)} such tensors)")

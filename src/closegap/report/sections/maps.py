@@ -32,6 +32,7 @@ def latent_map(
     label: str | None = None,
     pairs: int = 300,
     with_tsne: bool = True,
+    named: bool = True,
     seed: int = 0,
 ) -> Section:
     """Two panels, an arm in each; projection and colouring are chosen by the reader.
@@ -42,6 +43,7 @@ def latent_map(
         label: which of the sets' labels colours the points; default the first there is.
         pairs: cases drawn, a seeded sample; planes are fitted to up to 5,000 cases.
         with_tsne: whether to compute t-SNE, a second or two for each arm.
+        named: whether points tell their case: id, label, text.
         seed: of the sample and of t-SNE.
 
     Raises:
@@ -50,6 +52,7 @@ def latent_map(
     _check(sets, hover, label)
     first = next(iter(sets.values()))
     labels = first.labels[label] if label else next(iter(first.labels.values()), None)
+    labels = labels if named else None
     cases = _cases(first)
     shown, fitted = _sample(cases, pairs, seed), _sample(cases, max(pairs, _FIT_CASES), seed)
     held = {name: [row for row in shown if first.mask(name)[row]] for name in first.modalities}
@@ -60,7 +63,7 @@ def latent_map(
     }
     shared: dict[str, Sequence[Any]] = {}
     for name, rows in held.items():
-        shared[f"hover/{name}"] = [_hover(first, row, name, labels, hover) for row in rows]
+        shared[f"hover/{name}"] = [_hover(first, row, name, labels, hover, named) for row in rows]
         for i, members in enumerate(groups.values()):
             shared[f"rows/{name}/{i}"] = [k for k, row in enumerate(rows) if row in members]
     for number, by_kind in enumerate(views.values()):
@@ -145,8 +148,15 @@ def _paints(groups: Mapping[str, set[int]]) -> dict[str, str]:
 
 
 def _hover(
-    embeddings: EmbeddingSet, row: int, name: str, labels: Sequence[str] | None, hover: Sequence[str] | None
+    embeddings: EmbeddingSet,
+    row: int,
+    name: str,
+    labels: Sequence[str] | None,
+    hover: Sequence[str] | None,
+    named: bool,
 ) -> str:
+    if not named:
+        return plotly_text(name, 40)
     parts = [f"<b>{plotly_text(embeddings.ids[row], 40)}</b> {plotly_text(name, 40)}"]
     if labels is not None and labels[row]:
         parts.append(plotly_text(labels[row], 60))
