@@ -138,6 +138,7 @@ def test_the_same_seed_draws_the_same_captions(cli: Cli, studied: Path, tmp_path
     assert texts[0] == texts[1] != texts[2]
 
 
+@pytest.mark.filterwarnings("always::closegap.errors.ClosegapWarning")
 def test_a_folder_and_a_table_of_images(cli: Cli, studied: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
@@ -146,7 +147,8 @@ def test_a_folder_and_a_table_of_images(cli: Cli, studied: Path, tmp_path: Path)
     (images / "notes.txt").write_text("not an image", encoding="utf-8")
     run = studied / "a-pairs-seed0"
     found = cli("caption", run, "--images", images, "--out", tmp_path / "a")
-    assert (found.code, found.err) == (0, "")
+    warning = f"closegap: warning: {images}: left out what is no image by its name: 1 .txt\n"
+    assert (found.code, found.err) == (0, warning)
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"captions.csv", "report.html"}
     rows = read_captions(tmp_path / "a" / "captions.csv")
     assert [id for id, _ in rows] == ["scan-0", "scan-1", "scan-2"]

@@ -155,7 +155,7 @@ OUT = ("--out", "moved.safetensors")
             "--method mine: no post-hoc",
         ),
         (("apply", "test.safetensors", "test.safetensors", *OUT), 1, "not a post-hoc method"),
-        (("apply", "fitted.safetensors", "fitted.safetensors", *OUT), 1, r"fitted\.parquet: no such file"),
+        (("apply", "fitted.safetensors", "fitted.safetensors", *OUT), 1, "fitted.safetensors: not an embedding set"),
         (("apply", "fitted.safetensors", "train.safetensors", *OUT), 2, "30 of 30 rows were fitted on.*--in-sample"),
         (("apply", "fitted.safetensors", "wide.safetensors", *OUT), 1, "image has 7 dimensions, .* fitted on 6"),
         (("apply", "fitted.safetensors", "sound.safetensors", *OUT), 1, "modality 'sound', .* fitted on image, text"),

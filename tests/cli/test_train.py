@@ -104,10 +104,8 @@ def test_resume_stands_alone(cli: Cli, runs: Path, more: tuple[str, ...]) -> Non
 
 def test_resume_needs_a_run(cli: Cli, tmp_path: Path) -> None:
     found = cli("train", "--resume", tmp_path)
-    assert (found.code, found.err) == (
-        1,
-        f"closegap: {tmp_path}: not a run folder (no config.yaml); `closegap train --out {tmp_path}` makes one\n",
-    )
+    advice = f"`closegap train --config FILE --out {tmp_path}` makes one"
+    assert (found.code, found.err) == (1, f"closegap: {tmp_path}: not a run folder (no config.yaml); {advice}\n")
 
 
 def test_an_unknown_selection_metric_leaves_the_folder_free(cli: Cli, tmp_path: Path) -> None:

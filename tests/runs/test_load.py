@@ -120,9 +120,6 @@ def test_what_a_run_names_is_imported_where_it_is_trusted(
         (lambda config: config.pop("model"), r"config\.yaml: no model in it; expected the config of a run"),
         (lambda config: config["model"].update(width=3), "model.width: no such key"),
         (lambda config: config["model"].update(dim=9), r"of another model \(.* is float32 \(8, \d+\), the config's"),
-            lambda config: config["model"].update(dim=9),
-            r"checkpoint of another model \(.* is float32 \(8, \d+\), the config's",
-        ),
         (lambda config: config["model"].update(dim="wide"), "model.dim: 'wide' given, expected a whole number"),
         (
             lambda config: config["model"]["encoders"]["image"]["init_args"].update(size=64),
