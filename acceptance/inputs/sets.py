@@ -1,0 +1,123 @@
+"""Sets of embeddings whose file or table is damaged: what loads is the set that was written, or nothing."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from random import Random
+from shutil import copy
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from acceptance.inputs.case import Case, Place
+from acceptance.inputs.damage import damage_file
+
+_SET, _TABLE = Path("set.safetensors"), Path("set.parquet")
+_METADATA = (
+    *(("modalities", text) for text in ("[]", '["report"]', '["report", "x"]', "x", "5", "null", "[1, 2]", '[["report"]]')),
+    *(("meta", text) for text in ("x", "[]", "5", "null", '{"posthoc": "x"}', '{"posthoc": [{"class": 5}]}', "[" * 2000)),
+    *(("meta", text) for text in ('{"in_sample": "yes"}', '{"ids_are_row_numbers": []}', '{"arm": "<script>"}', '{"arm": NaN}')),
+    *(("closegap", text) for text in ("", "0", "99")),
+)
+
+
+def make(place: Place) -> Case:
+    """A verb that reads a set, damaged or not."""
+    random = place.random
+    for name in ("set.safetensors", "set.parquet"):
+        copy(place.sound / name, name)
+    how, expected = random.random(), "any"
+    if how < 0.05:
+        expected = "taken"
+    elif how < 0.25:
+        _write(*_parts(), dict([random.choice(_METADATA)]))
+    elif how < 0.5:
+        tensors, metadata = _parts()
+        _write(_changed(random, tensors), metadata, {})
+    elif how < 0.75:
+        _change_table(random)
+    elif how < 0.8:
+        other = random.choice([_SET, _TABLE])  # one half is of another set, of as many rows
+        copy(place.sound / f"other{other.suffix}", other)
+        expected = "refused"
+    else:
+        damage_file(random, random.choice([_SET, _TABLE]))
+    verb = random.choice(["audit", "audit", "fit", "apply"])
+    out = "out" if verb == "audit" else "out.safetensors"
+    arguments = {
+        "audit": ["audit", str(_SET), "--metrics", "quick", "--resamples", "2"],
+        "fit": ["posthoc", "fit", "--method", random.choice(["shift", "center", "procrustes"]), "--train", str(_SET)],
+        "apply": ["posthoc", "apply", str(place.sound / "method.safetensors"), str(_SET)],
+    }[verb]
+    sound = place.sound.absolute()
+    return Case([*arguments, "--out", out], expected, lambda: _other_than(sound))  # type: ignore[arg-type]
+
+
+def _other_than(sound: Path) -> str:
+    """What the set that loads has and the one that was written has not, or the other way round."""
+    from closegap import EmbeddingSet
+
+    found, expected = EmbeddingSet.load(_SET), EmbeddingSet.load(sound / _SET)
+    for name, rows in expected.embeddings.items():
+        mine = found.embeddings.get(name)
+        present = expected.mask(name)
+        if mine is None or mine.dtype != rows.dtype or not torch.equal(mine[present], rows[present]):
+            return f"a damaged set loads with other rows of {name}"
+        if not torch.equal(found.mask(name), present):
+            return f"a damaged set loads with another presence of {name}"
+    for name in ("ids", "groups", "labels", "concepts"):
+        if getattr(found, name) != getattr(expected, name):
+            return f"a damaged set loads with other {name}"
+    return ""
+
+
+def _parts() -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(_SET, framework="pt") as opened:
+        metadata = dict(opened.metadata())
+    return {name: tensor.clone() for name, tensor in load_file(_SET).items()}, metadata
+
+
+def _write(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], changes: Mapping[str, str]) -> None:
+    found = {name: value for name, value in {**metadata, **changes}.items() if value is not None}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, _SET, metadata=found)
+
+
+
+def _changed(random: Random, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    name = "embeddings/report"
+    rows = tensors[name]
+    ones = torch.ones(len(rows))
+    changes: list[Callable[[], Mapping[str, Tensor | None]]] = [
+        *(lambda kind=kind: {name: rows.to(kind)} for kind in (torch.float16, torch.bfloat16, torch.float64, torch.long)),
+        *(lambda value=value: {name: rows.index_fill(0, torch.tensor([3]), value)} for value in (torch.nan, torch.inf, 0.0)),
+        *(lambda: {name: None}, lambda: {name: rows[:, 0]}, lambda: {name: rows[:, :, None]}, lambda: {name: rows > 0}),
+        *(lambda: {name: torch.cat([rows, rows], 1)}, lambda: {name: torch.cat([rows, rows])}, lambda: {name: rows * 7}),
+        *(lambda: {name: rows.flip(0)}, lambda: {name: tensors["embeddings/record"]}),
+        *(lambda: {"present/report": ones}, lambda: {"present/report": ones.long()}, lambda: {"present/zzz": ones.bool()}),
+        *(lambda: {"present/report": ones.bool()[1:]}, lambda: {"present/report": ~ones.bool()}),
+        lambda: {key: tensor[:0] for key, tensor in tensors.items()},
+    ]
+    found = {**tensors, **random.choice(changes)()}
+    return {key: tensor.clone() for key, tensor in found.items() if tensor is not None}
+
+
+def _change_table(random: Random) -> None:
+    table = pq.read_table(_TABLE)
+    n, columns = len(table), {name: table.column(name).to_pylist() for name in table.column_names}
+    ids = columns["id"]
+    odd: list[object] = [range(n), [float(i) for i in range(n)], [None] * n, ["same"] * n, ids[::-1], [{"a": 1}] * n, [["x"]] * n]
+    changes: list[Callable[[], Mapping[str, object]]] = [
+        *(lambda values=values: {"id": values} for values in odd),
+        *(lambda: {"group": [None] * n}, lambda: {"group": ids[::-1]}, lambda: {"label:": ["a"] * n}, lambda: {"id": None}),
+        *(lambda: {"label:sex": [["x"]] * n}, lambda: {"label:sex": [1] * n}, lambda: {"concepts": ["C1"] * n}),
+        *(lambda: {"concepts": [None] * n}, lambda: {"concepts": [["C1"]] * n}),
+    ]
+    if random.random() < 0.2:
+        pq.write_table(random.choice([table[1:], pa.concat_tables([table, table]), table[:0], table.drop(["id"])]), _TABLE)
+        return
+    found = {**columns, **random.choice(changes)()}
+    pq.write_table(pa.table({key: values for key, values in found.items() if values is not None}), _TABLE)
