@@ -58,11 +58,11 @@ def tree(folder: Path) -> Tree:
     found: dict[str, Sequence[int]] = {}
     for place, folders, files in os.walk(folder):
         for name in folders:
-            found[os.path.relpath(os.path.join(place, name), folder)] = ()
+            found[str(Path(place, name).relative_to(folder))] = ()
         for name in files:
-            path = os.path.join(place, name)
-            state = os.lstat(path)
-            found[os.path.relpath(path, folder)] = [state.st_size, state.st_mtime_ns]
+            path = Path(place, name)
+            state = path.lstat()
+            found[str(path.relative_to(folder))] = [state.st_size, state.st_mtime_ns]
     return found
 
 
@@ -116,7 +116,11 @@ def _of_refusal(seen: Seen) -> list[str]:
         found.append(f"does not name {seen.names}")
     trains = seen.arguments[0] in ("train", "study")
     parts = seen.arguments[0] == "embed"  # what was embedded stays, for the next call
-    stays = [name for name in seen.new if seen.outcome.code == 1 and (trains and _of_a_run(name) or parts and ".parts" in name)]
+    stays = [
+        name
+        for name in seen.new
+        if seen.outcome.code == 1 and ((trains and _of_a_run(name)) or (parts and ".parts" in name))
+    ]
     left = [name for name in seen.new if name not in stays]
     return found + ([f"left {left[0]} beside a refusal"] if left else [])
 

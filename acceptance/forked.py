@@ -1,4 +1,4 @@
-"""Commands of closegap in forked children of a process that has imported everything: each starts within milliseconds."""
+"""Commands of closegap in forked children of a process that has imported everything: they begin at once."""
 
 import json
 import multiprocessing
@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,11 @@ class Command:
         arguments: from the verb on.
         folder: where it is called.
         moment: what happens in it.
-        largest_file: bytes that no file may exceed; a write beyond them fails.
     """
 
     arguments: Sequence[str]
     folder: Path
     moment: Moment | None = None
-    largest_file: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class Outcome:
         err: what it printed to standard error.
         seconds: from its start to its end.
         memory: bytes resident at most; 0 where a signal ended it.
+        computed: seconds of a processor.
         answer: what its function returned, as JSON has it.
     """
 
@@ -62,6 +61,7 @@ class Outcome:
     err: str
     seconds: float
     memory: int = 0
+    computed: float = 0.0
     answer: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -82,21 +82,36 @@ class Child:
         for file in seen.iterdir():
             file.unlink()
         self.seen, self._began = seen, time.monotonic()
+        self._computed, self._moved = 0.0, self._began
         self.process = _CONTEXT.Process(
             target=_inside, args=(function, arguments, seen, dict(environment or {})), daemon=False
         )
         self.process.start()
 
     def hangs(self, patience: float) -> bool:
-        """Whether it has computed for longer than `patience` seconds, or waited for three times as long."""
-        waited = time.monotonic() - self._began
-        if waited <= patience:
-            return False
+        """Whether it has computed for longer than `patience` seconds, or not at all for three times as long."""
+        now = time.monotonic()
         try:
             times = psutil.Process(self.process.pid).cpu_times()
         except psutil.Error:
             return False
-        return times.user + times.system > patience or waited > 3 * patience
+        computed = times.user + times.system
+        if computed > self._computed:
+            self._computed, self._moved = computed, now
+        return computed > patience or now - self._moved > 3 * patience  # a machine that is busy with others is no hang
+
+    def stopped(self, patience: float = 60) -> bool:
+        """Whether it has stopped itself, once it has either done so or ended."""
+        until = time.monotonic() + patience
+        while not self.ended(0.02) and time.monotonic() < until:
+            with suppress(psutil.Error):
+                if psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED:
+                    return True
+        return False
+
+    def go_on(self) -> None:
+        """Let it go on where it stopped."""
+        os.kill(self.process.pid or 0, signal.SIGCONT)
 
     def wait(self, patience: float = 120) -> Outcome:
         """What becomes of it; it is killed once it hangs."""
@@ -124,6 +139,7 @@ class Child:
             _text(self.seen / "stderr"),
             time.monotonic() - self._began,
             found.get("memory", 0),
+            found.get("computed", 0.0),
             found.get("answer") or {},
         )
 
@@ -168,12 +184,7 @@ def called(arguments: Sequence[str], seen: Path, instead: Callable[[], None] | N
 def _call(seen: Path, command: Command) -> dict[str, Any]:
     os.chdir(command.folder)
     changes = None if command.moment is None else Changes(command.moment)
-    if command.largest_file is not None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (command.largest_file, resource.RLIM_INFINITY))
     code = called(command.arguments, seen)
-    if command.largest_file is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     return {"code": code, "changes": 0 if changes is None else changes.count}
 
 
@@ -187,9 +198,10 @@ def _inside(
     except Exception:
         found = {"code": FAILED, "failed": traceback.format_exc()}
     code = found.pop("code", 0)
-    memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    told = {"memory": 1024 * used.ru_maxrss, "computed": used.ru_utime + used.ru_stime}
     whole = seen / "answer.part"
-    whole.write_text(json.dumps({"code": code, "answer": found, "memory": memory}))
+    whole.write_text(json.dumps({"code": code, "answer": found, **told}))
     whole.rename(seen / "answer.json")
     os._exit(0)
 

@@ -125,15 +125,17 @@ def main(given: Options) -> int:
         outcome = fuzzer.start(attack)[1].wait(PATIENCE)
         found = fuzzer.end(attack, outcome, keep=True)
         print(f"cd {fuzzer.cases / f'{kind}-{number}'}; closegap {' '.join(outcome.answer.get('arguments', ['?']))}")
-        print(f"exit {outcome.code}, {outcome.seconds:.1f} s, {outcome.memory / GIB:.2f} GiB\n{outcome.out}{outcome.err}")
+        print(
+            f"exit {outcome.code}, {outcome.seconds:.1f} s, {outcome.memory / GIB:.2f} GiB\n{outcome.out}{outcome.err}"
+        )
         print(outcome.answer.get("failed", ""), "\n".join(found) or "nothing found")
         return int(bool(found))
     kinds = given.only or list(KINDS)
     attacks = [Attack(given.seed, kinds[number % len(kinds)], number // len(kinds)) for number in range(given.count)]
-    began, codes, bad, peak = time.monotonic(), Counter[Any](), 0, 0
+    began, codes, bad, peak, computed = time.monotonic(), Counter[Any](), 0, 0, 0.0
     for done, (attack, outcome, found) in enumerate(fuzzer.run(attacks), start=1):
         codes["hang" if outcome.code is None else outcome.code] += 1
-        peak, bad = max(peak, outcome.memory), bad + bool(found)
+        peak, bad, computed = max(peak, outcome.memory), bad + bool(found), computed + outcome.computed
         for line in found:
             print(f"  {attack}: {line} | {outcome.err.strip()[-200:]!r}", flush=True)
         if done % 500 == 0:
@@ -141,7 +143,7 @@ def main(given: Options) -> int:
     counted = ", ".join(f"{count} exit {code}" for code, count in sorted(codes.items(), key=str))
     print(
         f"FUZZ {len(attacks)} inputs of {len(kinds)} kinds, seed {given.seed}: {bad} with findings; {counted}; "
-        f"at most {peak / GIB:.2f} GiB; {time.monotonic() - began:.0f} s"
+        f"at most {peak / GIB:.2f} GiB; {computed:.0f} s of computing in {time.monotonic() - began:.0f} s"
     )
     return int(bad > 0)
 

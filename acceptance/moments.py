@@ -75,9 +75,9 @@ def _absolute(path: Any, folder: Any) -> str | None:
     try:
         if isinstance(path, int):  # an open file
             return os.readlink(f"/proc/self/fd/{path}")
-        path = os.fsdecode(path)
+        name = os.fsdecode(path)
         if isinstance(folder, int) and folder >= 0:
-            path = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
-        return os.path.abspath(path)
+            name = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), name)
+        return os.path.abspath(name)
     except (OSError, TypeError, ValueError):
         return None

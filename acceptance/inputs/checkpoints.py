@@ -18,7 +18,16 @@ from acceptance.inputs.judged import same_tensors
 _RUN = Path("run")
 _FILES = ("model.safetensors", "optimizer.safetensors", "loss.safetensors", "state.json")
 _NUMBERS: tuple[Any, ...] = (-1, 0, 1, 10**9, 10**400, "x", None, 1.5, [], float("nan"), True)
-_LOGS = (b"5\n", b"null\n[]\n", b"{}\n", b"\xff\xfe\n", b'{"step": "x"}\n', b"", b'{"step": 1, "loss": "x"}\n', b"[" * 5000)
+_LOGS = (
+    b"5\n",
+    b"null\n[]\n",
+    b"{}\n",
+    b"\xff\xfe\n",
+    b'{"step": "x"}\n',
+    b"",
+    b'{"step": 1, "loss": "x"}\n',
+    b"[" * 5000,
+)
 
 
 def make(place: Place) -> Case:
@@ -62,7 +71,9 @@ def _same_run(sound: Path) -> str:
     mine, theirs = (sorted((run / "checkpoints").glob("step-*"))[-1] for run in (_RUN, sound))
     if mine.name != theirs.name:
         return f"went on from a damaged checkpoint and ended at {mine.name}, expected {theirs.name}"
-    return next((said for file in sorted(theirs.glob("*.safetensors")) if (said := same_tensors(mine / file.name, file))), "")
+    return next(
+        (said for file in sorted(theirs.glob("*.safetensors")) if (said := same_tensors(mine / file.name, file))), ""
+    )
 
 
 def _change_tensors(random: Random, file: Path) -> None:
@@ -71,10 +82,20 @@ def _change_tensors(random: Random, file: Path) -> None:
     value = tensors[name]
     changes: list[Callable[[], Mapping[str, Tensor | None]]] = [
         *(lambda kind=kind: {name: value.to(kind)} for kind in (torch.long, torch.float16, torch.float64, torch.bool)),
-        *(lambda number=number: {name: torch.full_like(value, number)} for number in ((torch.nan, 0.5) if value.is_floating_point() else (3,))),
-        *(lambda: {name: None}, lambda: {name: None, f"{name}x": value}, lambda: {name: value[..., None].repeat_interleave(2, -1)}),
+        *(
+            lambda number=number: {name: torch.full_like(value, number)}
+            for number in ((torch.nan, 0.5) if value.is_floating_point() else (3,))
+        ),
+        *(
+            lambda: {name: None},
+            lambda: {name: None, f"{name}x": value},
+            lambda: {name: value[..., None].repeat_interleave(2, -1)},
+        ),
         *(lambda: {name: torch.zeros(())}, lambda: {"more": value}, lambda: {name: value + value.new_ones(())}),
-        *(lambda key=key: {key: torch.zeros(2)} for key in ("a/b/c", "99/exp_avg", "-1/exp_avg", "x/exp_avg", "0/more")),
+        *(
+            lambda key=key: {key: torch.zeros(2)}
+            for key in ("a/b/c", "99/exp_avg", "-1/exp_avg", "x/exp_avg", "0/more")
+        ),
     ]
     found = {**tensors, **random.choice(changes)()}
     save_file({key: tensor.contiguous().clone() for key, tensor in found.items() if tensor is not None}, file)
@@ -92,7 +113,9 @@ def _change_state(random: Random, file: Path) -> None:
     elif what == "section":
         del state[random.choice(sorted(state))]
     elif what == "optimizer":
-        state["optimizer"] = random.choice([{}, [], None, {"state": {"x": 1}, "groups": {}}, {"state": {}, "groups": {"0": 5}}])
+        state["optimizer"] = random.choice(
+            [{}, [], None, {"state": {"x": 1}, "groups": {}}, {"state": {}, "groups": {"0": 5}}]
+        )
     file.write_text("[" * 5000 if what == "deep" else json.dumps([state] if what == "list" else state))
 
 

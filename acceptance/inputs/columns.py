@@ -21,7 +21,9 @@ def make(place: Place) -> Case:
     random = place.random
     for name in "ab":
         Path(f"{name}.npy").write_bytes(npy(good(random)))
-    suffix = random.choice([".txt", ".csv", ".npy", ".parquet", random.choice([".tsv", "", ".json", ".TXT", ".csv.gz"])])
+    suffix = random.choice(
+        [".txt", ".csv", ".npy", ".parquet", random.choice([".tsv", "", ".json", ".TXT", ".csv.gz"])]
+    )
     option, path = random.choice(_OPTIONS), Path(f"column{suffix}")
     values = [f"{random.choice('abc')}{number if option == '--ids' else ''}" for number in range(ROWS)]
     sound = suffix == ".txt" and random.random() < 0.2
@@ -56,14 +58,25 @@ def _npy(random: Random, values: list[str]) -> bytes:
         return malformed_npy(random)
     if kind == 1:
         return npy(np.array([Payload(), *values[1:]], dtype=object), pickled=True)
-    arrays = (np.arange(ROWS), np.arange(ROWS) * 1.5, np.arange(2 * ROWS).reshape(ROWS, 2), np.array([b"\xff\xfe"] * ROWS))
+    arrays = (
+        np.arange(ROWS),
+        np.arange(ROWS) * 1.5,
+        np.arange(2 * ROWS).reshape(ROWS, 2),
+        np.array([b"\xff\xfe"] * ROWS),
+    )
     odd = (*arrays, np.array(["2020-01-01"] * ROWS, dtype="M8[D]"), np.array([np.nan] * ROWS))
     return npy(random.choice(odd) if kind < 5 else np.array(values))
 
 
 def _parquet(random: Random, values: list[str]) -> bytes:
     columns = [
-        *(pa.array(values), pa.array(range(ROWS)), pa.array([1.5] * ROWS), pa.array([None] * ROWS), pa.array([["a", "b"]] * ROWS)),
+        *(
+            pa.array(values),
+            pa.array(range(ROWS)),
+            pa.array([1.5] * ROWS),
+            pa.array([None] * ROWS),
+            pa.array([["a", "b"]] * ROWS),
+        ),
         *(pa.array([[None]] * ROWS), pa.array([b"\xff"] * ROWS), pa.array([True] * ROWS), pa.array([{"a": 1}] * ROWS)),
         *(pa.array(["a"] * ROWS).dictionary_encode(), pa.array([[["a"]]] * ROWS), pa.array([10**18] * ROWS)),
     ]

@@ -13,10 +13,47 @@ SENTINEL = "sentinel-was-run"
 SHELL = f"touch {SENTINEL}"
 
 STRANGE: Sequence[str] = (
-    *("", " ", "\0", "a\0b", "\ufeff", "\u202e", "'", '"', "\r\n", "\t", "a,b", "|", ":", "a|b:c", "\x1b[31mred\x1b[0m"),
-    *("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "=1+1", "@SUM(A1)", "+1", "-1", "{{7*7}}", "%s%n{0}"),
+    *(
+        "",
+        " ",
+        "\0",
+        "a\0b",
+        "\ufeff",
+        "\u202e",
+        "'",
+        '"',
+        "\r\n",
+        "\t",
+        "a,b",
+        "|",
+        ":",
+        "a|b:c",
+        "\x1b[31mred\x1b[0m",
+    ),
+    *(
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "=1+1",
+        "@SUM(A1)",
+        "+1",
+        "-1",
+        "{{7*7}}",
+        "%s%n{0}",
+    ),
     *("../../../etc/passwd", "/etc/passwd", "file:///etc/passwd", "C:\\x\\y", f"$({SHELL})", f"`{SHELL}`", "${HOME}"),
-    *("NaN", "null", "1e999", "True", "__class__", "a" * 5000, "é" * 50, "𝕏" * 20, "\x00\x01\x02", "\u2028", "١٢"),
+    *(
+        "NaN",
+        "null",
+        "1e999",
+        "True",
+        "__class__",
+        "a" * 5000,
+        "é" * 50,
+        "\U0001d54f" * 20,
+        "\x00\x01\x02",
+        "\u2028",
+        "١٢",
+    ),
 )
 
 _NUMBERS = (b"\xff" * 8, b"\0" * 8, b"\x7f" + b"\xff" * 7, struct.pack("<q", 2**62), struct.pack("<q", -1))

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,7 +35,13 @@ def make(place: Place) -> Case:
         content, expected = _image(random)
         name = f"{random.choice(['', 'x', '=1+1', 'é', '<b>'])}{number}{random.choice(_SUFFIXES)}"
         (Path("images") / name).write_bytes(content)
-        worst = expected if "refused" not in (worst, expected) and expected == "any" else "refused" if "refused" in (worst, expected) else worst
+        worst = (
+            expected
+            if "refused" not in (worst, expected) and expected == "any"
+            else "refused"
+            if "refused" in (worst, expected)
+            else worst
+        )
     if random.random() < 0.3:
         return Case(["embed", str(place.sound / "pictures"), "--images", "images", "--out", "out.safetensors"], worst)  # type: ignore[arg-type]
     data = part("closegap.data.ImageFolder", root="images")
@@ -43,7 +50,9 @@ def make(place: Place) -> Case:
 
 def _image(random: Random) -> tuple[bytes, str]:
     """The bytes of a file, and what is expected of it."""
-    noise = np.random.default_rng(random.randrange(2**32)).integers(0, 255, (random.randint(4, 40), random.randint(4, 40), 3))
+    noise = np.random.default_rng(random.randrange(2**32)).integers(
+        0, 255, (random.randint(4, 40), random.randint(4, 40), 3)
+    )
     picture, gray = Image.fromarray(noise.astype(np.uint8)), noise[:, :, 0]
     sound: list[Callable[[], bytes]] = [
         *(lambda kind=kind: _saved(picture, kind) for kind in ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM")),
@@ -64,7 +73,12 @@ def _image(random: Random) -> tuple[bytes, str]:
     none: list[Callable[[], bytes]] = [
         lambda: _declared(random.choice([60_000, 2**31 - 1])),
         lambda: _declared(0),
-        lambda: b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 128, 0, 0) + bytes(6) + b",\0\0\0\0\xff\xff\xff\xff\0\x02\x01\0\0;",
+        lambda: (
+            b"GIF89a"
+            + struct.pack("<HHBBB", 65535, 65535, 128, 0, 0)
+            + bytes(6)
+            + b",\0\0\0\0\xff\xff\xff\xff\0\x02\x01\0\0;"
+        ),
         lambda: random.choice(sorted(_NO_IMAGES.values())),
         lambda: random.randbytes(400),
     ]
@@ -72,9 +86,9 @@ def _image(random: Random) -> tuple[bytes, str]:
     return random.choice(makers)(), expected
 
 
-def _saved(picture: Image.Image, kind: str, **options: object) -> bytes:
+def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)  # type: ignore[arg-type]
+    picture.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

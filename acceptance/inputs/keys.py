@@ -23,7 +23,9 @@ _VALUES: tuple[Any, ...] = (
     *(None, math.nan, math.inf, -math.inf, -1, 0, -0.5, 2**31, 2**63, 2**64, -(2**63), 10**30, 1e300),
     *(True, "x", "", [], [1], {}, {"a": 1}),
 )
-_SIZES = frozenset({"steps", "epochs", "dim", "hidden", "buckets", "layers", "max_length", "batch_size", "workers", "cases"})
+_SIZES = frozenset(
+    {"steps", "epochs", "dim", "hidden", "buckets", "layers", "max_length", "batch_size", "workers", "cases"}
+)
 _CHOICES = (
     *(("loss", f"closegap.losses.{name}", {}) for name in ("GapClosing", "InfoNCE", "CyCLIP", "SigLIP", "GramVolume")),
     *(("model.head", f"closegap.models.{name}", {}) for name in ("LinearHead", "MLPHead")),
@@ -78,7 +80,9 @@ def make(place: Place) -> Case:
     refused = value is None and not _nullable(base, where)
     refused |= isinstance(value, float) and not math.isfinite(value)
     arguments = ["train", "--config", "config.yaml", "--out", "out"]
-    return Case(arguments, "refused" if refused else "any", names=next(str(key) for key in where[::-1] if isinstance(key, str)))
+    return Case(
+        arguments, "refused" if refused else "any", names=next(str(key) for key in where[::-1] if isinstance(key, str))
+    )
 
 
 def _combinations(base: dict[str, Any]) -> Iterator[tuple[Where, Any]]:
@@ -86,7 +90,12 @@ def _combinations(base: dict[str, Any]) -> Iterator[tuple[Where, Any]]:
         if where[-1] in ("class_path", "path"):
             continue
         for value in _VALUES:
-            big = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 2**20
+            big = (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and math.isfinite(value)
+                and value > 2**20
+            )
             if not (big and where[-1] in _SIZES):  # so many steps or rows are meant, and take for ever
                 yield where, value
 
@@ -123,7 +132,7 @@ def _nullable(base: dict[str, Any], where: Where) -> bool:
         inner: Any = base
         for key in where[:-2]:
             inner = inner[key]
-        return _allows(_class(inner["class_path"]).__init__, str(where[-1]))
+        return _allows(_class(inner["class_path"]), str(where[-1]))
     if len(where) == 2 and where[0] in ("train", "checks"):
         from closegap.data import Checks
         from closegap.runs.training import Training
@@ -132,9 +141,9 @@ def _nullable(base: dict[str, Any], where: Where) -> bool:
     return True
 
 
-def _allows(what: Any, name: str) -> bool:
+def _allows(part: type, name: str) -> bool:
     try:
-        hints = get_type_hints(what)
+        hints = get_type_hints(part.__init__)  # type: ignore[misc]
     except (NameError, TypeError):
         return True
     return name not in hints or NoneType in get_args(hints[name]) or hints[name] is Any

@@ -11,10 +11,25 @@ from safetensors.torch import save_file
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import damage_file
 from acceptance.inputs.keys import places, replaced
+from acceptance.inputs.ordered import ordered
 
 _MODEL = Path("model")
 _VALUES: tuple[Any, ...] = (
-    *(None, -1, 0, 10**30, float("nan"), "", "x", [], {}, True, "os.system", "subprocess.Popen", "sentinel_module.Tower"),
+    *(
+        None,
+        -1,
+        0,
+        10**30,
+        float("nan"),
+        "",
+        "x",
+        [],
+        {},
+        True,
+        "os.system",
+        "subprocess.Popen",
+        "sentinel_module.Tower",
+    ),
     *("../../../etc", "/etc/passwd", "a" * 5000, {"a": 1}, "closegap.models.LinearHead", "torch.nn.Linear"),
 )
 
@@ -46,7 +61,9 @@ def make(place: Place) -> Case:
     def wrong() -> str:
         import closegap
 
-        same = answers[0].shape == (expected := _answer(closegap.load(sound))).shape and bool((answers[0] == expected).all())
+        same = answers[0].shape == (expected := _answer(closegap.load(sound))).shape and bool(
+            (answers[0] == expected).all()
+        )
         return "" if same else "a damaged model loads and embeds otherwise"
 
     return Case(["closegap.load('model')"], expected, wrong, call=call)  # type: ignore[arg-type]
@@ -65,5 +82,8 @@ def _change_tensors(random: Random, file: Path) -> None:
     tensors = {name: tensor.clone() for name, tensor in load_file(file).items()}
     name = random.choice(sorted(tensors))
     value = tensors[name]
-    tensors[name] = random.choice([value.half(), value.double(), value.long(), value != 0, value[..., None], value * float("nan")])
+    tensors[name] = random.choice(
+        [value.half(), value.double(), value.long(), value != 0, value[..., None], value * float("nan")]
+    )
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file, metadata=metadata)
+    ordered(file)

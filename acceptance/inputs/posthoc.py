@@ -1,7 +1,7 @@
 """Files of post-hoc methods that are damaged or name what they should not."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from shutil import copy
@@ -17,15 +17,17 @@ from acceptance.inputs.judged import same_tensors
 
 _METHOD = Path("method.safetensors")
 _HEADER = "closegap_posthoc"
-_CHANGES: tuple[tuple[str, Any], ...] = (
-    *(("class", name) for name in ("os.system", "subprocess.Popen", "builtins.eval", 5, None, "", "sentinel_module.Method")),
-    *(("class", name) for name in ("closegap.posthoc.PostHoc", "closegap.posthoc.Whiten", "closegap.posthoc.center.Center\n")),
-    *(("settings", value) for value in (5, [], None, {"x": 1}, {"fraction": "x"}, {"fraction": float("nan")}, {"fraction": -3})),
-    *(("modalities", value) for value in ([], 5, ["report"], ["a", "b"], None, "report", ["record", "report"])),
-    *(("width", value) for value in (0, "x", None, 7, 4.5, -1, 10**30)),
-    *(("format", value) for value in (2, "1", None)),
-    *(("row_numbered", value) for value in (None, "x", True, [])),
-)
+_VALUES: Mapping[str, Sequence[Any]] = {
+    "class": (
+        *("os.system", "subprocess.Popen", "builtins.eval", 5, None, "", "sentinel_module.Method"),
+        *("closegap.posthoc.PostHoc", "closegap.posthoc.Whiten", "closegap.posthoc.center.Center\n"),
+    ),
+    "settings": (5, [], None, {"x": 1}, {"fraction": "x"}, {"fraction": float("nan")}, {"fraction": -3}),
+    "modalities": ([], 5, ["report"], ["a", "b"], None, "report", ["record", "report"]),
+    "width": (0, "x", None, 7, 4.5, -1, 10**30),
+    "format": (2, "1", None),
+    "row_numbered": (None, "x", True, []),
+}
 
 
 def make(place: Place) -> Case:
@@ -36,7 +38,8 @@ def make(place: Place) -> Case:
     if kind < 0.05:
         expected = "taken"
     elif kind < 0.4:
-        key, value = random.choice(_CHANGES)
+        key = random.choice(sorted(_VALUES))
+        value = random.choice(_VALUES[key])
         _rewrite(lambda header: header | {key: value})
     elif kind < 0.45:
         text = random.choice(["5", "[]", "null", "x", "[" * 3000, "{}"])
@@ -65,7 +68,14 @@ def _change_tensors(random: Random) -> None:
     name = random.choice(sorted(tensors))
     value = tensors[name]
     other = [
-        *(torch.zeros(3, 3, 3), torch.zeros(()), torch.zeros(2, dtype=torch.long), value.float(), value[:0], value != 0),
+        *(
+            torch.zeros(3, 3, 3),
+            torch.zeros(()),
+            torch.zeros(2, dtype=torch.long),
+            value.float(),
+            value[:0],
+            value != 0,
+        ),
         *(value.double() * torch.nan, value + value.new_ones(()), torch.cat([value, value])),
     ]
     tensors[name] = random.choice(other)

@@ -1,6 +1,5 @@
 """Sets of embeddings whose file or table is damaged: what loads is the set that was written, or nothing."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -15,12 +14,22 @@ from torch import Tensor
 
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import damage_file
+from acceptance.inputs.ordered import ordered
 
 _SET, _TABLE = Path("set.safetensors"), Path("set.parquet")
 _METADATA = (
-    *(("modalities", text) for text in ("[]", '["report"]', '["report", "x"]', "x", "5", "null", "[1, 2]", '[["report"]]')),
-    *(("meta", text) for text in ("x", "[]", "5", "null", '{"posthoc": "x"}', '{"posthoc": [{"class": 5}]}', "[" * 2000)),
-    *(("meta", text) for text in ('{"in_sample": "yes"}', '{"ids_are_row_numbers": []}', '{"arm": "<script>"}', '{"arm": NaN}')),
+    *(
+        ("modalities", text)
+        for text in ("[]", '["report"]', '["report", "x"]', "x", "5", "null", "[1, 2]", '[["report"]]')
+    ),
+    *(
+        ("meta", text)
+        for text in ("x", "[]", "5", "null", '{"posthoc": "x"}', '{"posthoc": [{"class": 5}]}', "[" * 2000)
+    ),
+    *(
+        ("meta", text)
+        for text in ('{"in_sample": "yes"}', '{"ids_are_row_numbers": []}', '{"arm": "<script>"}', '{"arm": NaN}')
+    ),
     *(("closegap", text) for text in ("", "0", "99")),
 )
 
@@ -84,7 +93,7 @@ def _parts() -> tuple[dict[str, Tensor], dict[str, str]]:
 def _write(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], changes: Mapping[str, str]) -> None:
     found = {name: value for name, value in {**metadata, **changes}.items() if value is not None}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, _SET, metadata=found)
-
+    ordered(_SET)
 
 
 def _changed(random: Random, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -92,12 +101,26 @@ def _changed(random: Random, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     rows = tensors[name]
     ones = torch.ones(len(rows))
     changes: list[Callable[[], Mapping[str, Tensor | None]]] = [
-        *(lambda kind=kind: {name: rows.to(kind)} for kind in (torch.float16, torch.bfloat16, torch.float64, torch.long)),
-        *(lambda value=value: {name: rows.index_fill(0, torch.tensor([3]), value)} for value in (torch.nan, torch.inf, 0.0)),
+        *(
+            lambda kind=kind: {name: rows.to(kind)}
+            for kind in (torch.float16, torch.bfloat16, torch.float64, torch.long)
+        ),
+        *(
+            lambda value=value: {name: rows.index_fill(0, torch.tensor([3]), value)}
+            for value in (torch.nan, torch.inf, 0.0)
+        ),
         *(lambda: {name: None}, lambda: {name: rows[:, 0]}, lambda: {name: rows[:, :, None]}, lambda: {name: rows > 0}),
-        *(lambda: {name: torch.cat([rows, rows], 1)}, lambda: {name: torch.cat([rows, rows])}, lambda: {name: rows * 7}),
+        *(
+            lambda: {name: torch.cat([rows, rows], 1)},
+            lambda: {name: torch.cat([rows, rows])},
+            lambda: {name: rows * 7},
+        ),
         *(lambda: {name: rows.flip(0)}, lambda: {name: tensors["embeddings/record"]}),
-        *(lambda: {"present/report": ones}, lambda: {"present/report": ones.long()}, lambda: {"present/zzz": ones.bool()}),
+        *(
+            lambda: {"present/report": ones},
+            lambda: {"present/report": ones.long()},
+            lambda: {"present/zzz": ones.bool()},
+        ),
         *(lambda: {"present/report": ones.bool()[1:]}, lambda: {"present/report": ~ones.bool()}),
         lambda: {key: tensor[:0] for key, tensor in tensors.items()},
     ]
@@ -109,15 +132,30 @@ def _change_table(random: Random) -> None:
     table = pq.read_table(_TABLE)
     n, columns = len(table), {name: table.column(name).to_pylist() for name in table.column_names}
     ids = columns["id"]
-    odd: list[object] = [range(n), [float(i) for i in range(n)], [None] * n, ["same"] * n, ids[::-1], [{"a": 1}] * n, [["x"]] * n]
+    odd: list[object] = [
+        range(n),
+        [float(i) for i in range(n)],
+        [None] * n,
+        ["same"] * n,
+        ids[::-1],
+        [{"a": 1}] * n,
+        [["x"]] * n,
+    ]
     changes: list[Callable[[], Mapping[str, object]]] = [
         *(lambda values=values: {"id": values} for values in odd),
-        *(lambda: {"group": [None] * n}, lambda: {"group": ids[::-1]}, lambda: {"label:": ["a"] * n}, lambda: {"id": None}),
+        *(
+            lambda: {"group": [None] * n},
+            lambda: {"group": ids[::-1]},
+            lambda: {"label:": ["a"] * n},
+            lambda: {"id": None},
+        ),
         *(lambda: {"label:sex": [["x"]] * n}, lambda: {"label:sex": [1] * n}, lambda: {"concepts": ["C1"] * n}),
         *(lambda: {"concepts": [None] * n}, lambda: {"concepts": [["C1"]] * n}),
     ]
     if random.random() < 0.2:
-        pq.write_table(random.choice([table[1:], pa.concat_tables([table, table]), table[:0], table.drop(["id"])]), _TABLE)
+        pq.write_table(
+            random.choice([table[1:], pa.concat_tables([table, table]), table[:0], table.drop(["id"])]), _TABLE
+        )
         return
     found = {**columns, **random.choice(changes)()}
     pq.write_table(pa.table({key: values for key, values in found.items() if values is not None}), _TABLE)

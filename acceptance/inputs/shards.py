@@ -37,7 +37,11 @@ def make(place: Place) -> Case:
         must_equal = True
     else:
         expected = _change_index(random)
-    checks = {"on_error": random.choice(["raise", "raise", "skip"]), "max_skipped": 1.0, "verify": random.random() < 0.7}
+    checks = {
+        "on_error": random.choice(["raise", "raise", "skip"]),
+        "max_skipped": 1.0,
+        "verify": random.random() < 0.7,
+    }
     if expected == "taken":
         checks = {}
     data = part("closegap.data.Shards", root=str(_SHARDS))
@@ -89,17 +93,25 @@ def _change_index(random: Random) -> str:
     elif what == 1:
         where[random.randrange(4)] = random.choice([-1, 0, 2**62, 10**30, None, "x", 1.5, [], "../../etc/passwd"])
     elif what == 2:
-        rows[row] = random.choice([{}, [], 5, None, {"image": 5}, {"image": [5]}, {"image": []}, {"zzz": [["x"]]}, {"report": [5]}])
+        rows[row] = random.choice(
+            [{}, [], 5, None, {"image": 5}, {"image": [5]}, {"image": []}, {"zzz": [["x"]]}, {"report": [5]}]
+        )
     elif what == 3:
-        columns[random.choice(["id", "split", "group"])][row] = random.choice([*STRANGE[:8], *STRANGE[-6:]]) .replace("\ud800", "")
+        columns[random.choice(["id", "split", "group"])][row] = random.choice([*STRANGE[:8], *STRANGE[-6:]]).replace(
+            "\ud800", ""
+        )
     elif what == 4:
-        columns[random.choice(["id", "split", "group", "labels", "concepts"])] = random.choice([[None] * len(rows), [5] * len(rows)])
+        columns[random.choice(["id", "split", "group", "labels", "concepts"])] = random.choice(
+            [[None] * len(rows), [5] * len(rows)]
+        )
     elif what == 5:
         columns["labels"][row] = random.choice(["", "[]", "5", "{", '{"sex": 5}', "[" * 3000, '{"sex": null}'])
     columns["views"] = [json.dumps(found) for found in rows]
     if what == 6:
         columns.pop(random.choice(sorted(columns)))
-    kinds = random.choice([b"", b"[]", b"{}", b'{"image": "os.system"}', b'{"image": "sentinel_module.Kind"}', b'{"image": 5}', b"\xff"])
+    kinds = random.choice(
+        [b"", b"[]", b"{}", b'{"image": "os.system"}', b'{"image": "sentinel_module.Kind"}', b'{"image": 5}', b"\xff"]
+    )
     metadata = {**table.schema.metadata}
     if random.random() < 0.15:
         metadata = dict.fromkeys(metadata, kinds)

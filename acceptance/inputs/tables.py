@@ -16,16 +16,50 @@ from acceptance.inputs.damage import STRANGE, flipped
 from acceptance.tiny import COLUMNS, manifest, rows, write, write_images
 
 _PLACES = (
-    *("../../etc/passwd", "/etc/passwd", "../" * 40 + "etc/shadow", "http://example.org/a.png", "images/0.png\0", "images"),
+    *(
+        "../../etc/passwd",
+        "/etc/passwd",
+        "../" * 40 + "etc/shadow",
+        "http://example.org/a.png",
+        "images/0.png\0",
+        "images",
+    ),
     *(".", "~/x.png", "images/" + "a" * 300 + ".png", "/dev/zero", "/proc/self/environ", "cases.csv", "a" * 5000),
 )
-_NUMBERS = ("nan", "inf", "1e400", "forty", "0x10", "1_000", "１２", "1,5", "--", "1e5", " 7 ", "9" * 500)
+_NUMBERS = ("nan", "inf", "1e400", "forty", "0x10", "1_000", "\uff11\uff12", "1,5", "--", "1e5", " 7 ", "9" * 500)
 _SPLITS = ("TRAIN", "Val", "dev", "training", "", " test ", "0", "\x1b]0;title\x07", "=cmd")
 _JSON: tuple[Any, ...] = (
-    *(None, 5, 1.5, [], ["a", "b"], {"a": 1}, True, [None], [[1]], "\ud800", float("nan"), 10**400, {"\ud800": "x"}, "\u2028"),
+    *(
+        None,
+        5,
+        1.5,
+        [],
+        ["a", "b"],
+        {"a": 1},
+        True,
+        [None],
+        [[1]],
+        "\ud800",
+        float("nan"),
+        10**400,
+        {"\ud800": "x"},
+        "\u2028",
+    ),
 )
 _LINES = (
-    *("[]", "5", "null", "{", "[" * 3000, '{"a":' * 100_000, "NaN", '"x"', "{}", "1" * 5000, '{"id": ' + "1" * 5000 + "}"),
+    *(
+        "[]",
+        "5",
+        "null",
+        "{",
+        "[" * 3000,
+        '{"a":' * 100_000,
+        "NaN",
+        '"x"',
+        "{}",
+        "1" * 5000,
+        '{"id": ' + "1" * 5000 + "}",
+    ),
     *('{"id": "x", "id": "y"}', "\0", '{"id": 1e999}'),
 )
 _FILES = ("nowhere.csv", "/etc/passwd", "/dev/zero", ".", "cases.xlsx", "images/0.png")
@@ -41,14 +75,17 @@ def make(place: Place) -> Case:
         _spoil(random, found)
     suffix = random.choice([".csv", ".csv", ".tsv", ".jsonl", ".jsonl", ".parquet"])
     path = f"cases{suffix}"
-    writers = {".jsonl": _jsonl, ".parquet": _parquet}
-    content = writers.get(suffix, lambda *given: _delimited(*given, suffix))(random, found, sound)
+    writers = {".jsonl": _jsonl, ".parquet": _parquet, ".tsv": _tabbed}
+    content = writers.get(suffix, _delimited)(random, found, sound)
     Path(path).write_bytes(content if sound or random.random() < 0.85 else flipped(random, content))
     if not sound and random.random() < 0.03:
         path = random.choice(_FILES)
     extra = {} if sound or random.random() < 0.7 else {"views": "merge"}
     data = manifest(path, group="patient", labels=["sex"], **extra)
-    checks = {"on_error": "raise" if sound else random.choice(["raise", "skip"]), "max_skipped": random.choice([0.05, 1.0])}
+    checks = {
+        "on_error": "raise" if sound else random.choice(["raise", "skip"]),
+        "max_skipped": random.choice([0.05, 1.0]),
+    }
     config = write("config.json", {"data": data, "checks": checks})
     return Case(["shard", "--config", config, "--out", "out"], "taken" if sound else "any")
 
@@ -83,15 +120,19 @@ def _spoil(random: Random, found: list[dict[str, Any]]) -> None:
         row["image"] = pipe
 
 
-def _delimited(random: Random, found: list[dict[str, Any]], sound: bool, suffix: str) -> bytes:
+def _tabbed(random: Random, found: list[dict[str, Any]], sound: bool) -> bytes:
+    return _delimited(random, found, sound, "\t")
+
+
+def _delimited(random: Random, found: list[dict[str, Any]], sound: bool, delimiter: str = ",") -> bytes:
     buffer, header, change = io.StringIO(newline=""), list(COLUMNS), 0.5 if sound else random.random()
     if change < 0.05:
         header[random.randrange(len(header))] = random.choice(["id", "", "ID", "more"])
     elif change > 0.97:
         header.append("h" * 140_000)
     ends = ["\n"] if sound else ["\n", "\r\n", "\r"]
-    quoting = random.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-    table = csv.writer(buffer, delimiter="\t" if suffix == ".tsv" else ",", quoting=quoting, lineterminator=random.choice(ends))
+    quoting: Any = random.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    table = csv.writer(buffer, delimiter=delimiter, quoting=quoting, lineterminator=random.choice(ends))
     table.writerow(header)
     for row in found:
         values = ["" if row.get(column) is None else row[column] for column in COLUMNS]
@@ -116,7 +157,14 @@ def _parquet(random: Random, found: list[dict[str, Any]], sound: bool) -> bytes:
     made = {}
     for name in COLUMNS:
         values, n = [row.get(name) for row in found], len(found)
-        odd: list[list[Any]] = [list(range(n)), [1.5] * n, [[value] for value in values], [b"\xff"] * n, [{"a": 1}] * n, [None] * n]
+        odd: list[list[Any]] = [
+            list(range(n)),
+            [1.5] * n,
+            [[value] for value in values],
+            [b"\xff"] * n,
+            [{"a": 1}] * n,
+            [None] * n,
+        ]
         made[name] = pa.array(values if sound or random.random() < 0.9 else random.choice(odd))
     buffer = io.BytesIO()
     pq.write_table(pa.table(made), buffer, compression=random.choice(["snappy", "none"]))
