@@ -2,9 +2,9 @@
 
     python -m acceptance.together --count 30 --seed 0
 
-The first stops itself at a change of the file system, the second is called, then the first goes on. One of them is
-refused, where two must not work in one place, and what lies there in the end is what the other leaves when it is alone. The last line is a summary; the exit
-code is 1 if anything was found.
+The first stops itself at a change of the file system, the second is called, then the first goes on. Where two must
+not work in one place, one of them is refused; what lies there in the end is what the other leaves when it is alone. The
+last line is a summary; the exit code is 1 if anything was found.
 """
 
 import argparse
