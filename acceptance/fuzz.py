@@ -11,6 +11,7 @@ found.
 import argparse
 import os
 import random
+import shlex
 import shutil
 import sys
 import time
@@ -41,6 +42,11 @@ class Attack:
     kind: str
     number: int
 
+    @property
+    def folder(self) -> str:
+        """The name of the folder that it is made in."""
+        return f"{self.kind}-{self.number}"
+
     def __str__(self) -> str:
         return f"{self.kind}:{self.number}"
 
@@ -50,6 +56,7 @@ def attempt(seen: Path, attack: Attack, folder: Path) -> dict[str, Any]:
     os.chdir(folder)
     drawn = random.Random(f"{attack.seed}/{attack.kind}/{attack.number}")
     case = KINDS[attack.kind](Place(drawn, attack.number, Path("..") / NAME))
+    sys.path.insert(0, str(folder.parents[1]))  # where sentinel_module is, which nothing may import
     before, watch = tree(folder), Watch()
     code = called(case.arguments, seen, case.call)
     wrong = ""
@@ -71,37 +78,29 @@ class Fuzzer:
         shutil.rmtree(root, ignore_errors=True)
         self.root, self.given = root, given
         self.cases, self.seen = root / "cases", root / "seen"
-        (root / "modules").mkdir(parents=True)
-        (root / "modules" / "sentinel_module.py").write_text(SENTINEL_MODULE)
-        self.environment = {
-            "CLOSEGAP_CACHE": str(root / "cache"),
-            "OMP_NUM_THREADS": "1",
-            "TMPDIR": str(root / "temporary"),
-            "XDG_STATE_HOME": str(root / "state"),
-        }
-        for name in ("temporary", "state"):
-            (root / name).mkdir()
-        make_sound(self.cases, self.seen / NAME, self.environment)
+        self.cases.mkdir(parents=True)
+        (root / "sentinel_module.py").write_text(SENTINEL_MODULE)
+        make_sound(self.cases, self.seen / NAME, self._environment(NAME))
 
     def start(self, attack: Attack) -> tuple[Attack, Child]:
         """A case that has begun."""
-        name = f"{attack.kind}-{attack.number}"
-        folder = self.cases / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        return attack, Child(attempt, attack, folder, seen=self.seen / name, environment=self.environment)
+        self.cases.joinpath(attack.folder).mkdir()
+        seen, environment = self.seen / attack.folder, self._environment(attack.folder)
+        return attack, Child(attempt, attack, self.cases / attack.folder, seen=seen, environment=environment)
 
     def end(self, attack: Attack, outcome: Outcome, keep: bool = False) -> list[str]:
         """What was found, after which nothing of the case is left."""
-        found = findings(Seen.of(outcome))
-        left = sorted(path.name for path in (self.root / "temporary").iterdir())
-        if left and self.given.workers == 1:
-            found.append(f"left {left[0]} in the folder of temporary files")
-        if not keep:
-            name = f"{attack.kind}-{attack.number}"
-            shutil.rmtree(self.cases / name, ignore_errors=True)
-            shutil.rmtree(self.seen / name, ignore_errors=True)
-        return found
+        temporary = self.root / "temporary" / attack.folder
+        left = [f"left {path.name} in the folder of temporary files" for path in temporary.iterdir()]
+        for made in (self.seen / attack.folder, temporary, *([] if keep else [self.cases / attack.folder])):
+            shutil.rmtree(made, ignore_errors=True)
+        return findings(Seen.of(outcome)) + left[:1]
+
+    def _environment(self, name: str) -> dict[str, str]:
+        temporary = self.root / "temporary" / name
+        temporary.mkdir(parents=True)
+        places = {"CLOSEGAP_CACHE": self.root / "cache", "TMPDIR": temporary, "XDG_STATE_HOME": self.root / "state"}
+        return {variable: str(place) for variable, place in places.items()} | {"OMP_NUM_THREADS": "1"}
 
     def run(self, attacks: Sequence[Attack]) -> Iterator[tuple[Attack, Outcome, list[str]]]:
         """Each case with what became of it and what was found."""
@@ -124,7 +123,7 @@ def main(given: Options) -> int:
         attack = Attack(given.seed, kind, int(number))
         outcome = fuzzer.start(attack)[1].wait(PATIENCE)
         found = fuzzer.end(attack, outcome, keep=True)
-        print(f"cd {fuzzer.cases / f'{kind}-{number}'}; closegap {' '.join(outcome.answer.get('arguments', ['?']))}")
+        print(f"cd {fuzzer.cases / attack.folder}; closegap {shlex.join(outcome.answer.get('arguments', ['?']))}")
         print(
             f"exit {outcome.code}, {outcome.seconds:.1f} s, {outcome.memory / GIB:.2f} GiB\n{outcome.out}{outcome.err}"
         )

@@ -104,7 +104,7 @@ def _zip(random: Random) -> bytes:
                 for _ in range(rows // 2**18):
                     member.write(bytes(2**18 * 64))
         elif kind == "names":
-            for name in random.sample(["../a.npy", "/a.npy", "a", "a.npy.npy", "", "a:b.npy", "é.npy", "a.npy"], 3):
+            for name in random.sample(["../a.npy", "/a.npy", "a", "a.npy.npy", "b/", "a:b.npy", "é.npy", "a.npy"], 3):
                 file.writestr(name, array)
         elif kind == "object":
             file.writestr("a.npy", npy(np.array([Payload()], dtype=object), pickled=True))

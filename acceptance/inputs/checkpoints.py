@@ -8,12 +8,12 @@ from shutil import copytree
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import damage_file, flipped, payload
 from acceptance.inputs.judged import same_tensors
+from acceptance.inputs.tensors import parts, rewrite
 
 _RUN = Path("run")
 _FILES = ("model.safetensors", "optimizer.safetensors", "loss.safetensors", "state.json")
@@ -77,7 +77,7 @@ def _same_run(sound: Path) -> str:
 
 
 def _change_tensors(random: Random, file: Path) -> None:
-    tensors = load_file(file)
+    tensors, metadata = parts(file)
     name = random.choice(sorted(tensors))
     value = tensors[name]
     changes: list[Callable[[], Mapping[str, Tensor | None]]] = [
@@ -98,7 +98,7 @@ def _change_tensors(random: Random, file: Path) -> None:
         ),
     ]
     found = {**tensors, **random.choice(changes)()}
-    save_file({key: tensor.contiguous().clone() for key, tensor in found.items() if tensor is not None}, file)
+    rewrite(file, {key: tensor for key, tensor in found.items() if tensor is not None}, metadata, sealed=False)
 
 
 def _change_state(random: Random, file: Path) -> None:

@@ -6,12 +6,10 @@ from random import Random
 from shutil import copytree
 from typing import Any
 
-from safetensors.torch import save_file
-
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import damage_file
 from acceptance.inputs.keys import places, replaced
-from acceptance.inputs.ordered import ordered
+from acceptance.inputs.tensors import parts, rewrite
 
 _MODEL = Path("model")
 _VALUES: tuple[Any, ...] = (
@@ -74,16 +72,8 @@ def _answer(model: Any) -> Any:
 
 
 def _change_tensors(random: Random, file: Path) -> None:
-    from safetensors import safe_open
-    from safetensors.torch import load_file
-
-    with safe_open(file, framework="pt") as opened:
-        metadata = opened.metadata()
-    tensors = {name: tensor.clone() for name, tensor in load_file(file).items()}
+    tensors, metadata = parts(file)
     name = random.choice(sorted(tensors))
     value = tensors[name]
-    tensors[name] = random.choice(
-        [value.half(), value.double(), value.long(), value != 0, value[..., None], value * float("nan")]
-    )
-    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file, metadata=metadata)
-    ordered(file)
+    others = [value.half(), value.double(), value.long(), value != 0, value[..., None], value * float("nan")]
+    rewrite(file, {**tensors, name: random.choice(others)}, metadata, sealed=False)

@@ -1,19 +1,19 @@
 """Files of post-hoc methods that are damaged or name what they should not."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from shutil import copy
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import damage_file
 from acceptance.inputs.judged import same_tensors
+from acceptance.inputs.tensors import parts, rewrite
 
 _METHOD = Path("method.safetensors")
 _HEADER = "closegap_posthoc"
@@ -34,51 +34,39 @@ def make(place: Place) -> Case:
     """Such a method, applied to a sound set."""
     random, expected = place.random, "any"
     copy(place.sound / "method.safetensors", _METHOD)
-    kind = random.random()
+    tensors, metadata = parts(_METHOD)
+    kind, sealed = random.random(), random.random() < 0.5
     if kind < 0.05:
-        expected = "taken"
+        expected, sealed = "taken", False
     elif kind < 0.4:
         key = random.choice(sorted(_VALUES))
-        value = random.choice(_VALUES[key])
-        _rewrite(lambda header: header | {key: value})
+        header = {**json.loads(metadata[_HEADER]), key: random.choice(_VALUES[key])}
+        rewrite(_METHOD, tensors, {**metadata, _HEADER: json.dumps(header)}, sealed)
     elif kind < 0.45:
         text = random.choice(["5", "[]", "null", "x", "[" * 3000, "{}"])
-        save_file(load_file(_METHOD), _METHOD.with_suffix(".new"), metadata={_HEADER: text})
-        _METHOD.with_suffix(".new").rename(_METHOD)
+        rewrite(_METHOD, tensors, {**metadata, _HEADER: text}, sealed)
     elif kind < 0.7:
-        _change_tensors(random)
+        rewrite(_METHOD, _changed(random, tensors), metadata, sealed)
     else:
+        sealed = False
         damage_file(random, _METHOD)
     moved = place.sound.absolute() / "moved.safetensors"
+    wrong = None if sealed else lambda: same_tensors(Path("out.safetensors"), moved)
     arguments = ["posthoc", "apply", str(_METHOD), str(place.sound / "set.safetensors"), "--out", "out.safetensors"]
-    return Case(arguments, expected, lambda: same_tensors(Path("out.safetensors"), moved))  # type: ignore[arg-type]
+    return Case(arguments, expected, wrong)  # type: ignore[arg-type]
 
 
-def _rewrite(change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    with safe_open(_METHOD, framework="pt") as opened:
-        header = json.loads(opened.metadata()[_HEADER])
-    tensors = {name: tensor.clone() for name, tensor in load_file(_METHOD).items()}
-    save_file(tensors, _METHOD, metadata={_HEADER: json.dumps(change(header))})
-
-
-def _change_tensors(random: Random) -> None:
-    with safe_open(_METHOD, framework="pt") as opened:
-        metadata = opened.metadata()
-    tensors = {name: tensor.clone() for name, tensor in load_file(_METHOD).items()}
+def _changed(random: Random, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     name = random.choice(sorted(tensors))
-    value = tensors[name]
-    other = [
-        *(
-            torch.zeros(3, 3, 3),
-            torch.zeros(()),
-            torch.zeros(2, dtype=torch.long),
-            value.float(),
-            value[:0],
-            value != 0,
-        ),
-        *(value.double() * torch.nan, value + value.new_ones(()), torch.cat([value, value])),
-    ]
-    tensors[name] = random.choice(other)
-    if random.random() < 0.15:
-        del tensors[name]
-    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, _METHOD, metadata=metadata)
+    value = tensors.pop(name)
+    number = value.double()
+    others = (
+        torch.zeros(3, 3, 3),
+        torch.zeros(()),
+        torch.zeros(2, dtype=torch.long),
+        value.float(),
+        value[:0],
+        value != 0,
+    )
+    more = (number * torch.nan, value + value.new_ones(()), torch.cat([value, value]), number * 1e300)
+    return tensors if random.random() < 0.15 else {**tensors, name: random.choice([*others, *more])}

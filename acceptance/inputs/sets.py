@@ -8,13 +8,11 @@ from shutil import copy
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import damage_file
-from acceptance.inputs.ordered import ordered
+from acceptance.inputs.tensors import parts, rewrite
 
 _SET, _TABLE = Path("set.safetensors"), Path("set.parquet")
 _METADATA = (
@@ -39,21 +37,25 @@ def make(place: Place) -> Case:
     random = place.random
     for name in ("set.safetensors", "set.parquet"):
         copy(place.sound / name, name)
-    how, expected = random.random(), "any"
+    how, expected, sealed = random.random(), "any", random.random() < 0.5
     if how < 0.05:
-        expected = "taken"
+        expected, sealed = "taken", False
     elif how < 0.25:
-        _write(*_parts(), dict([random.choice(_METADATA)]))
+        tensors, metadata = parts(_SET)
+        rewrite(_SET, tensors, {**metadata, **dict([random.choice(_METADATA)])}, sealed)
     elif how < 0.5:
-        tensors, metadata = _parts()
-        _write(_changed(random, tensors), metadata, {})
+        tensors, metadata = parts(_SET)
+        rewrite(_SET, _changed(random, tensors), metadata, sealed)
     elif how < 0.75:
+        sealed = False
         _change_table(random)
     elif how < 0.8:
+        sealed = False
         other = random.choice([_SET, _TABLE])  # one half is of another set, of as many rows
         copy(place.sound / f"other{other.suffix}", other)
         expected = "refused"
     else:
+        sealed = False
         damage_file(random, random.choice([_SET, _TABLE]))
     verb = random.choice(["audit", "audit", "fit", "apply"])
     out = "out" if verb == "audit" else "out.safetensors"
@@ -63,7 +65,7 @@ def make(place: Place) -> Case:
         "apply": ["posthoc", "apply", str(place.sound / "method.safetensors"), str(_SET)],
     }[verb]
     sound = place.sound.absolute()
-    return Case([*arguments, "--out", out], expected, lambda: _other_than(sound))  # type: ignore[arg-type]
+    return Case([*arguments, "--out", out], expected, None if sealed else lambda: _other_than(sound))  # type: ignore[arg-type]
 
 
 def _other_than(sound: Path) -> str:
@@ -82,18 +84,6 @@ def _other_than(sound: Path) -> str:
         if getattr(found, name) != getattr(expected, name):
             return f"a damaged set loads with other {name}"
     return ""
-
-
-def _parts() -> tuple[dict[str, Tensor], dict[str, str]]:
-    with safe_open(_SET, framework="pt") as opened:
-        metadata = dict(opened.metadata())
-    return {name: tensor.clone() for name, tensor in load_file(_SET).items()}, metadata
-
-
-def _write(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], changes: Mapping[str, str]) -> None:
-    found = {name: value for name, value in {**metadata, **changes}.items() if value is not None}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, _SET, metadata=found)
-    ordered(_SET)
 
 
 def _changed(random: Random, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
