@@ -5,17 +5,16 @@
 `--count` is that of malformed inputs; a kill comes for every tenth of them, a pair and a full disk for every twentieth.
 """
 
-import argparse
 import sys
 from dataclasses import replace
 
 from acceptance import disk, fuzz, kill, together
-from acceptance.options import options
+from acceptance.options import asked
 
 
 def main() -> int:
     """Run all of them; 1 if any found anything."""
-    given = options(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter))
+    given = asked(__doc__)
     shares = ((fuzz.main, 1), (kill.main, 10), (together.main, 20), (disk.main, 20))
     return max([attack(replace(given, count=-(-given.count // share))) for attack, share in shares])
 

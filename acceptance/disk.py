@@ -1,40 +1,38 @@
 """Commands on a disk that is full: one line says so, and the same command goes on once there is space.
 
     python -m acceptance.disk --count 60 --seed 0
+    python -m acceptance.disk --case study:2 --seed 0     one trial again
 
 Half of the trials fail every opening for writing from some change on. The other half, where the system lets us mount
 one, run on a small file system of their own with so much space left. The last line is a summary; the exit code is 1 if
 anything was found.
 """
 
-import argparse
 import os
 import random
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree, rmtree
 
+from acceptance.campaign import Trial, campaign
 from acceptance.forked import Outcome
 from acceptance.judgement import disturbed, ended, one_line
 from acceptance.moments import Moment
-from acceptance.options import Options, options
+from acceptance.options import Options, asked
 from acceptance.stage import Expected, Stage, leftovers
-from acceptance.subjects import SUBJECTS, Subject
+from acceptance.subjects import Subject
 
 _SIZE = 64 * 2**20
 _MOUNTED = "disk"
 
 
-def starved(stage: Stage, subject: Subject, seed: int, number: int) -> tuple[str, list[str]]:
-    """How a command on a full disk ended after there was space, and what is wrong."""
+def starve(stage: Stage, subject: Subject, folder: Path, seed: int, number: int) -> Trial:
+    """Call a command on a full disk, then once there is space."""
     drawn = random.Random(f"{seed}/{subject.name}/{number}")
     expected = stage.expected(subject)
-    folder = stage.folder(subject, f"{subject.name}-{number}")
     if number % 2 or not _mounts(stage):
         change = drawn.randint(1, expected.changes)
         outcome = stage.call(folder, *subject.arguments, moment=Moment(folder, "full", change))
@@ -42,15 +40,14 @@ def starved(stage: Stage, subject: Subject, seed: int, number: int) -> tuple[str
         where = f"full from change {change} of {expected.changes} on"
     else:
         left = int(2 ** drawn.uniform(12, 20))
-        with _small_disk(stage, folder) as there:
-            ballast = there / ".ballast"
+        with _small_disk(folder):
+            ballast = folder / ".ballast"
             _fill(ballast, left)
-            outcome = stage.call(there, *subject.arguments)
+            outcome = stage.call(folder, *subject.arguments)
             ballast.unlink()
-            end, wrong = _afterwards(stage, there, subject, expected, outcome)
+            end, wrong = _afterwards(stage, folder, subject, expected, outcome)
         where = f"{left} bytes left"
-    stage.clear(folder)
-    return end, [f"{where}: {line}" for line in wrong]
+    return Trial(end, [f"{where}: {line}" for line in wrong])
 
 
 def _afterwards(
@@ -68,7 +65,7 @@ def _afterwards(
 
 
 @contextmanager
-def _small_disk(stage: Stage, folder: Path) -> Iterator[Path]:
+def _small_disk(folder: Path) -> Iterator[None]:
     """A file system of its own in place of the folder, which holds what the folder held."""
     aside = folder.with_name(f"{folder.name}-aside")
     folder.rename(aside)
@@ -76,7 +73,7 @@ def _small_disk(stage: Stage, folder: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(folder)], check=True)
     try:
         copytree(aside, folder, dirs_exist_ok=True)
-        yield folder
+        yield
     finally:
         subprocess.run(["umount", str(folder)], check=True)
         rmtree(aside)
@@ -103,23 +100,8 @@ def _fill(ballast: Path, left: int) -> None:
 
 def main(given: Options) -> int:
     """Starve all subjects in turn; 1 if anything was found."""
-    stage, began = Stage(given.root / "disk"), time.monotonic()
-    subjects = [subject for subject in SUBJECTS if not given.only or subject.name in given.only]
-    bad, ends = 0, Counter[str]()
-    for turn in range(given.count):
-        subject, number = subjects[turn % len(subjects)], turn // len(subjects)
-        end, wrong = starved(stage, subject, given.seed, number)
-        ends[end] += 1
-        bad += bool(wrong)
-        for line in wrong:
-            print(f"  {subject.name}:{number}: {line}", flush=True)
-    print(
-        f"DISK {given.count} trials of {len(subjects)} commands on a full disk, seed {given.seed}: {bad} with "
-        f"findings; {ends['same']} ended bit for bit, {ends['kept']} had ended, {ends['refused']} refused in a line; "
-        f"{time.monotonic() - began:.0f} s"
-    )
-    return int(bad > 0)
+    return campaign("disk", "full disks", starve, given)
 
 
 if __name__ == "__main__":
-    sys.exit(main(options(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter))))
+    sys.exit(main(asked(__doc__)))

@@ -8,7 +8,6 @@ alone and runs in a forked child, in a folder of its own. The last line is a sum
 found.
 """
 
-import argparse
 import os
 import random
 import shlex
@@ -26,7 +25,7 @@ from acceptance.forked import GIB, Child, Outcome, called
 from acceptance.inputs import KINDS
 from acceptance.inputs.case import Place
 from acceptance.inputs.judged import not_finite
-from acceptance.options import Options, options
+from acceptance.options import Options, asked
 from acceptance.sound import NAME, make_sound
 from acceptance.watched import SENTINEL_MODULE, Watch
 
@@ -148,4 +147,4 @@ def main(given: Options) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(options(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter))))
+    sys.exit(main(asked(__doc__)))

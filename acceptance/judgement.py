@@ -14,7 +14,7 @@ def disturbed(folder: Path, subject: Subject, expected: Expected) -> list[str]:
         return []
     found = contents(folder, subject)
     ages = {name: _age(digest, name, expected) for name, digest in found.items()}
-    if subject.again is None and (half := next((name for name, age in ages.items() if age == "neither"), None)):
+    if not subject.foreign and (half := next((name for name, age in ages.items() if age == "neither"), None)):
         return [f"{half} is neither the older one nor the new one"]
     if {"old", "new"} <= set(ages.values()) and _reads(folder, subject):
         return [f"mixed: {', '.join(f'{name} is {age}' for name, age in ages.items())}"]

@@ -117,8 +117,8 @@ class Stage:
             counted = self._undisturbed(folder, *subject.arguments, moment=Moment(folder))
             new = contents(folder, subject)
             again = self.folder(subject, f"{subject.name}-again")
-            self._undisturbed(again, *(subject.again(again) if subject.again else subject.arguments))
-            if subject.again and not subject.grows:
+            self._undisturbed(again, *subject.next(again))
+            if subject.foreign:
                 new = contents(again, subject)
             if (differing := different(contents(again, subject), new)) is not None:
                 raise RuntimeError(f"{subject.name}: two calls that nobody disturbed leave another {differing}")

@@ -19,6 +19,7 @@ class Subject:
         needs: what is copied there before, from what is sound.
         older: a command that wrote to the same place before.
         again: what is called after it was disturbed, in place of the same arguments.
+        foreign: that is a command of another end, which is the one that is expected.
         grows: its results come into being bit by bit, so that only their end is judged.
         alone: two of it in one place must not work at the same time; others replace a result as a whole.
     """
@@ -29,6 +30,7 @@ class Subject:
     needs: Sequence[str] = ()
     older: Sequence[str] = ()
     again: Callable[[Path], Sequence[str]] | None = None
+    foreign: bool = False
     grows: bool = False
     alone: bool = False
 
@@ -76,7 +78,15 @@ SUBJECTS: Sequence[Subject] = (
     Subject("study", (*_STUDY, *_QUICK, "--out", "out"), ("out",), grows=True, alone=True),
     Subject("embed", _embed("run"), _SET, needs=("run",), alone=True),
     Subject("embed-over", _embed("run", "--overwrite"), _SET, ("run", "second"), older=_embed("second"), alone=True),
-    Subject("embed-foreign", _embed("run"), _SET, ("run", "second"), again=lambda _: _embed("second"), alone=True),
+    Subject(
+        "embed-foreign",
+        _embed("run"),
+        _SET,
+        ("run", "second"),
+        again=lambda _: _embed("second"),
+        foreign=True,
+        alone=True,
+    ),
     Subject("shard", ("shard", "--config", f"{_SOUND}/data.yaml", "--out", "out"), ("out",)),
     Subject("posthoc", _posthoc("method"), _SET),
     Subject("posthoc-over", _posthoc("method", "--overwrite"), _SET, older=_posthoc("other-method")),

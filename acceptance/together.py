@@ -1,38 +1,38 @@
-"""Two commands in one folder: while one is in the middle of its work, the other is refused in a line.
+"""Two commands in one place: while one is in the middle of its work, the other is refused in a line.
 
     python -m acceptance.together --count 30 --seed 0
+    python -m acceptance.together --case resume:1 --seed 0     one pair again, its files kept
 
 The first stops itself at a change of the file system, the second is called, then the first goes on. Where two must
 not work in one place, one of them is refused; what lies there in the end is what the other leaves when it is alone. The
 last line is a summary; the exit code is 1 if anything was found.
 """
 
-import argparse
 import random
 import sys
-import time
-from collections import Counter
+from pathlib import Path
 
+from acceptance.campaign import Trial, campaign
 from acceptance.forked import Command, start
 from acceptance.judgement import one_line
 from acceptance.moments import Moment
-from acceptance.options import Options, options
+from acceptance.options import Options, asked
 from acceptance.stage import Stage, contents, different
-from acceptance.subjects import SUBJECTS, Subject
+from acceptance.subjects import Subject
 
 
-def meeting(stage: Stage, subject: Subject, seed: int, number: int) -> tuple[str, list[str]]:
-    """Which of two calls was refused ("first", "second", "neither"), and what is wrong."""
+def meeting(stage: Stage, subject: Subject, folder: Path, seed: int, number: int) -> Trial:
+    """Let two calls meet in a folder."""
     drawn = random.Random(f"{seed}/{subject.name}/{number}")
     expected = stage.expected(subject)
-    folder = stage.folder(subject, f"{subject.name}-{number}")
     change = drawn.randint(1, expected.changes)
-    begun = Command(subject.arguments, folder, Moment(folder, "stop", change))
-    first = start(begun, stage.seen / f"{folder.name}-first", stage.environment(folder.name))
+    first = start(
+        Command(subject.arguments, folder, Moment(folder, "stop", change)),
+        stage.seen / f"{folder.name}-first",
+        stage.environment(folder.name),
+    )
     if not first.stopped():
-        first.outcome()
-        stage.clear(folder)
-        return "neither", []
+        return Trial("not reached", one_line(first.outcome()))
     second = stage.call(folder, *subject.next(folder))
     first.go_on()
     ends = {"first": first.wait(), "second": second}
@@ -40,33 +40,17 @@ def meeting(stage: Stage, subject: Subject, seed: int, number: int) -> tuple[str
     wrong = [f"the {name}: {line}" for name in refused for line in one_line(ends[name])]
     if not refused and subject.alone:
         wrong.append("both were let in")
-    differing = different(contents(folder, subject), expected.new)
-    if differing is not None and len(refused) < 2 and not (subject.again and not subject.grows and "second" in refused):
-        wrong.append(f"{' and '.join(refused) or 'neither'} refused, and {differing} is another")
-    stage.clear(folder)
-    where = f"the first stopped at change {change} of {expected.changes}"
-    return "first" if "first" in refused else "second" if refused else "neither", [f"{where}: {line}" for line in wrong]
+    if len(refused) < 2 and not (subject.foreign and refused == ["second"]):
+        differing = different(contents(folder, subject), expected.new)
+        wrong += [] if differing is None else [f"ended with another {differing}"]
+    said = f"{' and '.join(refused) or 'neither'} refused"
+    return Trial(said, [f"first stopped at change {change} of {expected.changes}, {said}: {line}" for line in wrong])
 
 
 def main(given: Options) -> int:
     """Let pairs of every subject meet; 1 if anything was found."""
-    stage, began = Stage(given.root / "together"), time.monotonic()
-    subjects = [subject for subject in SUBJECTS if not given.only or subject.name in given.only]
-    bad, refusals = 0, Counter[str]()
-    for turn in range(given.count):
-        subject = subjects[turn % len(subjects)]
-        refused, wrong = meeting(stage, subject, given.seed, turn // len(subjects))
-        refusals[refused] += 1
-        bad += bool(wrong)
-        for line in wrong:
-            print(f"  {subject.name}:{turn // len(subjects)}: {line}", flush=True)
-    print(
-        f"TOGETHER {given.count} pairs of {len(subjects)} commands, seed {given.seed}: {bad} with findings; the second "
-        f"was refused {refusals['second']} times, the first {refusals['first']}, neither {refusals['neither']}; "
-        f"{time.monotonic() - began:.0f} s"
-    )
-    return int(bad > 0)
+    return campaign("together", "pairs", meeting, given)
 
 
 if __name__ == "__main__":
-    sys.exit(main(options(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter))))
+    sys.exit(main(asked(__doc__)))
