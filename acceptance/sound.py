@@ -8,7 +8,6 @@ import yaml
 
 from acceptance import tiny
 from acceptance.forked import Child, Command, run
-from acceptance.inputs.tensors import order
 from acceptance.moments import Moment
 
 NAME = "sound"
@@ -50,10 +49,8 @@ def make_sound(cases: Path, seen: Path, environment: dict[str, str]) -> Path:
     call("train", "--config", "pictures.yaml", "--out", "pictures")
     for split, name in (("train", "train"), ("validation", "other"), ("test", "set")):
         call("embed", "run", "--split", split, "--out", f"{name}.safetensors")
-        order(folder / f"{name}.safetensors")
     call("posthoc", "fit", "--method", "shift", "--train", "train.safetensors", "--out", "method.safetensors")
     call("posthoc", "apply", "method.safetensors", "set.safetensors", "--out", "moved.safetensors")
-    order(folder / "method.safetensors")
     call("shard", "--config", "data.yaml", "--out", "shards")
     saved = Child(_save_model, folder, seen=seen).wait()
     if saved.code != 0:

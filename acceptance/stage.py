@@ -170,10 +170,7 @@ def is_hidden(file: Path, folder: Path) -> bool:
 
 def _digest(file: Path) -> str:
     content = file.read_bytes()
-    if file.suffix == ".safetensors":  # keys of its metadata come in any order
-        size = 8 + int.from_bytes(content[:8], "little")
-        content = json.dumps(json.loads(content[8:size]), sort_keys=True).encode() + content[size:]
-    elif file.name == "metrics.jsonl":
+    if file.name == "metrics.jsonl":
         lines = [json.loads(line) for line in content.splitlines()]
         kept = [{key: value for key, value in line.items() if key not in _TIMES} for line in lines]
         content = json.dumps(kept, sort_keys=True).encode()

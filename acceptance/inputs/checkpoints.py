@@ -98,7 +98,7 @@ def _change_tensors(random: Random, file: Path) -> None:
         ),
     ]
     found = {**tensors, **random.choice(changes)()}
-    rewrite(file, {key: tensor for key, tensor in found.items() if tensor is not None}, metadata, sealed=False)
+    rewrite(file, {key: tensor for key, tensor in found.items() if tensor is not None}, metadata)
 
 
 def _change_state(random: Random, file: Path) -> None:

@@ -76,4 +76,4 @@ def _change_tensors(random: Random, file: Path) -> None:
     name = random.choice(sorted(tensors))
     value = tensors[name]
     others = [value.half(), value.double(), value.long(), value != 0, value[..., None], value * float("nan")]
-    rewrite(file, {**tensors, name: random.choice(others)}, metadata, sealed=False)
+    rewrite(file, {**tensors, name: random.choice(others)}, metadata)

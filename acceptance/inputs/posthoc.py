@@ -1,6 +1,5 @@
 """Files of post-hoc methods that are damaged or name what they should not."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -13,10 +12,9 @@ from torch import Tensor
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import damage_file
 from acceptance.inputs.judged import same_tensors
-from acceptance.inputs.tensors import parts, rewrite
+from acceptance.inputs.tensors import parts, rewrite, says
 
 _METHOD = Path("method.safetensors")
-_HEADER = "closegap_posthoc"
 _VALUES: Mapping[str, Sequence[Any]] = {
     "class": (
         *("os.system", "subprocess.Popen", "builtins.eval", 5, None, "", "sentinel_module.Method"),
@@ -40,11 +38,11 @@ def make(place: Place) -> Case:
         expected, sealed = "taken", False
     elif kind < 0.4:
         key = random.choice(sorted(_VALUES))
-        header = {**json.loads(metadata[_HEADER]), key: random.choice(_VALUES[key])}
-        rewrite(_METHOD, tensors, {**metadata, _HEADER: json.dumps(header)}, sealed)
+        said = {**says(metadata), key: random.choice(_VALUES[key])}
+        rewrite(_METHOD, tensors, dict.fromkeys(metadata, said), sealed)
     elif kind < 0.45:
         text = random.choice(["5", "[]", "null", "x", "[" * 3000, "{}"])
-        rewrite(_METHOD, tensors, {**metadata, _HEADER: text}, sealed)
+        rewrite(_METHOD, tensors, dict.fromkeys(metadata, text))
     elif kind < 0.7:
         rewrite(_METHOD, _changed(random, tensors), metadata, sealed)
     else:

@@ -1,9 +1,10 @@
 """Sets of embeddings whose file or table is damaged: what loads is the set that was written, or nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from shutil import copy
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,24 +13,25 @@ from torch import Tensor
 
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import damage_file
-from acceptance.inputs.tensors import parts, rewrite
+from acceptance.inputs.tensors import parts, rewrite, says
 
 _SET, _TABLE = Path("set.safetensors"), Path("set.parquet")
-_METADATA = (
-    *(
-        ("modalities", text)
-        for text in ("[]", '["report"]', '["report", "x"]', "x", "5", "null", "[1, 2]", '[["report"]]')
+_SAYS: Mapping[str, Sequence[Any]] = {
+    "modalities": ([], ["report"], ["report", "x"], "x", 5, None, [1, 2], [["report"]], {"report": 1}, ["report"] * 2),
+    "meta": (
+        *("x", [], 5, None, {"posthoc": "x"}, {"posthoc": [{"class": 5}]}, {"posthoc": [1]}, {"in_sample": "yes"}),
+        *(
+            {"ids_are_row_numbers": []},
+            {"arm": "<script>"},
+            {"arm": float("nan")},
+            {"notes": 5},
+            {"notes": ["\x1b[31m"]},
+        ),
+        {"seed": "x", "split": [1], "step": {}},
     ),
-    *(
-        ("meta", text)
-        for text in ("x", "[]", "5", "null", '{"posthoc": "x"}', '{"posthoc": [{"class": 5}]}', "[" * 2000)
-    ),
-    *(
-        ("meta", text)
-        for text in ('{"in_sample": "yes"}', '{"ids_are_row_numbers": []}', '{"arm": "<script>"}', '{"arm": NaN}')
-    ),
-    *(("closegap", text) for text in ("", "0", "99")),
-)
+    "format": ("", 0, 99, None, [2]),
+    "table": ("", None, 5, "0" * 32, "../../x", []),
+}
 
 
 def make(place: Place) -> Case:
@@ -42,7 +44,9 @@ def make(place: Place) -> Case:
         expected, sealed = "taken", False
     elif how < 0.25:
         tensors, metadata = parts(_SET)
-        rewrite(_SET, tensors, {**metadata, **dict([random.choice(_METADATA)])}, sealed)
+        key = random.choice(sorted(_SAYS))
+        said = {**says(metadata), key: random.choice(_SAYS[key])}
+        rewrite(_SET, tensors, dict.fromkeys(metadata, said), sealed)
     elif how < 0.5:
         tensors, metadata = parts(_SET)
         rewrite(_SET, _changed(random, tensors), metadata, sealed)
