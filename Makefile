@@ -17,8 +17,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal 
 	--custom-compile-command "make lock"
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2
 
-.PHONY: help demo test check bench docs lock clean
-.PHONY: help demo test check bench docs acceptance clean
+.PHONY: help demo test check bench docs acceptance lock clean
 .NOTPARALLEL:
 
 help:  ## show this list
