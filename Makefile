@@ -2,11 +2,14 @@
 #
 #   make demo                     the first thing to do
 #   make test PYTHON=python3.12   with another interpreter
+#   make acceptance COUNT=10000 SEED=1    hours of attacks in place of minutes
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
+COUNT ?= 300
+SEED ?= 0
 BENCHMARKS := losses agreement retrieval step inputs features embed archive
 # One thread for each of two workers: small tensors gain nothing from more, and two workers would fight over cores.
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
@@ -14,11 +17,11 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal 
 	--custom-compile-command "make lock"
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2
 
-.PHONY: help demo test check bench docs lock clean
+.PHONY: help demo test check bench docs acceptance lock clean
 .NOTPARALLEL:
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.installed  ## train three arms on generated studies, compare them, write runs/demo/report.html
 	$(RUN) -m closegap demo --out runs/demo
@@ -38,6 +41,11 @@ bench: $(VENV)/.installed-dev  ## run the benchmarks, one after the other; table
 	@$(PIP) --editable '.[bench]'
 	@set -e; for name in $(BENCHMARKS); do echo "benchmarks/$$name.py"; $(RUN) benchmarks/$$name.py; done
 
+acceptance: $(VENV)/.installed-dev  ## attack the command line: COUNT malformed inputs, kills, full disks, drawn from SEED
+	@status=0; export OMP_NUM_THREADS=1 CLOSEGAP_STATE_EXAMPLES=$$(($(COUNT) / 30)); \
+	$(RUN) -m acceptance --count $(COUNT) --seed $(SEED) || status=1; \
+	$(RUN) -m pytest tests/acceptance/test_state_machine.py || status=1; exit $$status
+
 docs: $(VENV)/.installed-dev  ## run every example, command and config of the documentation
 	$(PYTEST) tests/test_docs.py
 
@@ -49,7 +57,7 @@ lock: $(VENV)/.installed-dev  ## pin by digest, in requirements/, the versions t
 
 clean:  ## remove .venv and caches; runs stay
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks acceptance -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch, torchvision and timm must be of one release: a single call to pip resolves them together. The stamps are the
 # last thing written, so that an installation which was interrupted is done again.

@@ -1,0 +1,35 @@
+"""Malformed inputs by kind. Each is made from a seed, a kind and a number alone."""
+
+from collections.abc import Mapping
+
+from acceptance.inputs import (
+    arrays,
+    checkpoints,
+    columns,
+    images,
+    keys,
+    models,
+    options,
+    posthoc,
+    sets,
+    shards,
+    tables,
+    yaml_texts,
+)
+from acceptance.inputs.case import Maker
+
+KINDS: Mapping[str, Maker] = {
+    "arrays": arrays.make,
+    "columns": columns.make,
+    "sets": sets.make,
+    "tables": tables.make,
+    "images": images.make,
+    "yaml": yaml_texts.make,
+    "keys": keys.make,
+    "checkpoints": checkpoints.make,
+    "posthoc": posthoc.make,
+    "models": models.make,
+    "shards": shards.make,
+    "options": options.make,
+}
+"""What is malformed to what makes it so."""
