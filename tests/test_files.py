@@ -1,4 +1,5 @@
 import os
+from glob import escape
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
     for one in held:
         one.__enter__()
     (next(tmp_path.glob(".step.*")) / "part").write_text("")
-    sweep(tmp_path, "a.*")
+    sweep(tmp_path, escape("a.*"))
     assert len(list(tmp_path.iterdir())) == 4
     sweep(tmp_path, "a.csv")
     assert sorted(path.name.split(".")[1] for path in tmp_path.iterdir()) == ["b", "hidden", "step"]

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from glob import escape
 from pathlib import Path
 
 from closegap.disk import make_folder, sync, writing
@@ -91,14 +90,14 @@ def remove(path: Path) -> None:
         sync(path.parent)
 
 
-def sweep(folder: Path, name: str | None = None) -> None:
+def sweep(folder: Path, names: str = "*") -> None:
     """Delete what kills left of the writing of files and folders in `folder`, which nobody writes to at the moment.
 
     Args:
         folder: where they were to be; need not exist.
-        name: what they were to be called; None: whatever.
+        names: a pattern of what they were to be called; `glob.escape` makes one of a name.
     """
-    for remains in folder.glob(f".{'*' if name is None else escape(name)}.*{_UNFINISHED}"):
+    for remains in folder.glob(f".{names}.*{_UNFINISHED}"):
         shutil.rmtree(remains, ignore_errors=True)
 
 

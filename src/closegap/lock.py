@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from closegap.disk import make_folder, writing
 from closegap.distributed import rank
@@ -40,7 +40,7 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
         made = make_folder(folder)
         lock = FileLock(folder.resolve() / _LOCK, timeout=0, is_singleton=True)
         try:
-            lock.acquire()
+            _acquire(lock)
         except Timeout:
             raise ClosegapError(f"{folder}: in use by {_owner(folder)}; wait until it is done, or stop it") from None
     outermost = lock.lock_counter == 1
@@ -54,6 +54,21 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
         if outermost:
             _leave(folder, made)
         lock.release()
+
+
+def _acquire(lock: BaseFileLock) -> None:
+    """Lock the file that has the name, not one that its last holder deleted between our opening and our locking it."""
+    while True:
+        descriptor = os.open(lock.lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            lock.acquire()
+            with suppress(FileNotFoundError):
+                # What had the name before and has it still, had it in between: a deleted file does not come back.
+                if os.path.samestat(os.fstat(descriptor), Path(lock.lock_file).stat()):
+                    return
+            lock.release()
+        finally:
+            os.close(descriptor)
 
 
 def contents(folder: Path) -> list[Path]:

@@ -47,6 +47,7 @@ def test_a_command_refuses_before_anything_starts(cli: Cli, tmp_path: Path, path
     [
         (("study", "--config", "x.yaml", "--seeds", "0", "-1"), "--seeds: -1 given, expected a whole number from 0"),
         (("shard", "--data", "closegap.phantom.Phantoms", "--seed", "-1"), "seed: -1 given, expected a whole number"),
+        (("train", "--train.warmup", "1" * 400), "--train.warmup: a number of over 300 digits"),
         (("demo", "--steps", "0"), "--steps: 0 given, expected a whole number from 1"),
         (("audit", "a.npy", "b.npy", "--resamples", "1000000000"), "--resamples: 1000000000 given, expected a whole"),
         (("caption", "run", "--temperature", "1e300"), "--temperature: 1e+300 given, expected a number from 1e-06"),

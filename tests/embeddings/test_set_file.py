@@ -85,6 +85,13 @@ def test_a_table_of_another_set_is_refused(tmp_path: Path) -> None:
         EmbeddingSet.load(tmp_path / "0.safetensors")
 
 
+def test_what_kills_left_is_swept_when_the_set_is_written_again(tmp_path: Path) -> None:
+    for name in (".s[1].safetensors", f"..s[1].{'0' * 32}.parquet"):
+        (tmp_path / f"{name}.abcdefgh.unfinished").mkdir()
+    example().save(tmp_path / "s[1].safetensors")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s[1].parquet", "s[1].safetensors"]
+
+
 class Killed(BaseException):
     """The process is gone."""
 

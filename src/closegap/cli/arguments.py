@@ -1,6 +1,7 @@
 """Parsers of the verbs."""
 
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -96,4 +97,4 @@ def free(given: Namespace, *files: str) -> None:
         if path.exists() and not given.overwrite:
             raise UsageError(f"{path}: exists; replace it with --overwrite, or choose another --out")
     if not files:
-        sweep(given.out.parent, given.out.name)
+        sweep(given.out.parent, escape(given.out.name))

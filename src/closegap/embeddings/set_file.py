@@ -143,7 +143,7 @@ def _settle(path: Path) -> None:
     for left in path.parent.glob(f".{escape(path.stem)}.{'[0-9a-f]' * 32}.parquet"):
         left.unlink(missing_ok=True)
     sweep(path.parent, escape(path.name))
-    sweep(path.parent, f".{escape(path.stem)}.*")
+    sweep(path.parent, f".{escape(path.stem)}.{'[0-9a-f]' * 32}.parquet")
 
 
 def _place(waiting: Path, path: Path) -> None:

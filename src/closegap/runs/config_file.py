@@ -14,6 +14,7 @@ _LARGEST = 2**20  # bytes of a file
 _DEEPEST = 40  # levels of lists and mappings
 _MOST = 100_000  # values, those that aliases stand for included
 _LONGEST = 300  # digits of a number
+_TOO_LONG = f"a number of over {_LONGEST} digits"
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 _MERGE = f"{_TAG}merge"
@@ -119,6 +120,8 @@ def _expect_small(text: str) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
             sizes |= {} if event.anchor is None else {event.anchor: 1}
+            if len(event.value) > _LONGEST and event.implicit[0] and event.value.lstrip("+-").isdigit():
+                raise _TooMuchError(problem=_TOO_LONG, problem_mark=event.start_mark)
         if len(open_) > _DEEPEST:
             raise _TooMuchError(problem=f"nested in over {_DEEPEST} levels", problem_mark=event.start_mark)
         if count > _MOST:
@@ -145,7 +148,7 @@ def _expect_plain(node: yaml.Node) -> None:
     if node.tag not in _TAGS and node.tag != _MERGE:
         raise yaml.MarkedYAMLError(problem=f"a value of the type {node.tag!r:.60}", problem_mark=node.start_mark)
     if node.tag in (f"{_TAG}int", f"{_TAG}float") and len(node.value) > _LONGEST:
-        raise yaml.MarkedYAMLError(problem=f"a number of over {_LONGEST} digits", problem_mark=node.start_mark)
+        raise yaml.MarkedYAMLError(problem=_TOO_LONG, problem_mark=node.start_mark)
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()

@@ -39,8 +39,9 @@ def parsed(
         _expect_plain(layer)
         for line in problems_of_config(parser, layer, mark):
             raise UsageError(line)
-    for argument in arguments:
-        expect_small(argument, f"{argument.partition('=')[0]:.40}")
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option = argument if argument.startswith("-") or not before.startswith("--") else before
+        expect_small(argument, f"{option.partition('=')[0]:.40}")
     try:
         given: Namespace = parser.parse_args(list(arguments))
     except _REFUSALS as error:
