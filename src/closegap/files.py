@@ -4,6 +4,7 @@ What is renamed has been synced, and so is the folder then: after a power cut, t
 content, all of the new, or nothing.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -115,9 +116,20 @@ def stream_digest(parts: Iterable[bytes | memoryview]) -> str:
     return state.hexdigest()
 
 
+def regular(path: Path) -> Path:
+    """The path, of something that reading comes to an end of: whoever opens a pipe waits for somebody to write to it.
+
+    Raises:
+        OSError: a pipe, a device or a folder.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return path
+
+
 def file_digest(path: Path) -> str:
     """128-bit BLAKE2 digest of the file's bytes, in hexadecimal; a large file is never held as a whole."""
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from closegap.errors import DataError
-from closegap.files import whole_file
+from closegap.files import regular, whole_file
 
 _OPEN = "0" * 32  # in the place of the digest until the file is sealed
 _PLACE = re.compile(rb'\\"digest\\":\\"([0-9a-f]{32})\\"')  # JSON in JSON: within a text, quotes are escaped once more
@@ -87,7 +87,7 @@ def load_sealed(path: Path, again: str) -> dict[str, Tensor]:
         DataError: no such file, one that is not sealed, or a damaged one.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             place, found = _digest(file)
             file.seek(place)
             claimed = file.read(len(_OPEN)).decode()

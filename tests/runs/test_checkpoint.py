@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,20 @@ def test_the_best_or_the_last_is_chosen(tmp_path: Path) -> None:
 def test_without_validation_the_last_is_the_best(tmp_path: Path) -> None:
     Trained().save(tmp_path / "checkpoints", 2)
     assert chosen_checkpoint(tmp_path, "best").name == "step-00000002"
+
+
+@pytest.mark.parametrize("file", ["state.json", "model.safetensors", "optimizer.safetensors"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, file: str) -> None:
+    path = Trained(loss=Scaled()).save(tmp_path)
+    (path / file).unlink()
+    os.mkfifo(path / file)
+    with pytest.raises(ClosegapError, match="no readable checkpoint .*no regular file"):
+        Trained(loss=Scaled()).load(path)
+
+
+def test_only_what_is_called_as_a_checkpoint_is_one(tmp_path: Path) -> None:
+    copy = tmp_path / "step-00000001 (copy)"
+    copy.mkdir()
+    for step in range(1, 5):
+        Trained(loss=Scaled()).save(tmp_path, step)
+    assert copy.is_dir()

@@ -140,7 +140,7 @@ def _check_out(given: Namespace, *inputs: Path) -> None:
     out = given.out
     if out.suffix != ".safetensors":
         raise UsageError(f"--out {out}: expected a file that ends in .safetensors")
-    if out.resolve() in [path.resolve() for path in inputs]:
+    if any(out.exists() and path.exists() and out.samefile(path) for path in inputs):
         raise UsageError(f"--out {out}: is also what is read; write to another file")
     free(given)
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from closegap.errors import DataError
-from closegap.files import digest
+from closegap.files import digest, regular
 from closegap.kinds.place import Place
 
 
@@ -54,4 +54,4 @@ class Stored:
 @lru_cache(maxsize=256)
 def _descriptor(file: Path) -> int:
     """An open file that reads at any place without a position of its own, for as long as the process lives."""
-    return os.open(file, os.O_RDONLY)
+    return os.open(regular(file), os.O_RDONLY)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from closegap.errors import ClosegapError
-from closegap.files import digest
+from closegap.files import digest, regular
 
 _FORMAT = 2
 _DIGEST = "digest"  # of all the rest
@@ -79,7 +79,7 @@ class ModelDescription:
             ClosegapError: no such file, or one that says something else.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(regular(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ClosegapError(f"{path}: no such file; expected a folder that save_pretrained wrote") from None
         except (OSError, RecursionError, ValueError) as error:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from closegap.disk import sync
 from closegap.distributed import rank
 from closegap.errors import ClosegapError
-from closegap.files import digest, file_digest, whole_folder
+from closegap.files import digest, file_digest, regular, whole_folder
 from closegap.metrics.figure import Figure
 from closegap.models.fingerprint import tower_fingerprint
 from closegap.models.model import Model
@@ -143,7 +143,7 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints of a run, oldest first."""
-    return sorted(folder.glob("step-*"))
+    return sorted(folder.glob(f"step-{'[0-9]' * 8}"))
 
 
 def read_state(path: Path) -> TrainingState:
@@ -240,7 +240,7 @@ def _tensors(path: Path, name: str, described: Mapping[str, Any]) -> dict[str, T
 def _described(path: Path) -> tuple[TrainingState, dict[str, Any]]:
     """Where training stood, and the rest of state.json."""
     try:
-        found = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        found = json.loads(regular(path / _STATE).read_text(encoding="utf-8"))
         if found.pop("digest") != _digest(found):
             raise ValueError("not what was saved")
         state = TrainingState(**found["training"])

@@ -1,5 +1,6 @@
 """Trained runs side by side."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def compare_runs(
         UsageError: a run twice, two settings of one name, or runs of different cases.
         ClosegapError: another command writes to `out`.
     """
-    if len({run.resolve() for run in runs}) < len(runs):
+    if len({os.path.realpath(run) for run in runs}) < len(runs):  # no error of a link that leads to itself
         raise UsageError("the same run is given twice; name each run once")
     configs = [read_config(run) for run in runs]
     _one_run_a_seed(runs, configs)

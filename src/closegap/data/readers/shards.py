@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from closegap.data.case import Case, Row
 from closegap.data.source import Source
 from closegap.errors import DataError
+from closegap.files import regular
 from closegap.kinds.base import Kind
 from closegap.kinds.names import name_of, own_kind
 from closegap.kinds.stored import Stored
@@ -43,7 +44,7 @@ class Shards(Source):
         """
         path = self._root / INDEX
         try:
-            schema = pq.read_schema(path)
+            schema = pq.read_schema(regular(path))
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: no index of shards; `closegap shard --out {self._root}` writes one") from error
         if KINDS not in (schema.metadata or {}):
