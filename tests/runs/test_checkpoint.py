@@ -328,7 +328,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, file: s
     path = Trained(loss=Scaled()).save(tmp_path)
     (path / file).unlink()
     os.mkfifo(path / file)
-    with pytest.raises(ClosegapError, match="no readable checkpoint .*no regular file"):
+    with pytest.raises(ClosegapError, match=r"no readable checkpoint .*no regular file"):
         Trained(loss=Scaled()).load(path)
 
 
