@@ -112,7 +112,7 @@ def _of_refusal(seen: Seen) -> list[str]:
         found.append("control characters in a message")
     if said and len(said[-1]) > 2000:
         found.append(f"a line of {len(said[-1])} characters")
-    if seen.names and seen.names not in seen.outcome.err:
+    if seen.outcome.code == 2 and seen.names not in seen.outcome.err:
         found.append(f"does not name {seen.names}")
     trains = seen.arguments[0] in ("train", "study")
     parts = seen.arguments[0] == "embed"  # what was embedded stays, for the next call

@@ -15,7 +15,7 @@ class Case:
         arguments: from the verb on.
         expected: "refused" where success would be wrong, "taken" where refusal would be, "any" otherwise.
         wrong: after a success, what is wrong with its result; nothing if it is right.
-        names: a refusal must name this.
+        names: a refusal of what was asked must name this.
         call: what is called in place of the command line; a ClosegapError of it is a refusal.
     """
 

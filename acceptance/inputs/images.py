@@ -59,7 +59,7 @@ def _image(random: Random) -> tuple[bytes, str]:
     ]
     unsure: list[Callable[[], bytes]] = [
         lambda: _saved(Image.new("L", random.choice([(60_000, 1), (1, 60_000), (16_000, 2)])), "PNG"),
-        lambda: _saved(Image.fromarray((gray * random.choice([1.0, 1e30, np.nan, np.inf])).astype(np.float32)), "TIFF"),
+        lambda: _saved(Image.fromarray((gray + random.choice([0.0, 1e30, np.nan, np.inf])).astype(np.float32)), "TIFF"),
         lambda: _saved(Image.fromarray((gray * 90_000 - 10**6).astype(np.int32)), "TIFF"),
         *(lambda kind=kind: _saved(picture, kind) for kind in ("TGA", "ICO", "JPEG2000")),
         lambda: flipped(random, random.choice(sound)()),

@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from acceptance.inputs.case import Place
 from acceptance.moments import Moment
 from acceptance.sound import NAME, make_sound
 from acceptance.watched import Watch
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are watched through /proc")
 
 REFUSED = "closegap: cases.csv, row 3: no age; expected a number\n"
 
@@ -62,7 +65,7 @@ def seen(code: int | None = 1, err: str = REFUSED, expected: str = "any", out: s
         (seen(err=""), "no line"),
         (seen(err=f"something else\n{REFUSED}"), "2 lines"),
         (seen(err="closegap: \x1b[31m\n"), "control characters"),
-        (seen(names="train.lr"), "does not name train.lr"),
+        (seen(2, names="train.lr"), "does not name train.lr"),
         (seen(new=["out"]), "left out beside a refusal"),
         (seen(0, "", new=["out/.report.json.x"]), "left out/.report.json.x"),
     ],

@@ -1,6 +1,7 @@
 """Train, kill, resume, embed, overwrite in any order: what lies in a folder is what whole commands made."""
 
 import os
+import sys
 from pathlib import Path
 from shutil import rmtree
 
@@ -24,6 +25,8 @@ from hypothesis.strategies import integers, sampled_from
 
 from closegap import EmbeddingSet
 from closegap.errors import ClosegapError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are watched through /proc")
 
 EXAMPLES = int(os.environ.get("CLOSEGAP_STATE_EXAMPLES", "3"))
 """Sequences of commands; `make acceptance` asks for more."""
