@@ -30,6 +30,7 @@ _KEEP = 2  # newest checkpoints kept beside the best
 _NOTHING = "_"  # a file of no tensors is none
 _OPTIMIZER = "optimizer.safetensors"
 _STATE = "state.json"
+_NAME = f"step-{'[0-9]' * 8}"  # a pattern; what a person calls a copy is none
 _MEND = "copy the run again, or delete this checkpoint and go on from the one before"
 
 
@@ -125,15 +126,24 @@ def prune(folder: Path) -> None:
         (path / _OPTIMIZER).unlink(missing_ok=True)
 
 
+def sweep_remains(folder: Path) -> None:
+    """Delete what a kill left of the writing or the deletion of a checkpoint.
+
+    Args:
+        folder: the run's checkpoints; need not exist.
+    """
+    for remains in folder.glob(f".{_NAME}.*"):
+        shutil.rmtree(remains, ignore_errors=True)
+
+
 def _sweep(folder: Path, kept: Set[Path]) -> None:
-    """Delete the other checkpoints, and what a kill left of a writing or a deletion."""
+    """Delete the other checkpoints."""
     for old in checkpoints(folder):
         if old not in kept:
             old.rename(folder / f".{old.name}.deleted")  # a deletion that is cut short must not look like a checkpoint
     if folder.is_dir():
         sync(folder)
-    for remains in folder.glob(".step-*"):
-        shutil.rmtree(remains, ignore_errors=True)
+    sweep_remains(folder)
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -143,7 +153,7 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints of a run, oldest first."""
-    return sorted(folder.glob(f"step-{'[0-9]' * 8}"))
+    return sorted(folder.glob(_NAME))
 
 
 def read_state(path: Path) -> TrainingState:

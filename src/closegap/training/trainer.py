@@ -99,6 +99,8 @@ class Trainer:
             ClosegapError: a checkpoint of another model.
             UsageError: `select` names no validation figure that has a better direction.
         """
+        if self.main:
+            checkpoint.sweep_remains(self.folder / CHECKPOINTS)
         saved = checkpoint.checkpoints(self.folder / CHECKPOINTS)
         if saved:
             checkpoint.load_model(saved[-1], self.model, self.towers)
