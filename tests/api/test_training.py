@@ -48,7 +48,7 @@ def test_a_finished_run_resumes_to_itself(run: Path) -> None:
     assert again.report is not None
     assert again.folder == run
     with pytest.raises(UsageError, match=r"already holds config\.yaml"):
-        closegap.train({}, run, watching=unwatched)
+        closegap.train(run / "config.yaml", run, watching=unwatched)
 
 
 def test_a_split_is_embedded_in_memory_or_into_a_file(run: Path, tmp_path: Path) -> None:

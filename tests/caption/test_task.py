@@ -232,7 +232,7 @@ def test_what_goes_with_alignment_alone_is_refused(aligned: Path, tmp_path: Path
 def test_a_decoder_of_another_width_is_refused(aligned: Path, tmp_path: Path) -> None:
     Trainer(captioned_run(aligned), tmp_path / "run", Nobody()).train()
     with pytest.raises(
-        ClosegapError, match=r"checkpoint of another decoder \(.* is \(.*16.*\), the config's is \(.*32"
+        ClosegapError, match=r"checkpoint of another decoder \(.* is float32 \(.*16.*\), the config's is float32 \(.*32"
     ):
         Trainer(captioned_run(aligned, decoder=_wider), tmp_path / "run", Nobody()).train()
 

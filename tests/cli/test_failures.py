@@ -147,6 +147,7 @@ def test_code_of_somebody_else_is_blamed_by_file_and_line(
         (MemoryError(), "not enough memory (Python had none left); give it less at once, or a larger machine"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "not enough memory (DefaultCPUAllocator"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), "use fewer --train.workers"),
+        (RuntimeError("[gloo/pair.cc:554] Connection closed by peer [127.0.0.1]:9"), "another process of the launch"),
         (RecursionError("maximum recursion depth exceeded"), "something given is nested too deeply (maximum"),
         (FileNotFoundError(2, "No such file or directory", "x/y"), "closegap: x/y: No such file or directory"),
         (OSError("image file is truncated"), "closegap: "),  # of a library, with nothing that the system said

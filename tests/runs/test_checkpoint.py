@@ -341,7 +341,12 @@ def test_only_what_is_called_as_a_checkpoint_is_one(tmp_path: Path) -> None:
 
 
 def test_what_kills_left_among_checkpoints_is_swept(tmp_path: Path) -> None:
-    for name in (".step-00000003.abcdefgh.unfinished", ".step-00000001.deleted", ".step-1 of somebody", "step-00000002"):
+    for name in (
+        ".step-00000003.abcdefgh.unfinished",
+        ".step-00000001.deleted",
+        ".step-1 of somebody",
+        "step-00000002",
+    ):
         (tmp_path / name / "inside").mkdir(parents=True)
     checkpoint.sweep_remains(tmp_path)
     checkpoint.sweep_remains(tmp_path / "nowhere")

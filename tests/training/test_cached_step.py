@@ -190,5 +190,5 @@ def test_a_run_with_micro_batches_is_the_run_without(tmp_path: Path) -> None:
 
 
 def test_a_micro_batch_below_one_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"train\.micro_batch: 0 given"):
+    with pytest.raises(UsageError, match=r"Training\.micro_batch: 0 given"):
         Training(micro_batch=0)

@@ -64,7 +64,7 @@ def test_another_optimiser_gets_what_it_takes_and_what_the_config_says() -> None
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"class_path": "builtins.dict"}, r"builtins\.dict is no torch\.optim\.Optimizer"),
+        ({"class_path": "builtins.dict"}, r"train\.optimizer: class_path 'builtins\.dict' is of Python's own library"),
         ({"class_path": "torch.optim.Nope"}, r"train\.optimizer: class_path 'torch.optim.Nope' cannot be imported \("),
         ({"class_path": "AdamW"}, r"class_path 'AdamW' cannot be imported .*; expected package\.module\.Class"),
         ({"class_path": "torch.nn.Linear"}, r"train\.optimizer: torch\.nn\.Linear is no torch\.optim\.Optimizer"),

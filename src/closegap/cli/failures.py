@@ -21,6 +21,7 @@ _PACKAGE = Path(__file__).parents[1]
 _LIBRARIES = tuple({get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _NO_MEMORY = ("can't allocate memory", "out of memory")  # torch has no type of its own for the former
 _NO_WORKER = ("exited unexpectedly", "is killed by signal")  # likewise
+_NO_PEER = ("connection closed by peer", "connection reset by peer")  # of a launch over several processes
 
 
 def failed(error: BaseException, verb: str) -> int:
@@ -56,6 +57,8 @@ def _told(error: BaseException, verb: str) -> tuple[str, int]:
         )
     if _says(error, _NO_WORKER):
         return f"{error}: something ended it, most often a lack of memory; use fewer --train.workers", 1
+    if _says(error, _NO_PEER):
+        return "another process of the launch has ended, whose error says why; give the command again with --resume", 1
     if isinstance(error, OSError) and error.errno is not None:
         return ": ".join(str(part) for part in (error.filename, error.strerror) if part is not None), 1
     if isinstance(error, RecursionError):
