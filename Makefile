@@ -11,11 +11,12 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 COUNT ?= 300
 SEED ?= 0
 BENCHMARKS := losses agreement retrieval step inputs features embed archive
-# One thread for each of two workers: small tensors gain nothing from more, and two workers would fight over cores.
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --constraint $(VENV)/installed.txt \
 	--custom-compile-command "make lock"
-PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2
+# One thread for each of two workers: small tensors gain nothing from more, and two workers would fight over cores.
+# Whoever is done takes over tests from the end of the other's half: neighbours share what a module sets up.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal
 
 .PHONY: help demo test check bench docs acceptance lock clean
 .NOTPARALLEL:
