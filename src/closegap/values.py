@@ -56,7 +56,7 @@ def problems(value: Any, hint: Any, path: str, default: Any = Parameter.empty) -
         yield from _of_mapping(value, hint, path)
     elif isinstance(value, list | tuple):
         yield from _of_list(value, hint, path)
-    elif isinstance(value, bool | Real) or (isinstance(value, str) and _holds_several(hint)):
+    elif isinstance(value, bool | Real) or (isinstance(value, str) and (not value.strip() or _holds_several(hint))):
         yield _refused(value, hint, path)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tests.test_disk import no_file_above
 
-from closegap.errors import ClosegapError
+from closegap.errors import ClosegapError, DataError
 from closegap.runs.log import MetricsLog, read_metrics
 
 
@@ -52,3 +52,13 @@ def test_a_line_that_the_disk_has_no_room_for_is_one_error_and_no_line(tmp_path:
         log.write(10, {"loss": 1.0})
     log.sync()
     assert [row["step"] for row in read_metrics(path)] == [0]
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe\n", b'{"step": "2"}\n', b"[1]\n", b"\n"])
+def test_a_damaged_line_is_told_and_one_that_was_cut_short_is_left_out(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n{"step": 2, "lo')
+    assert read_metrics(path) == [{"step": 1}]
+    path.write_bytes(b'{"step": 1}\n' + damage + b'{"step": 3}\n')
+    with pytest.raises(DataError, match=r"metrics\.jsonl, line 2: damaged"):
+        read_metrics(path)

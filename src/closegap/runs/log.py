@@ -1,13 +1,14 @@
 """What a run writes down as it goes, and who may watch."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from closegap.disk import sync, writing
-from closegap.files import write_text
+from closegap.errors import DataError
+from closegap.files import regular, write_text
 from closegap.metrics.figure import Figure
 
 
@@ -88,13 +89,26 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; a line that a kill cut short is left out."""
-    return list(_rows(path)) if path.is_file() else []
+    """The lines of a metrics.jsonl; a last line that a kill cut short is left out.
+
+    Raises:
+        DataError: another line is none of a metrics.jsonl.
+    """
+    lines = regular(path).read_bytes().splitlines() if path.exists() else []
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        row = _row(line)
+        if row is not None:
+            found.append(row)
+        elif number < len(lines):
+            raise DataError(f"{path}, line {number}: damaged, expected a JSON object with its step; delete the line")
+    return found
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
+def _row(line: bytes) -> dict[str, Any] | None:
+    """The object of a line; None where it is no line of metrics."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and type(row.get("step")) is int else None
