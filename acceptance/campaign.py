@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,8 @@ class Trial:
     wrong: list[str] = field(default_factory=list)
     count: int = 1
 
+
+_EVERY = 60  # seconds
 
 Attempt = Callable[[Stage, Subject, Path, int, int], Trial]
 """From a stage, a subject, a folder in which it can be called, a seed and a number to what became of it."""
@@ -56,15 +59,20 @@ def campaign(name: str, of: str, attempt: Attempt, given: Options) -> int:
         return int(bool(found.wrong))
     subjects = [subject for subject in SUBJECTS if not given.only or subject.name in given.only]
     done, bad, turn, ends = 0, 0, 0, Counter[str]()
-    while done < given.count:
-        subject, number = subjects[turn % len(subjects)], turn // len(subjects)
-        folder = stage.folder(subject, f"{subject.name}-{number}")
-        found = attempt(stage, subject, folder, given.seed, number)
-        stage.clear(folder)
-        for line in found.wrong:
-            print(f"  {subject.name}:{number}: {line}", flush=True)
-        done, turn, bad = done + found.count, turn + 1, bad + bool(found.wrong)
-        ends[found.end] += 1
+    told = began
+    with suppress(KeyboardInterrupt):  # who has seen enough gets the summary too
+        while done < given.count:
+            subject, number = subjects[turn % len(subjects)], turn // len(subjects)
+            folder = stage.folder(subject, f"{subject.name}-{number}")
+            found = attempt(stage, subject, folder, given.seed, number)
+            stage.clear(folder)
+            for line in found.wrong:
+                print(f"  {subject.name}:{number}: {line}", flush=True)
+            done, turn, bad = done + found.count, turn + 1, bad + bool(found.wrong)
+            ends[found.end] += 1
+            if time.monotonic() - told > _EVERY:
+                told = time.monotonic()
+                print(f"  {done} of {given.count} {of} in {told - began:.0f} s, {bad} with findings", flush=True)
     counted = ", ".join(f"{count} {end}" for end, count in ends.most_common())
     print(
         f"{name.upper()} {done} {of} of {len(subjects)} commands in {turn} trials, seed {given.seed}: {bad} with "
