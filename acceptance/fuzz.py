@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,17 +131,18 @@ def main(given: Options) -> int:
         return int(bool(found))
     kinds = given.only or list(KINDS)
     attacks = [Attack(given.seed, kinds[number % len(kinds)], number // len(kinds)) for number in range(given.count)]
-    began, codes, bad, peak, computed = time.monotonic(), Counter[Any](), 0, 0, 0.0
-    for done, (attack, outcome, found) in enumerate(fuzzer.run(attacks), start=1):
-        codes["hang" if outcome.code is None else outcome.code] += 1
-        peak, bad, computed = max(peak, outcome.memory), bad + bool(found), computed + outcome.computed
-        for line in found:
-            print(f"  {attack}: {line} | {outcome.err.strip()[-200:]!r}", flush=True)
-        if done % 500 == 0:
-            print(f"  {done} of {len(attacks)} in {time.monotonic() - began:.0f} s, {bad} found", flush=True)
+    began, codes, done, bad, peak, computed = time.monotonic(), Counter[Any](), 0, 0, 0, 0.0
+    with suppress(KeyboardInterrupt):  # who has seen enough gets the summary too
+        for done, (attack, outcome, found) in enumerate(fuzzer.run(attacks), start=1):
+            codes["hang" if outcome.code is None else outcome.code] += 1
+            peak, bad, computed = max(peak, outcome.memory), bad + bool(found), computed + outcome.computed
+            for line in found:
+                print(f"  {attack}: {line} | {outcome.err.strip()[-200:]!r}", flush=True)
+            if done % 500 == 0:
+                print(f"  {done} of {len(attacks)} in {time.monotonic() - began:.0f} s, {bad} found", flush=True)
     counted = ", ".join(f"{count} exit {code}" for code, count in sorted(codes.items(), key=str))
     print(
-        f"FUZZ {len(attacks)} inputs of {len(kinds)} kinds, seed {given.seed}: {bad} with findings; {counted}; "
+        f"FUZZ {done} inputs of {len(kinds)} kinds, seed {given.seed}: {bad} with findings; {counted}; "
         f"at most {peak / GIB:.2f} GiB; {computed:.0f} s of computing in {time.monotonic() - began:.0f} s"
     )
     return int(bad > 0)
