@@ -13,7 +13,7 @@ from torch import Tensor
 from closegap.runs.checkpoint import checkpoints
 from closegap.runs.log import read_metrics
 
-STEPS = 240
+STEPS = 120
 
 
 def _kill_when(folder: Path, moment: Callable[[], bool]) -> int:

@@ -34,7 +34,7 @@ def test_shards_train_the_same_model(tmp_path: Path) -> None:
 
 def test_a_run_on_shards_that_is_killed_within_an_epoch_changes_nothing(tmp_path: Path) -> None:
     # Checkpoints every two steps of epochs of three: the run goes on from the middle of one.
-    config = write_config(tmp_path, dropout=0.2, steps=80, checkpoint_every=2, validate_every=40, shuffle_window=20)
+    config = write_config(tmp_path, dropout=0.2, steps=40, checkpoint_every=2, validate_every=20, shuffle_window=20)
     written = json.loads(config.read_text(encoding="utf-8"))
     assert main(["shard", "--data", json.dumps(written["data"]), "--out", str(tmp_path / "shards")]) == 0
     written["data"] = {"class_path": "closegap.data.Shards", "init_args": {"root": str(tmp_path / "shards")}}
@@ -48,11 +48,11 @@ def test_a_run_on_shards_that_is_killed_within_an_epoch_changes_nothing(tmp_path
         time.sleep(0.0005)
     stopped.kill()
     stopped.communicate()
-    assert 0 < _step(killed) < 80
+    assert 0 < _step(killed) < 40
     finish(start("-m", "closegap", "train", "--resume", killed))
     finish(alone)
     one, other = (load_file(checkpoints(run / "checkpoints")[-1] / "model.safetensors") for run in (whole, killed))
-    assert _step(whole) == _step(killed) == 80
+    assert _step(whole) == _step(killed) == 40
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 

@@ -1,6 +1,6 @@
 """Kills one command at each of its changes of files, and says what is found then, and after the command is given again.
 
-    python -m tests.infer.kills FOLDER SCENARIO
+    python -m tests.acceptance.kills FOLDER SCENARIO
 
 FOLDER holds what the scenario starts from; prints a JSON list of [found after the kill, found in the end].
 """

@@ -25,7 +25,7 @@ from closegap.training.trainer import Trainer
 def _seen(folder: Path, scenario: str) -> tuple[list[str], list[str]]:
     """What was found after each kill, and in the end."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.infer.kills", str(folder), scenario],
+        [sys.executable, "-m", "tests.acceptance.kills", str(folder), scenario],
         env=os.environ | {"OMP_NUM_THREADS": "1", "CLOSEGAP_CACHE": str(folder / "cache")},
         capture_output=True,
         text=True,
