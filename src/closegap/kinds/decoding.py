@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Num, UInt8
 
 from closegap.errors import ClosegapError, DataError, needs
+from closegap.files import regular
 from closegap.kinds.image_source import EncodedImage, ImageSource
 from closegap.kinds.room import Room
 
@@ -102,9 +103,7 @@ def pad_to_square(image: Image.Image, size: int, fill: int | tuple[int, int, int
 
 def _file(path: Path) -> BinaryIO:
     try:
-        if path.exists() and not path.is_file():  # whoever opens a pipe waits for somebody to write to it
-            raise DataError(f"{path}: cannot be read (no regular file)")
-        return path.open("rb")
+        return regular(path).open("rb")
     except FileNotFoundError:
         raise DataError(f"{path}: no such image") from None
     except OSError as error:
