@@ -76,6 +76,15 @@ def test_another_optimiser_gets_what_it_takes_and_what_the_config_says() -> None
             {"class_path": "torch.optim.SGD", "init_args": {"momentum": -1}},
             r"train\.optimizer: torch\.optim\.SGD refuses its arguments \(Invalid momentum value: -1\)",
         ),
+        ({"class_path": "torch.optim.LBFGS"}, r"train\.optimizer: torch\.optim\.LBFGS cannot take a step \("),
+        (
+            {"class_path": "torch.optim.SGD", "init_args": {"foreach": True, "fused": True}},
+            r"train\.optimizer: torch\.optim\.SGD refuses its arguments \(",
+        ),
+        (
+            {"class_path": "torch.optim.Adamax", "init_args": {"capturable": True}},
+            r"train\.optimizer: torch\.optim\.Adamax cannot take a step \(",
+        ),
     ],
 )
 def test_an_optimiser_that_is_none_is_refused(named: Any, message: str) -> None:

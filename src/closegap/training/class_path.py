@@ -58,7 +58,7 @@ def call_with(key: str, kind: type, named: ByClassPath, offered: Mapping[str, An
     arguments = {name: value for name, value in offered.items() if name in parameters}
     try:
         return kind(*first, **(arguments | named.get("init_args", {})))
-    except (TypeError, ValueError, AssertionError) as error:
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise UsageError(f"{key}: {named['class_path']} refuses its arguments ({error}); see `init_args`") from error
 
 

@@ -1,6 +1,6 @@
 """What is trained at which rate, and the optimiser that the run names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, TypeAlias
 
@@ -61,12 +61,33 @@ def optimizer(rates: PeakRates, training: Training) -> torch.optim.Optimizer:
     Fused where it can be: one pass over each tensor, on a CPU many times faster for large ones.
 
     Raises:
-        UsageError: no such class, no optimiser, or arguments that it does not take.
+        UsageError: no such class, no optimiser, or arguments that it does not take or cannot take a step with.
     """
     kind = class_of("train.optimizer", training.optimizer)
     if not issubclass(kind, torch.optim.Optimizer):
         raise UsageError(f"train.optimizer: {training.optimizer['class_path']} is no torch.optim.Optimizer")
     groups = parameter_groups(rates, training.weight_decay)
     offered = {"betas": training.betas, "fused": True, "lr": training.lr}  # some refuse to be without a default rate
+    _try_step(training, call_with("train.optimizer", kind, training.optimizer, offered, [_scratch(groups)]))
     built: torch.optim.Optimizer = call_with("train.optimizer", kind, training.optimizer, offered, groups)
     return built
+
+
+def _scratch(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A group of one small matrix where training will be, with a gradient."""
+    matrix = nn.Parameter(torch.zeros(2, 2, device=torch.accelerator.current_accelerator(check_available=True) or "cpu"))
+    matrix.grad = torch.zeros_like(matrix)
+    return {**groups[0], "params": [matrix]}
+
+
+def _try_step(training: Training, optimizer: torch.optim.Optimizer) -> None:
+    """Take a step on nothing: some arguments are refused by a step alone, after the data have been read.
+
+    Raises:
+        UsageError: it cannot be taken.
+    """
+    try:
+        optimizer.step()
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        path = training.optimizer["class_path"]
+        raise UsageError(f"train.optimizer: {path} cannot take a step ({error}); see `init_args`") from error
