@@ -69,6 +69,9 @@ Tau: TypeAlias = Annotated[float, Bound(1e-6, 10**6)]
 Logit: TypeAlias = Annotated[float, Bound(-1000, 1000)]
 """What is added to logits, or an exponent: neither exhausts float32."""
 
+Power: TypeAlias = Annotated[float, Bound(0, 100)]
+"""An exponent of a share: a hundred leaves nothing of any but 1."""
+
 SmallFloat: TypeAlias = Annotated[float, Bound(0, 1, beyond=True)]
 """What is added so that nothing is divided by 0."""
 

@@ -69,12 +69,20 @@ def test_row_numbers_are_no_cases_and_ids_are() -> None:
         (np.where(np.arange(12)[:, None] == 5, np.nan, UNIT[0]), "text: row 5 holds NaN"),
         (np.zeros((12, 4)), r"text: row 0 is zero \(12 such rows: 0, 1, 2, 3, 4, \.\.\.\)"),
         (UNIT[0][:7], "embeddings of text: 7 rows, expected 12"),
-        (UNIT[0][:, :3], "embeddings differ in width"),
     ],
 )
 def test_what_cannot_be_a_modality_is_named(rows: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         EmbeddingSet.from_arrays(image=UNIT[0], text=rows)
+
+
+def test_modalities_of_different_width_are_kept_but_are_no_space() -> None:
+    narrow = UNIT[0][:, :3] / np.linalg.norm(UNIT[0][:, :3], axis=1, keepdims=True)
+    both = EmbeddingSet.from_arrays(image=UNIT[0], text=narrow)
+    assert repr(both) == "EmbeddingSet(12 rows: image 4, text 3)"
+    with pytest.raises(DataError, match=r"differ in width \(image 4, text 3\), so they are not in one space; map them"):
+        _ = both.width
+    assert EmbeddingSet.from_arrays(image=UNIT[0], text=UNIT[0]).width == 4
 
 
 def test_it_introduces_itself_in_a_line() -> None:

@@ -135,8 +135,7 @@ def test_arrays_that_do_not_fit_each_other(folder: Path) -> None:
     with pytest.raises(DataError, match=r"caption\.npy: 5 rows, expected 6 as in .*image\.npy"):
         embedding_set_from_arrays(pair(folder))
     np.save(folder / "caption.npy", caption[:, :3])
-    with pytest.raises(DataError, match=r"caption\.npy: width 3, expected 4 as in .*image\.npy"):
-        embedding_set_from_arrays(pair(folder))
+    assert embedding_set_from_arrays(pair(folder))[0].embeddings["caption"].shape == (6, 3)
     caption[2, 1] = np.nan
     np.save(folder / "caption.npy", caption)
     with pytest.raises(DataError, match=r"caption\.npy: row 2 holds NaN"):

@@ -283,7 +283,7 @@ def test_a_map_of_another_model_is_refused() -> None:
     model = _model()
     with pytest.raises(UsageError, match=r"Shift is not fitted; call fit\(train\) first"):
         model.with_posthoc(Shift())
-    with pytest.raises(UsageError, match="Shift was fitted on 4 dimensions, the model has 8"):
+    with pytest.raises(UsageError, match="Shift was fitted on 4 dimensions of report, the model has 8"):
         model.with_posthoc(_fitted(_model(dim=4), Shift()))
     other = Model({"report": LetterEncoder("a"), "image": LetterEncoder("b")}, dim=8)
     with pytest.raises(

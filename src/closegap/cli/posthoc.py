@@ -59,10 +59,15 @@ def _fit(arguments: Sequence[str]) -> None:
     settings = _add_settings(parser, method, name)
     given = parse(parser, arguments)
     _check_out(given, given.train)
+    from closegap.api.bars import Bars
+
     unfitted = method(**{setting: given[setting] for setting in settings})
     train, notes = _read(given.train)
-    unfitted.fit(train).save(given.out)
-    _tell(notes, f"{given.out}: {name} of {', '.join(train.modalities)}, fitted on {len(train.ids)} rows")
+    with Bars("fitting") as bars:
+        fitted = unfitted.fit(train, bars.work)
+    fitted.save(given.out)
+    line = f"{given.out}: {name} of {', '.join(train.modalities)}, fitted on {len(train.ids)} rows"
+    _tell([*notes, *fitted.notes], line)
 
 
 def _apply(arguments: Sequence[str]) -> None:

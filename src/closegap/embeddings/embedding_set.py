@@ -27,10 +27,11 @@ class EmbeddingSet:
 
     Row i is the same case in every modality that has it. A case with several views of a modality (two captions of one
     figure) takes several rows with the same id; modalities that have no further view are absent there. Rows of one id
-    are each other's positives.
+    are each other's positives. Modalities of different width are not in one space yet: they can be kept and mapped into
+    one, and what needs one space asks for `width`.
 
     Args:
-        embeddings: modality name to (n, d) unit-norm rows; absent rows are never read.
+        embeddings: modality name to (n, d_m) unit-norm rows; absent rows are never read.
         ids: the case of each row.
         present: modality name to the rows that have it; a modality without a key is present everywhere.
         groups: the article or patient of each row; bootstrap resamples these. Defaults to the ids.
@@ -39,10 +40,10 @@ class EmbeddingSet:
         meta: whatever describes where the embeddings come from; JSON.
 
     Raises:
-        DataError: lengths or widths that differ.
+        DataError: lengths that differ.
     """
 
-    embeddings: Mapping[str, Float[Tensor, "n d"]]
+    embeddings: Mapping[str, Float[Tensor, "n _"]]
     ids: Sequence[str]
     present: Mapping[str, Bool[Tensor, "n"]] = field(default_factory=dict)
     groups: Sequence[str] | None = None
@@ -60,9 +61,6 @@ class EmbeddingSet:
         for what, rows_given in columns.items():
             if rows_given != n:
                 raise DataError(f"{what}: {rows_given} rows, expected {n}, one per id")
-        widths = {name: rows.shape[1] for name, rows in self.embeddings.items()}
-        if len(set(widths.values())) > 1:
-            raise DataError(f"embeddings differ in width ({widths}); project them to one space first")
 
     def __repr__(self) -> str:
         widths = ", ".join(f"{name} {rows.shape[1]}" for name, rows in self.embeddings.items())
@@ -86,7 +84,7 @@ class EmbeddingSet:
             arrays: modality name to (n, d) array or tensor of half, single or double precision, on any device.
 
         Raises:
-            DataError: another dtype or shape, lengths or widths that differ, or a row that is not finite or zero.
+            DataError: another dtype or shape, lengths that differ, or a row that is not finite or zero.
 
         Example:
             >>> EmbeddingSet.from_arrays(image=np.eye(3), text=np.eye(3))
@@ -110,6 +108,22 @@ class EmbeddingSet:
     def modalities(self) -> tuple[str, ...]:
         """Modality names, in the order given."""
         return tuple(self.embeddings)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of the space that all rows are in.
+
+        Raises:
+            DataError: modalities of different width.
+        """
+        widths = {name: rows.shape[1] for name, rows in self.embeddings.items()}
+        if len(set(widths.values())) > 1:
+            listed = ", ".join(f"{name} {width}" for name, width in widths.items())
+            raise DataError(
+                f"the modalities differ in width ({listed}), so they are not in one space; map them into one first, as "
+                "`closegap posthoc fit --method canonical` does"
+            )
+        return next(iter(widths.values()))
 
     def mask(self, modality: str) -> Bool[Tensor, "n"]:
         """The rows that have `modality`."""

@@ -53,7 +53,7 @@ def embedding_set_from_arrays(
     embeddings: dict[str, Float[Tensor, "n d"]] = {}
     for name, source in zip(names, sources, strict=True):
         rows = load_array(source)
-        _check_shape(rows, embeddings, sources[0].path, source.path)
+        _check_rows(rows, embeddings, sources[0].path, source.path)
         embeddings[name], note = unit_rows(rows, source.path)
         notes += [note] if note else []
     n = len(embeddings[names[0]])
@@ -91,12 +91,10 @@ def _names(sources: Sequence[ArrayFile], names: Sequence[str] | None) -> Sequenc
     return given
 
 
-def _check_shape(rows: Tensor, before: dict[str, Tensor], first: Path, path: Path) -> None:
+def _check_rows(rows: Tensor, before: dict[str, Tensor], first: Path, path: Path) -> None:
     for other in before.values():
         if len(rows) != len(other):
             raise DataError(f"{path}: {len(rows)} rows, expected {len(other)} as in {first}")
-        if rows.shape[1] != other.shape[1]:
-            raise DataError(f"{path}: width {rows.shape[1]}, expected {other.shape[1]} as in {first}")
 
 
 def _check_length(given: int, n: int, path: Path, first: Path) -> None:

@@ -166,7 +166,6 @@ def _expect_tensors(path: Path, tensors: Mapping[str, Tensor], modalities: Seque
     allowed = {prefix + name for prefix in (_EMBEDDINGS, _PRESENT) for name in modalities}
     for name in sorted(tensors.keys() - allowed | {_EMBEDDINGS + name for name in modalities} - tensors.keys()):
         raise DataError(f"{path}: {'an unknown' if name in tensors else 'no'} tensor '{name}'; {_AGAIN}")
-    widths = {tuple(tensors[_EMBEDDINGS + name].shape[1:]) for name in modalities}
     types = {tensors[_EMBEDDINGS + name].dtype for name in modalities}
     for name, tensor in tensors.items():
         form = f"{tensor.dtype} {tuple(tensor.shape)}"
@@ -174,10 +173,10 @@ def _expect_tensors(path: Path, tensors: Mapping[str, Tensor], modalities: Seque
             raise DataError(f"{path}: '{name}' is {form}, expected torch.bool ({rows},); {_AGAIN}")
         if name.startswith(_EMBEDDINGS):
             matrix = tensor.ndim == 2 and len(tensor) == rows and tensor.shape[1] > 0
-            if not matrix or not tensor.is_floating_point() or len(widths) > 1 or len(types) > 1:
+            if not matrix or not tensor.is_floating_point() or len(types) > 1:
                 raise DataError(
-                    f"{path}: '{name}' is {form}, expected floats of ({rows}, width), of one width and type in all "
-                    f"modalities; {_AGAIN}"
+                    f"{path}: '{name}' is {form}, expected floats of ({rows}, width), of one type in all modalities; "
+                    f"{_AGAIN}"
                 )
 
 

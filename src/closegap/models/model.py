@@ -245,5 +245,6 @@ def _expect_fit(fitted: "PostHoc", modalities: Sequence[str], dim: int) -> None:
             f"{name} was fitted on {', '.join(fitted.fitted.modalities)}, not on {lacking[0]}; fit it on embeddings of "
             "all the model's modalities"
         )
-    if fitted.fitted.width != dim:
-        raise UsageError(f"{name} was fitted on {fitted.fitted.width} dimensions, the model has {dim}")
+    for modality in modalities:
+        if (width := fitted.fitted.widths[modality]) != dim:
+            raise UsageError(f"{name} was fitted on {width} dimensions of {modality}, the model has {dim}")

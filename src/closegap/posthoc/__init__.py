@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from closegap.posthoc.base.names import method_summaries as method_summaries
     from closegap.posthoc.base.names import standard_arms as standard_arms
     from closegap.posthoc.base.sweep import Sweep as Sweep
+    from closegap.posthoc.canonical import Canonical as Canonical
     from closegap.posthoc.center import Center as Center
     from closegap.posthoc.placebo import Placebo as Placebo
     from closegap.posthoc.procrustes import Procrustes as Procrustes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from closegap.posthoc.whiten import Whiten as Whiten
 
 _HOMES = {
+    "Canonical": "closegap.posthoc.canonical",
     "Center": "closegap.posthoc.center",
     "Placebo": "closegap.posthoc.placebo",
     "PostHoc": "closegap.posthoc.base.method",

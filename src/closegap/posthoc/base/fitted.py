@@ -12,7 +12,7 @@ from closegap.errors import DataError
 from closegap.posthoc.base.seen import Seen
 from closegap.sealed import load_sealed, read_says, save_sealed
 
-_FORMAT = 2
+_FORMAT = 3
 _HEADER = "closegap_posthoc"
 _STATE = "state/"
 _AGAIN = "fit the method again"
@@ -20,12 +20,22 @@ _AGAIN = "fit the method again"
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit leaves behind: the estimates, what they are for, and which rows they come from."""
+    """What a fit leaves behind.
+
+    Args:
+        state: the estimates.
+        widths: the modalities that they are for, and how many dimensions each has.
+        seen: the rows that they come from.
+    """
 
     state: Mapping[str, Tensor]
-    modalities: tuple[str, ...]
-    width: int
+    widths: Mapping[str, int]
     seen: Seen
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities that were fitted, in order."""
+        return tuple(self.widths)
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,7 @@ def write_fitted(path: Path, kept: Kept) -> None:
         "format": _FORMAT,
         "class": kept.class_path,
         "settings": dict(kept.settings),
-        "modalities": fitted.modalities,
-        "width": fitted.width,
+        "widths": dict(fitted.widths),
         "row_numbered": fitted.seen.row_numbered,
     }
     tensors = {_STATE + name: value.contiguous() for name, value in fitted.state.items()}
@@ -69,8 +78,7 @@ def read_fitted(path: Path) -> Kept:
         seen = Seen(tensors["seen/ids"], tensors["seen/contents"], header["row_numbered"])
         fitted = Fitted(
             state={name.removeprefix(_STATE): value for name, value in tensors.items() if name.startswith(_STATE)},
-            modalities=tuple(header["modalities"]),
-            width=header["width"],
+            widths=dict(header["widths"]),
             seen=seen,
         )
         _expect_sound(fitted)
@@ -85,11 +93,14 @@ def _expect_sound(fitted: Fitted) -> None:
     Raises:
         ValueError: it says what.
     """
-    names, seen = fitted.modalities, fitted.seen
-    if len(set(names)) < max(2, len(names)) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"modalities {list(names)}, expected two names or more")
-    if type(fitted.width) is not int or fitted.width < 1 or type(seen.row_numbered) is not bool:
-        raise ValueError(f"width {fitted.width!r} and row_numbered {seen.row_numbered!r}, expected a number and a bool")
+    seen = fitted.seen
+    if len(fitted.widths) < 2:
+        raise ValueError(f"modalities {list(fitted.widths)}, expected two or more")
+    for name, width in fitted.widths.items():
+        if type(width) is not int or width < 1:
+            raise ValueError(f"width {width!r} of {name}, expected a number")
+    if type(seen.row_numbered) is not bool:
+        raise ValueError(f"row_numbered {seen.row_numbered!r}, expected a bool")
     for what, tensor in {"seen/ids": seen.ids, "seen/contents": seen.contents}.items():
         if tensor.dtype != torch.int64 or tensor.ndim != 1:
             raise ValueError(f"{what} is {tensor.dtype} {tuple(tensor.shape)}, expected torch.int64 of one dimension")

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -50,26 +50,46 @@ class PostHoc(Checked, ABC):
     sweep: ClassVar[Sweep | None] = None
     """The setting that an audit varies between the original and the whole method, if it has one."""
 
+    one_space: ClassVar[bool] = True
+    """Whether modalities must have one width to be fitted."""
+
     fitted: Fitted | None = field(init=False, default=None, repr=False)
+
+    _watcher: Callable[[int, int], None] | None = field(init=False, default=None, repr=False)
 
     @abstractmethod
     def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
         """The named float64 tensors that `move` needs, from the present rows of the train split."""
 
     @abstractmethod
-    def move(self, rows: Float[Tensor, "n d"], modality: str, state: Mapping[str, Tensor]) -> Float[Tensor, "n d"]:
-        """The float64 rows of `modality` moved, not yet normalised."""
+    def move(self, rows: Float[Tensor, "n d"], modality: str, state: Mapping[str, Tensor]) -> Float[Tensor, "n k"]:
+        """The float64 rows of `modality` moved, not yet normalised; to one width in all modalities."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader should know of the fit, a line each: of settings that were chosen, which and by what."""
+        return ()
+
+    def advance(self, done: int, of: int) -> None:
+        """Tell whoever watches the fit how far it is; for an `estimate` that takes more than seconds."""
+        if self._watcher is not None:
+            self._watcher(done, of)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the constructor was given."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.init}
 
-    def fit(self, train: EmbeddingSet) -> Self:
+    def fit(self, train: EmbeddingSet, progress: Callable[[int, int], None] | None = None) -> Self:
         """This method, estimated on `train`.
 
+        Args:
+            train: the train split.
+            progress: called with how far a long estimate is, and of how much.
+
         Raises:
-            DataError: fewer than two modalities, one without rows, or rows that are not finite.
+            DataError: fewer than two modalities, ones that are not in one space where the method needs it, one without
+                rows, or rows that are not finite.
         """
         if len(train.modalities) < 2:
             raise DataError(f"{len(train.modalities)} modality {list(train.modalities)}; a gap needs at least two")
@@ -80,14 +100,20 @@ class PostHoc(Checked, ABC):
             if not mean(train, modality).isfinite().all():
                 row = next(int(row) for row in rows if not train.embeddings[modality][row].isfinite().all())
                 raise DataError(f"{modality} of row {row} (id '{train.ids[row]}') is not finite; leave the row out")
-        width = train.embeddings[train.modalities[0]].shape[1]
-        self.fitted = Fitted(self.estimate(train), train.modalities, width, Seen.of(train))
+        widths = {name: train.width if self.one_space else rows.shape[1] for name, rows in train.embeddings.items()}
+        self._watcher = progress
+        try:
+            state = self.estimate(train)
+        finally:
+            self._watcher = None
+        self.fitted = Fitted(state, widths, Seen.of(train))
         return self
 
     def apply(self, embeddings: EmbeddingSet, *, in_sample: bool = False) -> EmbeddingSet:
         """The set with its rows moved and unit-norm; absent rows stay as they are, everything else is carried on.
 
-        A row that lands on the origin has no direction and stays as it was, with a warning.
+        A row that lands on the origin has no direction and stays as it was, with a warning. Where the map leads to
+        another width, absent rows are zeros, and such a row is refused.
 
         Args:
             embeddings: modalities that were fitted, all or some.
@@ -95,7 +121,8 @@ class PostHoc(Checked, ABC):
 
         Raises:
             UsageError: not fitted, or rows that were fitted on without `in_sample`.
-            DataError: a modality or a width that was not fitted.
+            DataError: a modality or a width that was not fitted, or a row without direction in a space of another
+                width.
         """
         fitted = self._fitted()
         for modality, rows in embeddings.embeddings.items():
@@ -112,7 +139,7 @@ class PostHoc(Checked, ABC):
         moved = {name: self._moved(embeddings, name) for name in embeddings.modalities}
         return replace(embeddings, embeddings=moved, meta=meta)
 
-    def transform(self, rows: Float[Tensor, "n d"], modality: str) -> Float[Tensor, "n d"]:
+    def transform(self, rows: Float[Tensor, "n d"], modality: str) -> Float[Tensor, "n k"]:
         """Rows moved and unit-norm, in their dtype and on their device: what `apply` does to a set, for a model's use.
 
         Whether rows were fitted on is not asked. A row that lands on the origin stays as it was, with a warning.
@@ -123,11 +150,12 @@ class PostHoc(Checked, ABC):
 
         Raises:
             UsageError: not fitted.
-            DataError: a modality, a width or a dtype that was not fitted.
+            DataError: a modality, a width or a dtype that was not fitted, or a row without direction in a space of
+                another width.
         """
         self._check(rows, modality)
         moved, kept = self._directions(rows, modality)
-        self._warn(int((~kept).sum()), len(rows), modality)
+        self._tell_of_lost(~kept, modality, moved.shape[1])
         return moved
 
     def save(self, path: str | Path) -> None:
@@ -166,10 +194,14 @@ class PostHoc(Checked, ABC):
             DataError: rows of another shape come out, or ones that are not finite.
         """
         fitted = self._fitted()
-        for modality in fitted.modalities:
-            moved = self.move(torch.eye(2, fitted.width, dtype=torch.float64), modality, fitted.state)
-            if moved.shape != (2, fitted.width) or not moved.isfinite().all():
-                raise DataError(f"its state does not move {modality} to finite rows of width {fitted.width}")
+        widths = set()
+        for modality, width in fitted.widths.items():
+            moved = self.move(torch.eye(2, width, dtype=torch.float64), modality, fitted.state)
+            if moved.ndim != 2 or len(moved) != 2 or not moved.shape[1] or not moved.isfinite().all():
+                raise DataError(f"its state does not move {modality} to finite rows")
+            widths.add(moved.shape[1])
+        if len(widths) > 1:
+            raise DataError("its state does not move all modalities to one width")
 
     @classmethod
     def _trusted_class(cls, path: Path, class_path: str, trusted: Sequence[str]) -> type[Self]:
@@ -195,22 +227,25 @@ class PostHoc(Checked, ABC):
         fitted, name = self._fitted(), type(self).__name__
         if modality not in fitted.modalities:
             raise DataError(f"modality '{modality}', but {name} was fitted on {', '.join(fitted.modalities)}")
-        if rows.ndim != 2 or rows.shape[1] != fitted.width:
+        expected = fitted.widths[modality]
+        if rows.ndim != 2 or rows.shape[1] != expected:
             width = f"{rows.shape[1]} dimensions" if rows.ndim == 2 else f"shape {tuple(rows.shape)}"
-            raise DataError(f"{modality} has {width}, but {name} was fitted on {fitted.width}")
+            raise DataError(f"{modality} has {width}, but {name} was fitted on {expected}")
         if not rows.is_floating_point():
             raise DataError(f"{modality} is {rows.dtype}; expected unit-norm rows of a floating dtype")
 
-    def _moved(self, embeddings: EmbeddingSet, modality: str) -> Float[Tensor, "n d"]:
-        result = embeddings.embeddings[modality].clone()
-        lost = 0
-        for rows in torch.split(embeddings.mask(modality).nonzero()[:, 0], _BLOCK):
-            result[rows], kept = self._directions(result[rows], modality)
-            lost += int((~kept).sum())
-        self._warn(lost, len(result), modality)
+    def _moved(self, embeddings: EmbeddingSet, modality: str) -> Float[Tensor, "n k"]:
+        rows, there = embeddings.embeddings[modality], embeddings.mask(modality)
+        width = self._directions(rows[:0], modality)[0].shape[1]
+        result = rows.clone() if width == rows.shape[1] else rows.new_zeros(len(rows), width)
+        lost = torch.zeros(len(rows), dtype=torch.bool)
+        for some in torch.split(there.nonzero()[:, 0], _BLOCK):
+            result[some], kept = self._directions(rows[some], modality)
+            lost[some] = ~kept
+        self._tell_of_lost(lost, modality, width)
         return result
 
-    def _directions(self, rows: Float[Tensor, "n d"], modality: str) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n"]]:
+    def _directions(self, rows: Float[Tensor, "n d"], modality: str) -> tuple[Float[Tensor, "n k"], Bool[Tensor, "n"]]:
         """The rows moved and unit-norm, and which of them moved: not those that land on the origin."""
         where = torch.device("cpu") if rows.device.type == "mps" else rows.device  # Apple's has no float64
         state = {name: value.to(where) for name, value in self._fitted().state.items()}
@@ -219,16 +254,16 @@ class PostHoc(Checked, ABC):
         kept = norms > torch.finfo(rows.dtype).eps  # shorter than a rounding error of its origin
         unit = (moved / torch.where(kept, norms, 1.0)).to(rows.device, rows.dtype)
         kept = kept.to(rows.device)
-        return torch.where(kept, unit, rows), kept[:, 0]
+        return torch.where(kept, unit, rows) if unit.shape == rows.shape else unit, kept[:, 0]
 
-    def _warn(self, lost: int, rows: int, modality: str) -> None:
-        if lost:
-            warnings.warn(
-                f"{lost} of {rows} rows of {modality} land on the origin under {type(self).__name__} and stay "
-                "as they were",
-                ClosegapWarning,
-                stacklevel=3,
-            )
+    def _tell_of_lost(self, lost: Bool[Tensor, "n"], modality: str, width: int) -> None:
+        if not lost.any():
+            return
+        where = f"{int(lost.sum())} of {len(lost)} rows of {modality} land on the origin under {type(self).__name__}"
+        if width != self._fitted().widths[modality]:
+            first = int(lost.nonzero()[0, 0])
+            raise DataError(f"{where}, where they have no direction (the first: row {first}); leave them out")
+        warnings.warn(f"{where} and stay as they were", ClosegapWarning, stacklevel=4)
 
 
 def _class_path(method: type[PostHoc]) -> str:

@@ -24,7 +24,7 @@ def method_names() -> list[str]:
 
     Example:
         >>> method_names()
-        ['center', 'placebo', 'procrustes', 'project_out', 'realign', 'shift', 'whiten']
+        ['canonical', 'center', 'placebo', 'procrustes', 'project_out', 'realign', 'shift', 'whiten']
     """
     return sorted(module.name for module in iter_modules(closegap.posthoc.__path__) if not module.ispkg)
 
@@ -111,7 +111,7 @@ def standard_arms() -> dict[str, "PostHoc"]:
 
     Example:
         >>> list(standard_arms())
-        ['shift', 'center', 'realign', 'procrustes', 'project_out', 'whiten', 'placebo']
+        ['shift', 'center', 'realign', 'procrustes', 'project_out', 'whiten', 'canonical', 'placebo']
     """
     return chosen_arms(method_names())
 

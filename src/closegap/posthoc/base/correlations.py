@@ -1,0 +1,105 @@
+"""Regularised canonical correlations of two modalities or more, from their covariances."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from closegap.errors import DataError
+from closegap.posthoc.base.products import Products
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Directions in which modalities agree, most first.
+
+    Args:
+        maps: of each modality, from its centred rows to canonical variates of unit variance, (d_m, k).
+        correlations: of the k variates, in [0, 1], falling.
+    """
+
+    maps: Mapping[str, Float[Tensor, "_ k"]]
+    correlations: Float[Tensor, "k"]
+
+
+class Correlations:
+    """Canonical directions at any ridge, from one eigendecomposition of each modality's covariance.
+
+    C_m = cov(x_m) + ridge mean(diag cov(x_m)) I. Two modalities: the SVD of C_a^-1/2 C_ab C_b^-1/2 = U diag(rho) V^T;
+    the maps are C_a^-1/2 U and C_b^-1/2 V. More: the eigenvectors of the block matrix of all C_m^-1/2 C_mn C_n^-1/2
+    (identities on its diagonal), each modality's part times sqrt(M); an eigenvalue l stands for the mean correlation
+    (l - 1) / (M - 1). Both agree at two. A cross-covariance is of the rows that have both; of none it is zero.
+
+    Args:
+        products: of the rows to fit on, two modalities at least.
+
+    Reference:
+        Two: Hotelling, Relations between two sets of variates, 1936; the ridge: Vinod 1976. More: MAXVAR, Kettenring,
+        Canonical analysis of several sets of variables, Biometrika 58, 1971.
+    """
+
+    def __init__(self, products: Products) -> None:
+        self.modalities = list(dict.fromkeys(a for a, _ in products.counts))
+        self.means = {name: products.mean(name) for name in self.modalities}
+        self._values: dict[str, Tensor] = {}
+        self._vectors: dict[str, Tensor] = {}
+        for name in self.modalities:
+            values, self._vectors[name] = torch.linalg.eigh(products.covariance(name, name))
+            self._values[name] = values.clamp(min=0)
+        # Each cross-covariance in the eigenvectors of its two modalities: a ridge then only scales it.
+        self._crossed = {
+            (a, b): self._vectors[a].T @ products.covariance(a, b) @ self._vectors[b]
+            for a, b in combinations(self.modalities, 2)
+            if products.counts[a, b] > 1
+        }
+
+    def at(self, ridge: float) -> Directions:
+        """The directions at a ridge.
+
+        Raises:
+            DataError: a covariance that cannot be inverted.
+        """
+        scales = {name: self._inverse_roots(name, ridge) for name in self.modalities}
+        crossed = {(a, b): scales[a][:, None] * value * scales[b] for (a, b), value in self._crossed.items()}
+        if len(self.modalities) == 2:
+            whitened, correlations = self._of_two(crossed)
+        else:
+            whitened, correlations = self._of_many(crossed)
+        maps = {name: self._vectors[name] @ (scales[name][:, None] * whitened[name]) for name in self.modalities}
+        first = maps[self.modalities[0]]
+        signs = first.gather(0, first.abs().argmax(0, keepdim=True)).sign()  # of an eigenvector it is anybody's guess
+        return Directions({name: value * signs for name, value in maps.items()}, correlations.clamp(0, 1))
+
+    def _inverse_roots(self, name: str, ridge: float) -> Float[Tensor, "_"]:
+        values = self._values[name] + ridge * self._values[name].mean()
+        if values.min() <= 1e-12 * values.max().clamp(min=1.0):  # rows are unit vectors: what is smaller is rounding
+            raise DataError(
+                f"the covariance of {name} cannot be inverted; canonical alignment needs rows that vary and more of "
+                "them than dimensions, or a ridge above 0"
+            )
+        return values.rsqrt()
+
+    def _of_two(
+        self, crossed: Mapping[tuple[str, str], Float[Tensor, "_ _"]]
+    ) -> tuple[dict[str, Float[Tensor, "_ k"]], Float[Tensor, "k"]]:
+        a, b = self.modalities
+        left, correlations, right = torch.linalg.svd(crossed[a, b], full_matrices=False)
+        return {a: left, b: right.T}, correlations
+
+    def _of_many(
+        self, crossed: Mapping[tuple[str, str], Float[Tensor, "_ _"]]
+    ) -> tuple[dict[str, Float[Tensor, "_ k"]], Float[Tensor, "k"]]:
+        widths = [len(self._values[name]) for name in self.modalities]
+        ends = dict(zip(self.modalities, torch.tensor(widths).cumsum(0).tolist(), strict=True))
+        places = {name: slice(end - len(self._values[name]), end) for name, end in ends.items()}
+        block = torch.eye(sum(widths), dtype=torch.float64)
+        for (a, b), value in crossed.items():
+            block[places[a], places[b]], block[places[b], places[a]] = value, value.T
+        values, vectors = torch.linalg.eigh(block)
+        values, vectors = values.flip(0)[: min(widths)], vectors.flip(1)[:, : min(widths)]
+        many = len(self.modalities)
+        parts = {name: many**0.5 * vectors[place] for name, place in places.items()}
+        return parts, (values - 1) / (many - 1)
