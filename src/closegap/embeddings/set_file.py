@@ -97,6 +97,10 @@ def read_set(path: Path) -> dict[str, Any]:
     modalities, meta = said.get("modalities"), said.get("meta")
     if not isinstance(modalities, list) or not isinstance(meta, dict):
         raise DataError(f"{path}: its metadata have no list of modalities or no meta; {_AGAIN}")
+    for key, of, what in (("notes", str, "texts"), ("posthoc", dict, "methods")):
+        items = meta.get(key, [])
+        if not isinstance(items, list) or not all(isinstance(item, of) for item in items):
+            raise DataError(f"{path}: '{key}' of its meta is no list of {what}; {_AGAIN}")
     columns = read_columns(_table_of(path, said.get("table")), _AGAIN)
     present = {name.removeprefix(_PRESENT): mask for name, mask in tensors.items() if name.startswith(_PRESENT)}
     _expect_tensors(path, tensors, modalities, len(columns["ids"]))
