@@ -150,8 +150,9 @@ def with_key(path: str, value: object) -> dict[str, Any]:
         (
             "model/encoders/image/init_args/siez",
             3,
-            "model.encoders: closegap.models.SmallImageEncoder takes no 'siez'; it takes size, widths, grid",
+            "model.encoders.image: closegap.models.SmallImageEncoder takes no 'siez'; it takes size, widths, grid",
         ),
+        ("model/encoders/image", "x", "model.encoders.image: 'x' given, expected the import path of a class, package."),
         ("data/class_path", "closegap.data.Nope", "data: class_path 'closegap.data.Nope' cannot be imported (module"),
         ("data/class_path", "nopackage.Nope", "data: class_path 'nopackage.Nope' cannot be imported (No module named"),
         (

@@ -1,5 +1,6 @@
 """What a person gave to a parser, every value looked at before anything is made of it."""
 
+import re
 from argparse import SUPPRESS, Action
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -47,10 +48,42 @@ def parsed(
     except _REFUSALS as error:
         # Classes that a file names are imported by now, so that their arguments can be looked at too.
         found = next((line for layer in layers for line in problems_of_config(parser, layer, mark)), None)
-        raise UsageError(found or parse_message(error, known)) from error
+        raise UsageError(found or _narrowed(parse_message(error, known), layers)) from error
     for line in problems_of_config(parser, given, mark):
         raise UsageError(line)
     return given
+
+
+def _narrowed(line: str, layers: Sequence[Mapping[str, Any]]) -> str:
+    """The line with its key going on to the entry that is meant: of a mapping, jsonargparse names no entry.
+
+    The entry is the only one that is, or holds, the first text that the line quotes.
+    """
+    key, colon, rest = line.partition(": ")
+    quoted = re.search(r"'([^']+)'", rest)
+    entries = next((found for layer in reversed(layers) if isinstance(found := _entries(layer, key), Mapping)), {})
+    if quoted is None or "class_path" in entries:
+        return line
+    meant = [name for name, entry in entries.items() if quoted[1] in _texts(entry)]
+    return f"{key}.{meant[0]}{colon}{rest}" if len(meant) == 1 else line
+
+
+def _entries(layer: Mapping[str, Any], key: str) -> Any:
+    """What a dotted key holds, in a file that may say `init_args` where the key does not."""
+    value: Any = layer
+    for part in key.split("."):
+        if isinstance(value, Mapping) and part not in value:
+            value = value.get("init_args")
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _texts(entry: Any) -> list[Any]:
+    """The entry itself, or the keys and values that it holds, those of its `init_args` included."""
+    if not isinstance(entry, Mapping):
+        return [entry]
+    inner = entry.get("init_args")
+    return [*entry, *entry.values(), *(inner if isinstance(inner, Mapping) else ())]
 
 
 def _expect_plain(value: Any, path: str = "") -> None:
