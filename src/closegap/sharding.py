@@ -77,6 +77,11 @@ def whole(tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
     return tensor.full_tensor() if in_parts(tensor) else tensor
 
 
+def part(tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    """This process's part of a tensor; all of one that is whole."""
+    return tensor.to_local() if in_parts(tensor) else tensor
+
+
 def like(tensor: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
     """A whole tensor in the parts that `target` is in; as it is where `target` is whole.
 
@@ -100,7 +105,7 @@ def clip_gradients(parameters: Sequence[nn.Parameter], longest: float) -> Float[
         longest: largest norm.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    parts = [gradient.to_local() for gradient in gradients if in_parts(gradient)]
+    parts = [part(gradient) for gradient in gradients if in_parts(gradient)]
     if not parts:
         return clip_grad_norm_(parameters, longest)
     wholes = [gradient for gradient in gradients if not in_parts(gradient)]

@@ -82,6 +82,24 @@ def test_pruning_lists_first(filled: Path, capsys: pytest.CaptureFixture[str]) -
     assert f"{filled}: 1 entries, 50 B" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["c4", "memory.sqlite3", "", "features"])
+def test_a_name_of_no_entry_is_one_line(filled: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cache", "prune", "--tower", "ab", name, "--yes"]) == 1
+    assert capsys.readouterr().err == (
+        f"closegap: --tower '{name}': the cache has no such entry; it has features/ab1, features/c3, images.sqlite3\n"
+    )
+    assert len(cache_entries()) == 3
+
+
+def test_a_cache_that_is_a_file_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "file"))
+    assert main(["cache", "prune", "--max-size", "0", "--yes"]) == 1
+    assert capsys.readouterr().err == f"closegap: {tmp_path / 'file'}: not a folder; set CLOSEGAP_CACHE to one\n"
+
+
 def test_a_cache_in_use_is_not_pruned(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = "from closegap.data.cache import private_cache; private_cache('features'); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser
 
 from closegap.cli.arguments import parse, verb_parser
 from closegap.cli.verbs import VERBS
-from closegap.errors import UsageError
+from closegap.errors import ClosegapError, UsageError
 
 if TYPE_CHECKING:
     from closegap.data.cache import CacheEntry
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> None:
     if given.older_than is not None and not given.older_than >= 0:
         raise UsageError(f"--older-than {given.older_than:g}: expected days, 0 or more")
     size = None if given.max_size is None else _bytes(given.max_size)
+    _expect_entries(found, given.tower)
     going = chosen_entries(found, now, given.tower, given.older_than, size)
     _list(going, now)
     total = _size(sum(entry.size for entry in going))
@@ -67,6 +68,14 @@ def main(arguments: Sequence[str]) -> None:
         prune_cache(going)
     done = "deleted" if given.yes else "would go; add --yes to delete them"
     say(f"{cache_folder()}: {len(going)} of {len(found)} entries, {total}, {done}")
+
+
+def _expect_entries(found: "Sequence[CacheEntry]", names: Sequence[str]) -> None:
+    """Refuse a name that belongs to no entry."""
+    for name in names:
+        if not any(entry.is_named(name) for entry in found):
+            there = ", ".join(entry.name for entry in found) or "nothing"
+            raise ClosegapError(f"--tower '{name}': the cache has no such entry; it has {there}")
 
 
 def _list(entries: "Sequence[CacheEntry]", now: float) -> None:

@@ -35,6 +35,10 @@ class CacheEntry:
     size: int
     written: float
 
+    def is_named(self, name: str) -> bool:
+        """Whether this is its name, or how the last part of it begins."""
+        return bool(name) and (self.name == name or Path(self.name).name.startswith(name))
+
 
 def private_cache(folder: str) -> Path:
     """A folder of the cache, for its owner's eyes alone, and not pruned while this process lives."""
@@ -47,10 +51,16 @@ def private_cache(folder: str) -> Path:
 
 
 def cache_entries() -> list[CacheEntry]:
-    """What is in the cache, oldest first."""
+    """What is in the cache, oldest first.
+
+    Raises:
+        ClosegapError: the cache is no folder.
+    """
     root = cache_folder()
-    if not root.is_dir():
+    if not root.exists():
         return []
+    if not root.is_dir():
+        raise ClosegapError(f"{root}: not a folder; set CLOSEGAP_CACHE to one")
     parts = {path: _UNKNOWN if path.is_dir() else _FILES.get(path.name, _UNKNOWN) for path in root.iterdir()}
     for name, what in _FOLDERS.items():
         if parts.pop(root / name, None) is not None:
@@ -77,7 +87,7 @@ def chosen_entries(
     """
 
     def unwanted(entry: CacheEntry) -> bool:
-        named = any(entry.name == name or Path(entry.name).name.startswith(name) for name in names)
+        named = any(map(entry.is_named, names))
         return named or (older_than is not None and now - entry.written >= older_than * 86400)
 
     going = [entry for entry in entries if unwanted(entry)]

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from torch import Tensor
 
 from closegap.embeddings.set_file import KEY, whole_set
 from closegap.files import whole_file
+from closegap.mapped import mapped_tensor
 from closegap.sealed import seal, unsealed
 
 _TYPES = {torch.float32: "F32", torch.bool: "BOOL"}
@@ -34,7 +33,7 @@ def joined(
         header: dict[str, Any] = {"__metadata__": unsealed(KEY, says)}
         offset = 0
         for name in names:
-            first = _tensor(parts[0], name)
+            first = mapped_tensor(parts[0], name)
             shape = [rows, *first.shape[1:]]
             size = first.element_size() * torch.Size(shape).numel()
             header[name] = {"dtype": _TYPES[first.dtype], "shape": shape, "data_offsets": [offset, offset + size]}
@@ -46,13 +45,6 @@ def joined(
                 file.write(len(head).to_bytes(8, "little") + head)
                 for name in names:
                     for part in parts:
-                        file.write(_tensor(part, name).numpy().data)
+                        file.write(mapped_tensor(part, name).numpy().data)
                 assert file.tell() == 8 + len(head) + offset
             seal(temporary)
-
-
-def _tensor(part: Path, name: str) -> Tensor:
-    """A tensor in a mapping of its own: pages of all parts together would fill the memory."""
-    with safe_open(part, framework="pt") as opened:
-        found: Tensor = opened.get_tensor(name)
-        return found

@@ -20,11 +20,12 @@ from closegap.disk import sync
 from closegap.distributed import rank
 from closegap.errors import ClosegapError
 from closegap.files import digest, file_digest, regular, whole_folder
+from closegap.mapped import copy_tensors
 from closegap.metrics.figure import Figure
 from closegap.models.fingerprint import tower_fingerprint
 from closegap.models.model import Model
 from closegap.runs.optimizer_state import optimizer_numbers, optimizer_tensors, restore_optimizer
-from closegap.sharding import like, whole
+from closegap.sharding import whole
 
 _KEEP = 2  # newest checkpoints kept beside the best
 _NOTHING = "_"  # a file of no tensors is none
@@ -177,15 +178,15 @@ def load_model(path: Path, model: Model, towers: Mapping[str, str] | None = None
         ClosegapError: a damaged checkpoint, one of another model, or frozen towers with other weights.
     """
     described = _described(path)[1]
-    saved, own = _tensors(path, "model", described), model_state(model)
-    _same_tensors(path, saved, own)
+    own = model_state(model)
+    _same_tensors(path, _tensors(path, "model", described), own)
     expected = described["frozen_towers"]
     for name, fingerprint in (frozen_towers(model) if towers is None else towers).items():
         if expected.get(name) != fingerprint:
             raise ClosegapError(
                 f"{path}: trained on a frozen {name} tower with other weights or preparation than the config's"
             )
-    model.load_state_dict({name: like(tensor, own[name]) for name, tensor in saved.items()}, strict=False)
+    copy_tensors(path / "model.safetensors", own)
 
 
 def load_beside(path: Path, name: str, module: nn.Module) -> None:

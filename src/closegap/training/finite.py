@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
+from closegap.distributed import AllProcesses
 from closegap.errors import ClosegapError
-from closegap.sharding import whole
+from closegap.sharding import part
 
 
 class NonFiniteError(ClosegapError):
@@ -37,7 +38,7 @@ def check_values(step: int, values: Mapping[str, float], what: str) -> None:
 def check_weights(step: int, modules: Iterable[nn.Module]) -> None:
     """Refuse weights that are no numbers. A buffer may hold infinities: masks of attention do.
 
-    Of modules in parts every process calls this.
+    Every process calls this.
 
     Args:
         step: that was taken.
@@ -48,20 +49,20 @@ def check_weights(step: int, modules: Iterable[nn.Module]) -> None:
     """
     for module in modules:
         trained = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
-        sound = {
-            name: _sound(whole(tensor.detach()), name in trained)
+        # Of parts each process looks at its own; frozen towers are large, and no step changes them.
+        damaged = {
+            name: _damaged(part(tensor.detach()), name in trained)
             for name, tensor in module.state_dict().items()
-            if trained.get(name, True)  # frozen towers are large, and no step changes them
+            if trained.get(name, True)
         }
-        for name, found in sound.items():
-            if not found:
+        if damaged:
+            found = AllProcesses().max(torch.stack(list(damaged.values())).int()).tolist()
+            for name in (name for name, is_damaged in zip(damaged, found, strict=True) if is_damaged):
                 raise NonFiniteError(
                     f"step {step}: {name} is not finite any more, and no checkpoint holds it; "
                     "train a new run with a lower --train.lr or --train.weight_decay"
                 )
 
 
-def _sound(tensor: Shaped[Tensor, "..."], weight: bool) -> bool:
-    if not tensor.is_floating_point():
-        return True
-    return bool(torch.isfinite(tensor).all() if weight else not torch.isnan(tensor).any())
+def _damaged(tensor: Shaped[Tensor, "..."], weight: bool) -> Bool[Tensor, ""]:
+    return tensor.isfinite().logical_not().any() if weight else tensor.isnan().any()
