@@ -1,6 +1,6 @@
 """Exact retrieval over the full gallery: ranks are counted tile by tile, never sorted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure, words
 from closegap.metrics.positives import Pairs
 from closegap.metrics.ranking import KS, Search
+from closegap.metrics.tiles import Tiles, cosines
 
 _SCORES_AT_ONCE = 2**21  # two tiles of them stay in a CPU's cache
 _QUERIES_AT_ONCE = 64  # at least: with fewer, reading the gallery would take longer than multiplying with it
@@ -104,23 +105,33 @@ def retrieval_ranks(
         excluded: for each query a gallery row that it does not search, where the gallery holds the query itself.
     """
     pairs = Pairs.of(queries, gallery, pairs)
-
-    def scores_of(rows: slice, out: Float[Tensor, "t g"]) -> None:
-        torch.mm(queries[rows], gallery.T, out=out)
-        if excluded is not None:
-            out.scatter_(1, excluded[rows, None], -torch.inf)
-
-    return _ranks_by_tile(scores_of, queries.new_empty(0, len(gallery)), pairs)
+    return ranks_by_tile(cosines(queries, gallery, excluded), queries.new_empty(0, len(gallery)), pairs)
 
 
 def ranks_of_scores(scores: Float[Tensor, "q g"], pairs: Pairs | None = None) -> Ranks:
     """As `retrieval_ranks`, of a score matrix that is already there."""
     pairs = Pairs.of(scores, scores.T, pairs)
 
-    def scores_of(rows: slice, out: Float[Tensor, "t g"]) -> None:
-        out.copy_(scores[rows])
+    def write(rows: slice, tile: Float[Tensor, "t g"]) -> None:
+        tile.copy_(scores[rows])
 
-    return _ranks_by_tile(scores_of, scores[:0], pairs)
+    return ranks_by_tile(write, scores[:0], pairs)
+
+
+def ranks_by_tile(write: Tiles, like: Float[Tensor, "0 g"], pairs: Pairs) -> Ranks:
+    """As `retrieval_ranks`, of scores that are written for some queries at a time into a tile of the kind of `like`."""
+    positives = _padded_positives(pairs)
+    queries, gallery = len(positives), like.shape[1]
+    above, tied = torch.zeros_like(positives), torch.zeros_like(positives)
+    step = min(queries, max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, gallery)))
+    # Two tiles for the whole sweep: tiles allocated anew between small results that stay would fragment the heap.
+    scores, flags = like.new_empty(step, gallery), like.new_empty(step, gallery)
+    for start in range(0, queries, max(1, step)):
+        rows = slice(start, min(start + step, queries))
+        tile = scores[: rows.stop - start]
+        write(rows, tile)
+        _count(tile, flags, positives[rows], above[rows], tied[rows])
+    return _ranks(above, tied, positives, gallery)
 
 
 def recall_at_k(ranks: Ranks, k: int) -> Float[Tensor, ""]:
@@ -182,24 +193,6 @@ def _padded_positives(pairs: Pairs) -> Int[Tensor, "q p"]:
     padded = torch.full((len(numbers), width), -1, device=numbers.device)
     padded[query_rows, slots] = gallery_rows
     return padded
-
-
-def _ranks_by_tile(
-    scores_of: Callable[[slice, Float[Tensor, "t g"]], None], like: Float[Tensor, "0 g"], pairs: Pairs
-) -> Ranks:
-    """Ranks from scores that `scores_of` writes for some queries at a time into a tile of the kind of `like`."""
-    positives = _padded_positives(pairs)
-    queries, gallery = len(positives), like.shape[1]
-    above, tied = torch.zeros_like(positives), torch.zeros_like(positives)
-    step = min(queries, max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, gallery)))
-    # Two tiles for the whole sweep: tiles allocated anew between small results that stay would fragment the heap.
-    scores, flags = like.new_empty(step, gallery), like.new_empty(step, gallery)
-    for start in range(0, queries, max(1, step)):
-        rows = slice(start, min(start + step, queries))
-        tile = scores[: rows.stop - start]
-        scores_of(rows, tile)
-        _count(tile, flags, positives[rows], above[rows], tied[rows])
-    return _ranks(above, tied, positives, gallery)
 
 
 def _count(
