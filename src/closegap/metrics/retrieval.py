@@ -64,7 +64,8 @@ class Retrieval(Metric):
         """The second modality's rows searched from the first's."""
         queries, gallery = couple.some(couple.x), couple.y
         ranks = retrieval_ranks(queries.embeddings, gallery.embeddings, Pairs(queries.cases, gallery.cases))
-        return across(couple.a, couple.b).measured(retrieval_estimates(ranks, queries.groups, counts))
+        found = retrieval_estimates(ranks, queries.groups, counts)
+        return across(couple.a, couple.b).measured(found | recall_by_chance(ranks))
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Ranks:
         average_precision: mean over the query's positives of the precision at their ranks, in (0, 1].
         tied: non-positives whose score equals that of the best positive up to rounding; index decided these.
         gallery: how many items were searched.
+        positives: how many positives each query has among them.
     """
 
     queries: Int[Tensor, "q"]
@@ -84,6 +86,7 @@ class Ranks:
     average_precision: Float[Tensor, "q"]
     tied: Int[Tensor, "q"]
     gallery: int
+    positives: Int[Tensor, "q"]
 
 
 def retrieval_ranks(
@@ -140,6 +143,20 @@ def recall_at_k(ranks: Ranks, k: int) -> Float[Tensor, ""]:
     The CLIP literature's Recall@K, which is a hit rate: one positive among the k is enough.
     """
     return (_answered(ranks).best <= k).double().mean()
+
+
+def recall_by_chance(ranks: Ranks, ks: tuple[int, ...] = KS) -> dict[str, Sampled]:
+    """R@K/chance: the R@K that a random order of the gallery has on average, exactly.
+
+    A query with p positives among n items misses all of them with probability C(n - p, K) / C(n, K).
+    """
+    n, others = ranks.gallery, ranks.gallery - _answered(ranks).positives.double()
+    chances = {}
+    for k in ks:
+        left = torch.arange(min(k, n), dtype=torch.float64)
+        missed = ((others[:, None] - left).clamp(min=0) / (n - left)).prod(1)
+        chances[f"R@{k}/chance"] = Sampled(float((1 - missed).mean()), torch.empty(0))
+    return chances
 
 
 def median_rank(ranks: Ranks) -> Float[Tensor, ""]:
@@ -226,7 +243,7 @@ def _ranks(above: Int[Tensor, "q p"], tied: Int[Tensor, "q p"], positives: Int[T
     queries = numbers.nonzero().squeeze(1)
     if not len(queries):
         nothing = queries.new_empty(0)
-        return Ranks(queries, nothing, nothing.double(), nothing, gallery)
+        return Ranks(queries, nothing, nothing.double(), nothing, gallery, nothing)
     before, slot = torch.where(positives >= 0, above, gallery + 1)[queries].sort(dim=1)
     found = torch.arange(1, before.shape[1] + 1, device=before.device)
     precision = torch.where(found <= numbers[queries, None], found / (found + before.double()), 0.0)
@@ -236,4 +253,5 @@ def _ranks(above: Int[Tensor, "q p"], tied: Int[Tensor, "q p"], positives: Int[T
         average_precision=precision.sum(1) / numbers[queries],
         tied=tied[queries].gather(1, slot[:, :1]).squeeze(1),
         gallery=gallery,
+        positives=numbers[queries],
     )
