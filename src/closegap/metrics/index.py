@@ -55,6 +55,12 @@ class MixedIndex:
         like = queries.embeddings.new_empty(0, len(self.rows))
         return nearest_by_tile(self._tiles(queries, excluded), like, len(queries.cases), k)
 
+    def scores(self, queries: Rows) -> Float[Tensor, "q g"]:
+        """The scores that a few queries are ranked by, all of them at once."""
+        tile = queries.embeddings.new_empty(len(queries.cases), len(self.rows))
+        self._tiles(queries, None)(slice(len(tile)), tile)
+        return tile
+
     def are_of(self, items: Int[Tensor, "q k"], modality: str) -> Bool[Tensor, "q k"]:
         """Which of the items are of the modality."""
         found = torch.zeros_like(items, dtype=torch.bool)
