@@ -33,9 +33,9 @@ class Standardise(ScoreStage):
     At strength a the location is (1 - a) m + a mu and the scale g^(1 - a) sigma^a: at 0 no score changes, at 1 the form
     is the full one, which on weak models and small sets demotes the query's own modality too far.
 
-    The best of n items grows with n, alike for all modalities if they grow together, so that the order of a merged list
-    hardly changes with the size of the reference; the shares of the modalities in the reference should be those in the
-    index, since twice as many items of one modality raise its mu.
+    The best of n items grows with n. If all modalities grow together their mu do, and a merged list changes little with
+    the size of the reference; the proportions of the modalities in it should be those in the index, since twice as many
+    items of one modality raise its mu alone.
 
     Args:
         strength: from 0 to 1; None chooses on the reference: the strength with the matched-size ratio nearest 1 among
