@@ -117,7 +117,7 @@ def test_arrays_are_audited_and_mended(arrays: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.endswith("exit 0\n"), done.stderr
     report = json.loads((arrays / "audit" / "report.json").read_text(encoding="utf-8"))
-    assert [arm["name"] for arm in report["arms"]] == ["original", "shift"]
+    assert [arm["name"] for arm in report["arms"]] == ["original", "original + shift"]
     page = (arrays / "audit" / "report.html").read_text(encoding="utf-8")
     assert "<table" in page
     assert "The figures of this section are not drawn: plotly is not installed; pip install" in page

@@ -47,7 +47,7 @@ def test_methods_and_metrics_are_named_or_given(tmp_path: Path) -> None:
         out=tmp_path / "audit",
         watching=unwatched,
     )
-    assert [arm.name for arm in report.arms] == ["original", "shift", "Center"]
+    assert [arm.name for arm in report.arms] == ["original", "original + shift", "original + Center"]
     assert not any("R@" in name for name in report.figures)
     assert (tmp_path / "audit" / "report.html").is_file()
     assert (tmp_path / "audit" / "report.json").is_file()

@@ -82,7 +82,7 @@ def test_writes_the_report_and_prints_the_table(capsys: pytest.CaptureFixture[st
 def test_every_method_stands_beside_the_original() -> None:
     assert audit("image.npy", "text.npy", "--train", "image-train.npy", "text-train.npy", "--posthoc", "all") == 0
     report = json.loads(Path("out/report.json").read_text())
-    assert [arm["name"] for arm in report["arms"]] == ["original", *standard_arms()]
+    assert [arm["name"] for arm in report["arms"]] == ["original", *(f"original + {name}" for name in standard_arms())]
     gaps = [arm["metrics"]["gap"]["value"] for arm in report["arms"][:2]]
     assert gaps[1] < gaps[0] / 2
     sweep = [report["data"]["shift_sweep"][key]["gap"]["value"] for key in ("0.25", "0.5", "0.75")]
@@ -91,6 +91,46 @@ def test_every_method_stands_beside_the_original() -> None:
     page = Path("out/report.html").read_text()
     assert "Does closing the gap pay?" in page
     assert "in-sample" not in page.split("<script")[0]
+
+
+@pytest.mark.usefixtures("folder")
+def test_score_stages_stand_beside_every_arm() -> None:
+    train = ("--train", "image-train.npy", "text-train.npy")
+    assert audit("image.npy", "text.npy", *train, "--posthoc", "shift", "placebo", "--scores", "all") == 0
+    report = json.loads(Path("out/report.json").read_text())
+    arms = {arm["name"]: arm["metrics"] for arm in report["arms"]}
+    stages = ("standardise", "offset", "zscore")
+    assert list(arms) == [
+        *("original", "original + shift", "original + placebo"),  # a control needs no stage
+        *(f"original + {stage}" for stage in stages),
+        *(f"original + shift + {stage}" for stage in stages),
+    ]
+    assert report["data"]["scores"] == {"fitted_on": N, "in_sample": False}
+    plain, staged = arms["original"], arms["original + standardise"]
+    assert list(plain) == list(staged)
+    changed = {name for name in plain if plain[name] != staged[name]}
+    assert {"mixed/own_modality_share", "mixed_matched/ratio"} <= changed
+    assert all(name.startswith("mixed") for name in changed)
+    assert arms["original + shift"]["gap"] == arms["original + shift + standardise"]["gap"]
+    assert {"mixed_matched/R@10", "mixed_matched/own_modality_share", "relinkage/R@1", "relinkage/chance"} <= set(plain)
+    assert plain["image_to_text/R@10/chance"] == {"value": pytest.approx(10 / N), "low": None, "high": None}
+
+
+@pytest.mark.usefixtures("folder")
+def test_stages_have_a_reference_of_their_own() -> None:
+    assert (
+        audit("image.npy", "text.npy", "--scores", "standardise", "--reference", "image-train.npy", "text-train.npy")
+        == 0
+    )
+    first = metrics(1)
+    assert (
+        audit("image.npy", "text.npy", "--scores", "standardise", "--train", "image-train.npy", "text-train.npy") == 0
+    )
+    assert metrics(1) == first
+    assert audit("image.npy", "text.npy", "--scores", "standardise", "--in-sample") == 0
+    report = json.loads(Path("out/report.json").read_text())
+    assert report["data"]["scores"]["in_sample"] is True
+    assert "Score stages were fitted on rows that are judged here" in report["data"]["notes"][0]
 
 
 @pytest.mark.usefixtures("folder")
@@ -212,7 +252,14 @@ TRAIN = ("--train", "image-train.npy", "text-train.npy")
             2,
             "--posthoc magic: no post-hoc method; expected one of shift",
         ),
-        (_nothing, (*TWO, *TRAIN), 2, "--train is what post-hoc methods are fitted on"),
+        (_nothing, (*TWO, *TRAIN), 2, "--train is what post-hoc methods and score stages are fitted on"),
+        (_nothing, (*TWO, "--reference", *TRAIN[1:]), 2, "--reference is what score stages are fitted on; choose them"),
+        (
+            _nothing,
+            (*TWO, "--scores", "standardise"),
+            2,
+            "score stages are fitted on reference embeddings and none were",
+        ),
         (_nothing, (*TWO, "--posthoc", "all", "--train", *TWO), 2, r"30 of 30 rows were fitted on"),
         (_nothing, (*TWO, "--posthoc", "all", "--train", "image-train.npy"), 2, "1 arrays, expected 2"),
         (_nothing, (*TWO, "--posthoc", "all", "--train-a", "image-train.npy"), 2, "both and nothing else"),
@@ -270,9 +317,10 @@ def test_a_method_that_cannot_be_fitted_is_left_out_with_its_reason() -> None:
     flat = replace(flat, embeddings={**flat.embeddings, "text": normalize(torch.ones(N, WIDTH), dim=1)})
     found = audit_arms(embeddings(), standard_arms(), flat, resamples=10)
     arms = [arm.name for arm in found.comparison.report.arms]
-    assert "realign" not in arms
-    assert "shift" in arms
-    assert "all rows of text are equal" in {i.what: i.reason for i in found.comparison.report.skipped}["arm realign"]
+    assert "original + realign" not in arms
+    assert "original + shift" in arms
+    skipped = {item.what: item.reason for item in found.comparison.report.skipped}
+    assert "all rows of text are equal" in skipped["arm original + realign"]
 
 
 def test_nothing_to_measure_is_an_error() -> None:

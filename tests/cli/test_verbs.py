@@ -199,9 +199,30 @@ def test_compare_puts_posthoc_arms_beside_the_trained_ones(cli: Cli, runs: Path,
     assert found.code == 2  # fitted on what is judged
     assert "rows were fitted on" in found.err
     assert not (tmp_path / "train").exists()
+    found = cli("evaluate", runs / "a", "--out", tmp_path / "a.json", "--scores", "standardize")
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "--scores standardize: no score stage; expected one of" in found.err
     found = cli("evaluate", runs / "a", "--out", tmp_path / "a.json", "--posthoc", "shfit")
     assert (found.code, found.err.count("\n")) == (2, 1)
     assert "--posthoc shfit: no post-hoc method; expected one of" in found.err
+
+
+def test_runs_are_measured_with_score_stages_too(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    stages = ("--scores", "standardise", "--metrics", "tasks")
+    found = cli("compare", runs / "a", runs / "b", "--posthoc", "shift", *stages, "--out", tmp_path / "both")
+    assert (found.code, found.err) == (0, "")
+    arms = [arm["name"] for arm in json.loads((tmp_path / "both" / "report.json").read_text(encoding="utf-8"))["arms"]]
+    staged = ["a + standardise", "a + shift + standardise", "b + standardise", "b + shift + standardise"]
+    assert arms == ["a", "b", "a + shift", "b + shift", *staged]
+    measured = {}
+    for split in ("train", "validation"):
+        found = cli("evaluate", runs / "a", *stages, "--reference", split, "--out", tmp_path / f"{split}.json")
+        assert (found.code, found.err) == (0, "")
+        (plain, with_stage) = json.loads((tmp_path / f"{split}.json").read_text(encoding="utf-8"))["arms"]
+        assert (plain["name"], with_stage["name"]) == ("a", "a + standardise")
+        assert plain["metrics"]["gap"] == with_stage["metrics"]["gap"]
+        measured[split] = with_stage["metrics"]["mixed/own_modality_share"]
+    assert measured["train"] != measured["validation"]
 
 
 def test_compare_refuses(cli: Cli, runs: Path, tmp_path: Path) -> None:

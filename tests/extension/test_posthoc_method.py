@@ -59,10 +59,10 @@ def test_it_stands_in_an_audit(folder: Path) -> None:
     arrays = ("image-test.npy", "text-test.npy", "--train", "image-train.npy", "text-train.npy", "--resamples", "5")
     assert main(["audit", *arrays, "--posthoc", CLASS, "shift", "--out", "audit"]) == 0
     report = json.loads(Path("audit/report.json").read_text(encoding="utf-8"))
-    assert [arm["name"] for arm in report["arms"]] == ["original", "shift", "MedianShift"]
+    assert [arm["name"] for arm in report["arms"]] == ["original", "original + shift", "original + MedianShift"]
     gaps = [arm["metrics"]["gap"]["value"] for arm in report["arms"]]
     assert gaps[2] < 0.5 * gaps[0]
     assert gaps[2] < report["data"]["MedianShift_sweep"]["0.5"]["gap"]["value"] < gaps[0]
     page = (folder / "audit/report.html").read_text(encoding="utf-8")
     assert "MedianShift" in page
-    assert "MedianShift, by amount" in page
+    assert "original + MedianShift, by amount" in page

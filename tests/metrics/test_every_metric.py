@@ -4,11 +4,17 @@ import pytest
 
 from closegap.metrics import Metric, standard_metrics
 from closegap.metrics.mixed_balanced import MixedBalanced
+from closegap.metrics.mixed_matched import MixedMatched
 from closegap.metrics.probing import Probing
 from closegap.metrics.separability import Separability
 from closegap.testing import check_metric
 
-BY_CASE = (MixedBalanced, Probing, Separability)  # coins and folds are drawn by the number of a case or its group
+BY_CASE = (
+    MixedBalanced,
+    MixedMatched,
+    Probing,
+    Separability,
+)  # coins and folds are drawn by the number of a case or its group
 
 
 @pytest.mark.parametrize("metric", standard_metrics(), ids=lambda metric: type(metric).__name__)

@@ -32,8 +32,9 @@ def rows(embeddings: Tensor, cases: Tensor) -> Rows:
 @pytest.mark.parametrize("seed", range(4))
 def test_counterpart_as_sorted_lists(draw: Draw, seed: int) -> None:
     x, y, x_cases, y_cases = draw(seed)
-    found = counterpart_ranks(x, y, Pairs(x_cases, y_cases))
-    shares = own_modality_share(x, y, k=4)
+    left, right = rows(x, x_cases), rows(y, y_cases)
+    found = counterpart_ranks(left, right)
+    shares = own_modality_share(left, right, k=4)
     index = [*x.tolist(), *y.tolist()]
     best = {}
     for row, query in enumerate(y.tolist()):
@@ -52,20 +53,26 @@ def test_a_gap_hides_the_counterpart_and_demoting_the_own_modality_games_it() ->
     x, y = normalize(common, dim=1), normalize(common + 0.3 * torch.randn(60, 16, generator=generator), dim=1)
     axis = torch.zeros(60, 1)
     apart = normalize(torch.cat([x, axis + 2], dim=1), dim=1), normalize(torch.cat([y, axis - 2], dim=1), dim=1)
-    assert float(recall_at_k(counterpart_ranks(x, y), 1)) > 0.9
-    assert float(recall_at_k(counterpart_ranks(*apart), 10)) == 0
-    assert float(own_modality_share(*apart).mean()) == 1
+    cases = torch.arange(60)
+    together = rows(x, cases), rows(y, cases)
+    parted = rows(apart[0], cases), rows(apart[1], cases)
+    assert float(recall_at_k(counterpart_ranks(*together), 1)) > 0.9
+    assert float(recall_at_k(counterpart_ranks(*parted), 10)) == 0
+    assert float(own_modality_share(*parted).mean()) == 1
     assert float(recall_at_k(retrieval_ranks(apart[1], apart[0]), 1)) > 0.9
-    assert abs(float(own_modality_share(x, y).mean()) - expected_own_share(60, 60)) < 0.05
+    assert abs(float(own_modality_share(*together).mean()) - expected_own_share(60, 60)) < 0.05
     assert expected_own_share(3, 3) == 0.4
 
 
 def test_counterpart_estimates(draw: Draw) -> None:
     x, y, x_cases, y_cases = draw(5)
-    found = counterpart_estimates(rows(x, x_cases), rows(y, y_cases), resample_counts(9, 30))
-    ranks = counterpart_ranks(x, y, Pairs(x_cases, y_cases))
+    left, right = rows(x, x_cases), rows(y, y_cases)
+    found = counterpart_estimates(left, right, resample_counts(9, 30))
+    ranks = counterpart_ranks(left, right)
     assert found["R@1"].value == pytest.approx(float(recall_at_k(ranks, 1)))
-    assert found["own_modality_share"].value == pytest.approx(float(own_modality_share(x, y)[ranks.queries].mean()))
+    assert found["own_modality_share"].value == pytest.approx(
+        float(own_modality_share(left, right)[ranks.queries].mean())
+    )
     assert found["expected_own_share"].value == pytest.approx(16 / 28)
     assert found["expected_own_share"].low is None
     with pytest.raises(UsageError, match="no query has a positive"):

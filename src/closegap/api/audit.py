@@ -21,6 +21,8 @@ def audit(
     labels: Mapping[str, Sequence[Any]] | None = None,
     train: given.Rows | None = None,
     posthoc: given.Methods = (),
+    scores: given.Stages = (),
+    reference: given.Rows | None = None,
     in_sample: bool = False,
     metrics: given.Metrics = "all",
     resamples: int = 1000,
@@ -41,8 +43,10 @@ def audit(
         ids: of arrays: the case of each row; rows of one id are one case.
         groups: of arrays: the article or patient of each row, which the bootstrap resamples.
         labels: of arrays: label name to one label per row.
-        train: what post-hoc methods are fitted on, given as the embeddings are.
+        train: what post-hoc methods and score stages are fitted on, given as the embeddings are.
         posthoc: methods that stand beside the original: "all", names, import paths, methods.
+        scores: score stages that stand beside each of these: "all", names, import paths, stages.
+        reference: what score stages are fitted on instead: a validation split, or an archive.
         in_sample: allow fitting on rows that are judged; the report says so.
         metrics: "quick", "tasks", "all", import paths, metrics.
         resamples: of the bootstrap by group.
@@ -66,18 +70,18 @@ def audit(
         raise UsageError("audit: nothing given; expected a set of embeddings, or an array for each modality")
     alone = len(embeddings) == 1 and isinstance(embeddings[0], EmbeddingSet | Mapping | str | Path)
     judged = given.embedding_set(embeddings[0] if alone else embeddings, names, ids=ids, groups=groups, labels=labels)
-    # Arrays of the train split without names are those of the judged modalities, in their order.
-    bare = train is not None and not isinstance(train, EmbeddingSet | Mapping | str | Path)
-    fitted_on = None if train is None else given.embedding_set(train, judged.modalities if bare else None)
+    train_set, reference_set = (_fitted_on(rows, judged) for rows in (train, reference))
     with watching("measuring") as watcher:
         found = audit_arms(
             judged,
             given.methods(posthoc),
-            fitted_on,
+            train_set,
             in_sample=in_sample,
             resamples=resamples,
             metrics=given.metrics(metrics),
             in_full=in_full,
+            stages=given.stages(scores),
+            reference=reference_set,
             progress=watcher.work,
         )
     if out is not None:
@@ -85,3 +89,11 @@ def audit(
 
         write_audit(found, Path(out), cases=cases)
     return found.comparison.report
+
+
+def _fitted_on(rows: given.Rows | None, judged: EmbeddingSet) -> EmbeddingSet | None:
+    """The set that is meant; arrays without names are those of the judged modalities, in their order."""
+    if rows is None:
+        return None
+    bare = not isinstance(rows, EmbeddingSet | Mapping | str | Path)
+    return given.embedding_set(rows, judged.modalities if bare else None)

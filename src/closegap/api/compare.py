@@ -18,6 +18,8 @@ def compare(
     split: str = "test",
     metrics: given.Metrics = "all",
     posthoc: given.Methods = (),
+    scores: given.Stages = (),
+    reference: str = "train",
     overrides: Sequence[str] = (),
     title: str = "Arms compared",
     cases: bool = True,
@@ -31,6 +33,8 @@ def compare(
         split: train, validation or test.
         metrics: "quick", "tasks", "all", import paths, metrics.
         posthoc: methods fitted on each run's train split, as arms of their own.
+        scores: score stages beside each of these arms: "all", names, import paths, stages.
+        reference: the split of each run that stages are fitted on.
         overrides: of the runs' configs.
         title: of the page.
         cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
@@ -47,6 +51,8 @@ def compare(
         metrics=given.metrics(metrics),
         overrides=overrides,
         methods=given.methods(posthoc),
+        stages=given.stages(scores),
+        reference=reference,
         watching=watching,
         cases=cases,
     )

@@ -16,6 +16,8 @@ def evaluate(
     *,
     metrics: given.Metrics = "all",
     posthoc: given.Methods = (),
+    scores: given.Stages = (),
+    reference: str = "train",
     overrides: Sequence[str] = (),
     out: Path | str | None = None,
     watching: Watching = Bars,
@@ -27,6 +29,8 @@ def evaluate(
         split: train, validation or test.
         metrics: "quick", "tasks", "all", import paths, metrics.
         posthoc: methods fitted on the run's train split, as arms of their own: "all", names, import paths, methods.
+        scores: score stages beside each of these arms: "all", names, import paths, stages.
+        reference: the split that stages are fitted on.
         overrides: of the run's config (`["--data.root", "ROCO"]`).
         out: a .json file to write; None writes none.
         watching: who is told how it goes; `closegap.runs.log.unwatched` for nobody.
@@ -39,6 +43,8 @@ def evaluate(
         split,
         metrics=given.metrics(metrics),
         methods=given.methods(posthoc),
+        stages=given.stages(scores),
+        reference=reference,
         overrides=overrides,
         watching=watching,
     )

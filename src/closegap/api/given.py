@@ -8,12 +8,16 @@ from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc, chosen_arms, method_names
+from closegap.scores import STAGES, ScoreStage
 
 Rows: TypeAlias = EmbeddingSet | Mapping[str, Any] | Sequence[Any] | str | Path
 """A set of embeddings or the path of one, arrays by modality name, or arrays in the order of the names."""
 
 Methods: TypeAlias = str | Sequence[str | PostHoc] | Mapping[str, PostHoc]
 """Names of post-hoc methods ("all" for ours), import paths, methods, or methods by the name of their arm."""
+
+Stages: TypeAlias = str | Sequence[str | ScoreStage] | Mapping[str, ScoreStage]
+"""Names of score stages ("all" for ours), import paths, stages, or stages by the name that arms get."""
 
 Metrics: TypeAlias = str | Sequence[str | Metric]
 """Names of extents ("quick", "tasks", "all"), import paths, or metrics."""
@@ -63,6 +67,24 @@ def methods(given: Methods) -> dict[str, PostHoc]:
         if name in found:
             raise UsageError(f"two methods are called {name}; give them as a mapping from the name of the arm")
         found[name] = method
+    return found
+
+
+def stages(given: Stages) -> dict[str, ScoreStage]:
+    """Name to score stage, unfitted.
+
+    Raises:
+        UsageError: a name that no stage has, or two stages of one name.
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    given = [given] if isinstance(given, str) else list(given)
+    found = STAGES.chosen([one for one in given if isinstance(one, str)])
+    for stage in (one for one in given if not isinstance(one, str)):
+        name = STAGES.arm(type(stage))
+        if name in found:
+            raise UsageError(f"two stages are called {name}; give them as a mapping from the name that arms get")
+        found[name] = stage
     return found
 
 

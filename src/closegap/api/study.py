@@ -21,6 +21,8 @@ def study(
     split: str = "test",
     metrics: given.Metrics = "all",
     posthoc: given.Methods = (),
+    scores: given.Stages = (),
+    reference: str = "train",
     overrides: Sequence[str] = (),
     title: str = "Arms compared",
     cases: bool = True,
@@ -37,6 +39,8 @@ def study(
         split: what the arms are compared on.
         metrics: "quick", "tasks", "all", import paths, metrics.
         posthoc: methods as arms of their own: "all", names, import paths, methods.
+        scores: score stages beside each of these arms: "all", names, import paths, stages.
+        reference: the split that stages are fitted on.
         overrides: dotted options on top of all.
         title: of the page.
         cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
@@ -56,6 +60,8 @@ def study(
         title=title,
         metrics=given.metrics(metrics),
         methods=given.methods(posthoc),
+        stages=given.stages(scores),
+        reference=reference,
         watching=watching,
         cases=cases,
     )

@@ -10,6 +10,7 @@ from closegap.bounds import Resamples
 from closegap.cli.arguments import add_no_cases, add_out, free, parse, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
+from closegap.cli.stages import SCORES_HELP, chosen_stages
 from closegap.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ each array is the same case. Writes report.json and report.html and prints the t
 
   closegap audit image.npy text.npy --labels organ.csv:organ --out audit
   closegap audit image.npy text.npy --train image-train.npy text-train.npy --posthoc all --out audit
+  closegap audit image.npy text.npy --train image-train.npy text-train.npy --scores standardise --out audit
   closegap audit both.npz:image both.npz:text --groups patients.txt --out audit
   closegap audit test.safetensors --train train.safetensors --posthoc shift center --out audit
 
@@ -39,11 +41,15 @@ def parser() -> ArgumentParser:
     found.add_argument("--labels", type=str, nargs="+", default=[], help="columns of labels, for grouping and probes")
     found.add_argument("--groups", type=str | None, default=None, help="the patient or article of each row")
     found.add_argument("--relevance", type=str | None, default=None, help="the concepts of each row, as C1;C2")
-    found.add_argument("--train", type=str, nargs="+", default=[], help="what post-hoc methods are fitted on")
+    found.add_argument("--train", type=str, nargs="+", default=[], help="what --posthoc and --scores are fitted on")
     found.add_argument("--train-a", type=str | None, default=None, help="train array of the first of two modalities")
     found.add_argument("--train-b", type=str | None, default=None, help="train array of the second")
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
+    found.add_argument(
+        "--reference", type=str, nargs="+", default=[], help="what score stages are fitted on; default: as --train"
+    )
     found.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
     found.add_argument("--resamples", type=Resamples, default=1000, help="resamples of the bootstrap")
     found.add_argument("--exact", action="store_true", help="measure all cases, also where they are over 50,000")
@@ -64,10 +70,16 @@ def main(arguments: Sequence[str]) -> None:
 
     metrics = chosen_metrics(given.metrics)
     methods, train_files = chosen_methods(given.posthoc), _train_files(given)
-    if train_files and not methods:
-        raise UsageError("--train is what post-hoc methods are fitted on; choose them, as with --posthoc all")
+    stages = chosen_stages(given.scores)
+    if train_files and not methods and not stages:
+        raise UsageError(
+            "--train is what post-hoc methods and score stages are fitted on; choose them, as with --posthoc all"
+        )
+    if given.reference and not stages:
+        raise UsageError("--reference is what score stages are fitted on; choose them, as with --scores all")
     embeddings, notes = _judged(given)
-    train = _trained_on(train_files, embeddings) if train_files else None
+    train = _fitted_on("--train", train_files, embeddings) if train_files else None
+    reference = _fitted_on("--reference", given.reference, embeddings) if given.reference else None
     with Bars("measuring") as bars:
         found = audit_arms(
             embeddings,
@@ -78,6 +90,8 @@ def main(arguments: Sequence[str]) -> None:
             resamples=given.resamples,
             metrics=metrics,
             in_full=given.exact,
+            stages=stages,
+            reference=reference,
             progress=bars.work,
         )
         page = write_audit(found, given.out, cases=not given.no_cases)
@@ -116,7 +130,7 @@ def _judged(given: Namespace) -> "tuple[EmbeddingSet, list[str]]":
     return EmbeddingSet.load(Path(given.files[0])), []
 
 
-def _trained_on(files: Sequence[str], embeddings: "EmbeddingSet") -> "EmbeddingSet":
+def _fitted_on(option: str, files: Sequence[str], embeddings: "EmbeddingSet") -> "EmbeddingSet":
     from closegap.embeddings import ArrayFile, embedding_set_from_arrays
     from closegap.embeddings.embedding_set import EmbeddingSet
 
@@ -125,13 +139,13 @@ def _trained_on(files: Sequence[str], embeddings: "EmbeddingSet") -> "EmbeddingS
     else:
         if len(files) != len(embeddings.modalities):
             raise UsageError(
-                f"--train: {len(files)} arrays, expected {len(embeddings.modalities)}, one for each of "
+                f"{option}: {len(files)} arrays, expected {len(embeddings.modalities)}, one for each of "
                 f"{', '.join(embeddings.modalities)} in this order"
             )
         train = embedding_set_from_arrays([ArrayFile.parse(file) for file in files], embeddings.modalities)[0]
     if train.modalities != embeddings.modalities:
         raise UsageError(
-            f"--train: modalities {', '.join(train.modalities)}, expected {', '.join(embeddings.modalities)}"
+            f"{option}: modalities {', '.join(train.modalities)}, expected {', '.join(embeddings.modalities)}"
         )
     return train
 

@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser
 from closegap.cli.arguments import add_no_cases, add_out, free, parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
+from closegap.cli.stages import SCORES_HELP, chosen_stages
 from closegap.runs.study_folder import expanded
 
 _DESCRIPTION = """Evaluate runs on the same split and put them side by side, seeds of one arm averaged, differences from
@@ -16,7 +17,8 @@ the first run's arm paired and with intervals. Writes report.json and report.htm
   closegap compare runs/clip-seed0 runs/clip-seed1 runs/ours-seed0 runs/ours-seed1 --out runs/comparison
   closegap compare runs/clip-seed0 runs/ours-seed0 --posthoc all --out runs/comparison
 
-Post-hoc methods are fitted on each run's train split and stand in the table as arms of their own.
+Post-hoc methods are fitted on each run's train split, score stages there too or on that of --reference; they stand in
+the table as arms of their own.
 
 A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
@@ -31,6 +33,8 @@ def parser() -> ArgumentParser:
     found.add_argument("--split", type=str, default="test", help="train, validation or test")
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
+    found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
     add_no_cases(found)
     return found
 
@@ -51,6 +55,8 @@ def main(arguments: Sequence[str]) -> None:
         metrics=chosen_metrics(given.metrics),
         overrides=overrides,
         methods=chosen_methods(given.posthoc),
+        stages=chosen_stages(given.scores),
+        reference=given.reference,
         watching=Bars,
         cases=not given.no_cases,
     )

@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser
 from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
+from closegap.cli.stages import SCORES_HELP, chosen_stages
 from closegap.errors import UsageError
 
 _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
@@ -15,9 +16,9 @@ gallery, 95% intervals by group; of a run with a decoder also the captions it wr
 report.json and prints the tables.
 
   closegap evaluate runs/a --split test --out runs/a/test.json
-  closegap evaluate runs/a --posthoc all --out runs/a/posthoc.json
+  closegap evaluate runs/a --posthoc all --scores all --out runs/a/posthoc.json
 
-Post-hoc methods are fitted on the run's train split.
+Post-hoc methods are fitted on the run's train split, score stages there too or on that of --reference.
 
 A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
@@ -30,6 +31,8 @@ def parser() -> ArgumentParser:
     add_out(found, "the JSON file to write")
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
+    found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
     return found
 
 
@@ -44,8 +47,16 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.cli.tables import print_tables
     from closegap.studies.evaluate_run import evaluate_run
 
-    methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
-    found = evaluate_run(given.run, given.split, metrics=metrics, overrides=overrides, methods=methods, watching=Bars)
+    found = evaluate_run(
+        given.run,
+        given.split,
+        metrics=chosen_metrics(given.metrics),
+        overrides=overrides,
+        methods=chosen_methods(given.posthoc),
+        stages=chosen_stages(given.scores),
+        reference=given.reference,
+        watching=Bars,
+    )
     found.report.save(given.out)
     for comparison in found.comparisons:
         print_tables(comparison)

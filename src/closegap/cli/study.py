@@ -10,6 +10,7 @@ from closegap.caption import Generation
 from closegap.cli.arguments import add_no_cases, parse_with_overrides, verb_parser
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
+from closegap.cli.stages import SCORES_HELP, chosen_stages
 from closegap.errors import UsageError
 from closegap.runs.presets import ARMS, CAPTION_ARMS, preset
 
@@ -40,6 +41,8 @@ def parser() -> ArgumentParser:
     found.add_argument("--out", type=Path, required=True, help="folder for the runs and the report")
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
+    found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
+    found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
     add_no_cases(found)
     found.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
     return found
@@ -57,12 +60,13 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.studies.study import study
 
     if given.on:
-        for option, default in (("seeds", [0]), ("metrics", ["all"]), ("posthoc", [])):
+        for option, default in (("seeds", [0]), ("metrics", ["all"]), ("posthoc", []), ("scores", [])):
             if given[option] != default:
                 raise UsageError(f"--{option}: means nothing with --on, where runs are given and captions are scored")
     if given.no_cases:
         overrides += ["--train.show_cases", "false"]
     methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
+    stages = chosen_stages(given.scores)
     shared = {
         "split": given.split,
         "overrides": overrides,
@@ -78,6 +82,16 @@ def main(arguments: Sequence[str]) -> None:
         say(f"report: {written.page}")
         return
     arms = given.arms or [preset(name) for name in ARMS]
-    found = study(given.config, arms, given.out, seeds=given.seeds, metrics=metrics, methods=methods, **shared)
+    found = study(
+        given.config,
+        arms,
+        given.out,
+        seeds=given.seeds,
+        metrics=metrics,
+        methods=methods,
+        stages=stages,
+        reference=given.reference,
+        **shared,
+    )
     print_tables(found.comparison)
     say(f"report: {found.page}")

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from closegap.embeddings.embedding_set import NOTES, EmbeddingSet
 from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import DataError, UsageError
 from closegap.evaluation.card import group_count, measure
 from closegap.evaluation.compare import Comparison, Result, compare
-from closegap.evaluation.posthoc_arms import posthoc_arms, sweep_of, swept
+from closegap.evaluation.posthoc_arms import Correction, corrected, sweep_of, swept
 from closegap.evaluation.report import Arm, Report, Skipped
 from closegap.evaluation.series import Series
 from closegap.metrics.base import Metric
@@ -17,9 +18,13 @@ from closegap.metrics.gap import GAP
 from closegap.metrics.location import Location
 from closegap.metrics.standard import standard_metrics
 from closegap.posthoc import PostHoc, Sweep
+from closegap.posthoc.base.seen import Seen
+from closegap.scores import ScoreStage
 
 ORIGINAL = "original"
 """Name of the arm that nothing was done to."""
+
+_STAGES_IN_SAMPLE = "Score stages were fitted on rows that are judged here, as on an archive itself."
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Audit:
     """What an audit found.
 
     Args:
-        comparison: the original first, then one arm per post-hoc method.
+        comparison: the original first, then one arm per post-hoc method, then these under each score stage.
         frontier: the arms, those of one method's sweep together.
         notes: what a reader must know before reading any number.
     """
@@ -60,13 +65,16 @@ def audit_arms(
     resamples: int = 1000,
     metrics: Sequence[Metric] | None = None,
     in_full: bool = False,
+    stages: Mapping[str, ScoreStage] | None = None,
+    reference: EmbeddingSet | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
-    """The audit with post-hoc methods beside the original.
+    """The audit with post-hoc methods and score stages beside the original.
 
     Args:
         embeddings: what is judged.
-        methods: arm name to method, unfitted; a whole method that declares a sweep, as `Shift` does, is also swept.
+        methods: name to method, unfitted, for the arms `original + NAME`; a whole method that declares a sweep, as
+            `Shift` does, is also swept.
         train: what the methods are fitted on.
         in_sample: allow fitting on rows that are judged; without `train`, on all of them. The audit's notes say so.
         notes: on how the embeddings came to be; carried into the audit's.
@@ -76,10 +84,14 @@ def audit_arms(
         in_full: measure all cases, however many. By default what would take days on more than 50,000 is measured on a
             seeded sample of 10,000 of them, exactly and over the full gallery where there is one; the report's data
             say what (`sample`).
+        stages: name to score stage, unfitted: an arm beside the original and each method's.
+        reference: what the stages are fitted on; by default what the methods are. Rows that are judged are allowed, as
+            stages see no pairs but to choose their strength; the audit's notes say so.
         progress: called with (arms measured, arms).
 
     Raises:
-        UsageError: methods without `train` and without `in_sample`, or rows of `train` that are judged without it.
+        UsageError: methods or stages without anything to be fitted on, or rows of `train` that are judged without
+            `in_sample`.
         DataError: rows that are not finite or zero, or no pair of modalities that can be measured.
     """
     embeddings, normalised = unit_norm(embeddings)
@@ -89,10 +101,18 @@ def audit_arms(
             "post-hoc methods are fitted on train embeddings and none were given; give them with --train, or fit on "
             "what is judged with --in-sample (in_sample=True), which the report will say"
         )
+    if stages and reference is None and train is None and not in_sample:
+        raise UsageError(
+            "score stages are fitted on reference embeddings and none were given; give them with --reference or "
+            "--train, or fit on what is judged with --in-sample (in_sample=True), which the report will say"
+        )
     fitted_on = embeddings if train is None else unit_norm(train)[0]
-    arms, skipped = posthoc_arms(embeddings, methods, fitted_on, in_sample=in_sample)
-    sweeps = {name: sweep for name in arms if (sweep := sweep_of(methods[name])) is not None}
-    total = 1 + len(arms) + sum(len(sweep.between) for sweep in sweeps.values())
+    reference = fitted_on if reference is None else unit_norm(reference)[0]
+    original = Result(ORIGINAL, None, embeddings)
+    made = corrected(original, Correction(methods, stages or {}, fitted_on, reference, in_sample))
+    sweeps = {name: sweep for name in made.moved if (sweep := sweep_of(methods[name])) is not None}
+    results = [original, *made.moved.values(), *made.staged]
+    total = len(results) + sum(len(sweep.between) for sweep in sweeps.values())
     done = 0
 
     def advance(*_: int) -> None:
@@ -101,7 +121,6 @@ def audit_arms(
         if progress is not None:
             progress(done, total)
 
-    results = [Result(name, None, moved) for name, moved in {ORIGINAL: embeddings, **arms}.items()]
     comparison = compare(results, resamples, progress=advance, metrics=metrics, in_full=in_full)
     _expect_numbers(comparison.report, metrics)
     counts = resample_counts(group_count(embeddings), resamples)
@@ -111,18 +130,31 @@ def audit_arms(
         between: dict[float, Arm] = {}
         for value, method in swept(methods[name], sweep, fitted_on):
             moved = method.apply(embeddings, in_sample=in_sample)
-            between[value] = measure(moved, counts, along_sweeps, in_full=in_full).arm(name)
+            between[value] = measure(moved, counts, along_sweeps, in_full=in_full).arm(made.moved[name].arm)
             advance()
         lines[name] = Line(sweep, between)
     if "sample" in comparison.report.data:
         notes = [*notes, comparison.report.data["sample"]["note"]]
-    if any(moved.meta.get("in_sample") for moved in arms.values()):
+    facts: dict[str, Any] = {}
+    if made.moved:
+        seen = any(bool(result.embeddings.meta.get("in_sample")) for result in made.moved.values())
+        facts["post_hoc"] = {"fitted_on": len(fitted_on.ids), "in_sample": seen}
+    if made.staged:
+        facts["scores"] = {
+            "fitted_on": len(reference.ids),
+            "in_sample": bool(Seen.of(reference).rows(embeddings)),
+        }
+        if facts["scores"]["in_sample"]:
+            notes = [_STAGES_IN_SAMPLE, *notes]
+    if made.moved and facts["post_hoc"]["in_sample"]:
         notes = [
             "Post-hoc methods were fitted in-sample, on rows that are judged here: their gap is flattered, and so may "
             "be their other numbers.",
             *notes,
         ]
-    return Audit(_described(comparison, arms, fitted_on, lines, skipped, notes), _series(comparison, lines), notes)
+    facts["notes"] = list(notes)
+    described = _described(comparison, facts, lines, made.skipped)
+    return Audit(described, _series(described, lines), notes)
 
 
 def _expect_numbers(report: Report, metrics: Sequence[Metric] | None) -> None:
@@ -136,38 +168,30 @@ def _expect_numbers(report: Report, metrics: Sequence[Metric] | None) -> None:
 
 
 def _described(
-    comparison: Comparison,
-    arms: Mapping[str, EmbeddingSet],
-    train: EmbeddingSet,
-    lines: Mapping[str, Line],
-    skipped: Sequence[Skipped],
-    notes: Sequence[str],
+    comparison: Comparison, facts: Mapping[str, Any], lines: Mapping[str, Line], skipped: Sequence[Skipped]
 ) -> Comparison:
     """The comparison with what an audit adds to its report."""
     report = comparison.report
-    facts = {**report.data}
-    if arms:
-        facts["post_hoc"] = {
-            "fitted_on": len(train.ids),
-            "in_sample": any(bool(moved.meta.get("in_sample")) for moved in arms.values()),
-        }
-    for name, line in lines.items():
-        facts[f"{name}_sweep"] = {
+    sweeps = {
+        f"{name}_sweep": {
             f"{value:g}": {metric: vars(estimate) for metric, estimate in arm.metrics.items()}
             for value, arm in line.between.items()
         }
-    facts["notes"] = list(notes)
-    return replace(comparison, report=replace(report, skipped=[*report.skipped, *skipped], data=facts))
+        for name, line in lines.items()
+    }
+    data = {**report.data, **sweeps, **facts}
+    return replace(comparison, report=replace(report, skipped=[*report.skipped, *skipped], data=data))
 
 
 def _series(comparison: Comparison, lines: Mapping[str, Line]) -> list[Series]:
     arms = {arm.name: arm for arm in comparison.report.arms}
+    swept_arms = {f"{ORIGINAL} + {name}": line for name, line in lines.items()}
     drawn = [
         Series(
             f"{name}, by {line.sweep.setting}",
             [arms[ORIGINAL], *line.between.values(), arms[name]],
             list(line.sweep.values),
         )
-        for name, line in lines.items()
+        for name, line in swept_arms.items()
     ]
-    return [*drawn, *(Series(name, [arm]) for name, arm in arms.items() if name not in lines)]
+    return [*drawn, *(Series(name, [arm]) for name, arm in arms.items() if name not in swept_arms)]

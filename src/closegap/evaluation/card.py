@@ -1,7 +1,7 @@
 """The report card: everything that is measured of one set of embeddings."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import isfinite
 
@@ -16,6 +16,7 @@ from closegap.metrics.bootstrap import Sampled
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure
 from closegap.metrics.positives import group_codes
+from closegap.metrics.stage import Stage
 from closegap.metrics.standard import standard_metrics
 
 
@@ -27,11 +28,13 @@ class Card:
         metrics: full name to value with bootstrap draws.
         skipped: what could not be measured, and why.
         figures: full name to what the number is.
+        of_scores: the full names of what a score stage may change.
     """
 
     metrics: Mapping[str, Sampled]
     skipped: Sequence[Skipped] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    of_scores: frozenset[str] = frozenset()
 
     def arm(self, name: str) -> Arm:
         """The card as a named arm of a report."""
@@ -39,7 +42,13 @@ class Card:
 
 
 def measure(
-    embeddings: EmbeddingSet, counts: Counts, metrics: Sequence[Metric] | None = None, *, in_full: bool = False
+    embeddings: EmbeddingSet,
+    counts: Counts,
+    metrics: Sequence[Metric] | None = None,
+    *,
+    in_full: bool = False,
+    stage: Stage | None = None,
+    plain: Card | None = None,
 ) -> Card:
     """The card of a set.
 
@@ -48,6 +57,8 @@ def measure(
         counts: how often each group is drawn in each resample (`resample_counts`); cards that share them are paired.
         metrics: what is measured; all of `standard_metrics` by default.
         in_full: measure all cases, however many; by default sets of more than 50,000 are sampled (`sampling`).
+        stage: what scores go through where one index holds both modalities.
+        plain: the card of the same set without a stage, whose numbers stand where no stage changes them.
 
     Raises:
         UsageError: two metrics call their numbers alike.
@@ -57,10 +68,13 @@ def measure(
     cases = sampled_cases(len(set(embeddings.ids))) if is_sampled(embeddings, in_full) else None
     cards = []
     for a, b in pairs:
-        couple = Couple.of(embeddings, a, b, cases)
-        attempts = (attempt for metric in chosen for attempt in metric.attempts(couple, counts))
-        cards.append(attempted(attempts, f"{a}|{b}" if len(pairs) > 1 else ""))
-    return _joined(cards)
+        couple = Couple.of(embeddings, a, b, cases, stage)
+        for metric in chosen:
+            if plain is None or metric.takes_scores:
+                found = attempted(metric.attempts(couple, counts), f"{a}|{b}" if len(pairs) > 1 else "")
+                cards.append(replace(found, of_scores=frozenset(found.metrics if metric.takes_scores else ())))
+    measured = _joined(cards)
+    return measured if plain is None else _laid_over(plain, measured)
 
 
 def attempted(attempts: Iterable[Attempt], pair: str = "") -> Card:
@@ -101,7 +115,16 @@ def _joined(cards: Sequence[Card]) -> Card:
         for name, figure in card.figures.items():
             if figures.setdefault(name, figure) != figure:
                 raise UsageError(f"two metrics call a number {name!r}; give the figure of one of them another name")
-    return Card(metrics, list(dict.fromkeys(item for card in cards for item in card.skipped)), figures)
+    skipped = list(dict.fromkeys(item for card in cards for item in card.skipped))
+    return Card(metrics, skipped, figures, frozenset().union(*(card.of_scores for card in cards)))
+
+
+def _laid_over(plain: Card, staged: Card) -> Card:
+    """The plain card with what a stage may change replaced by what was measured with one."""
+    kept = {name: value for name, value in plain.metrics.items() if name not in plain.of_scores}
+    found = {**kept, **staged.metrics}
+    in_order = dict.fromkeys([*plain.metrics, *staged.metrics])
+    return replace(_joined([plain, staged]), metrics={name: found[name] for name in in_order if name in found})
 
 
 def group_count(embeddings: EmbeddingSet) -> int:

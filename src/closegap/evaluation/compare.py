@@ -13,6 +13,7 @@ from closegap.evaluation.sampling import is_sampled, sampling_facts
 from closegap.evaluation.seeds import differences_by_seed
 from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
+from closegap.metrics.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Result:
         arm: the setting's name; results of one arm are its seeds.
         seed: of the run; None where nothing was trained.
         embeddings: of the split.
+        stage: what scores go through where one index holds both modalities; fitted.
     """
 
     arm: str
     seed: int | None
     embeddings: EmbeddingSet
+    stage: Stage | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Comparison:
         report: one arm per setting, values averaged over its seeds.
         baseline: the arm that differences are relative to.
         differences: arm to metric to paired difference from the baseline, with its interval.
-        sets: one embedding set per arm, of its first seed, for figures.
+        sets: one embedding set per arm, of its first seed, for figures; none of arms with a score stage, whose
+            embeddings are another arm's.
     """
 
     report: Report
@@ -58,7 +62,8 @@ def compare(
     """Measure every result and put arms side by side; the first arm is the baseline.
 
     Args:
-        results: one per run; arms in the order in which they first appear.
+        results: one per run; arms in the order in which they first appear. Of one with a score stage only what a stage
+            may change is measured, where the same embeddings without one stand before it.
         resamples: of the bootstrap by group.
         data: further facts on the data for the report.
         progress: called with (results measured, results).
@@ -74,8 +79,14 @@ def compare(
     first = results[0].embeddings
     counts = resample_counts(group_count(first), resamples)
     cards: dict[str, list[Card]] = {}
+    plain: dict[int, Card] = {}  # by the identity of the set, which the results keep alive
     for done, result in enumerate(results, start=1):
-        cards.setdefault(result.arm, []).append(measure(result.embeddings, counts, metrics, in_full=in_full))
+        given, stage = result.embeddings, result.stage
+        known = None if stage is None else plain.get(id(given))
+        card = measure(given, counts, metrics, in_full=in_full, stage=stage, plain=known)
+        cards.setdefault(result.arm, []).append(card)
+        if stage is None:
+            plain[id(given)] = card
         if progress is not None:
             progress(done, len(results))
     facts: dict[str, Any] = {
@@ -93,8 +104,8 @@ def compare(
             facts["seed_differences"] = {
                 arm: {name: vars(estimate) for name, estimate in found.items()} for arm, found in paired.items()
             }
-    sets = {result.arm: result.embeddings for result in reversed(results)}
-    return replace(compare_cards(cards, facts), sets={arm: sets[arm] for arm in cards})
+    sets = {result.arm: result.embeddings for result in reversed(results) if result.stage is None}
+    return replace(compare_cards(cards, facts), sets={arm: sets[arm] for arm in cards if arm in sets})
 
 
 def compare_cards(cards: Mapping[str, Sequence[Card]], data: Mapping[str, Any] | None = None) -> Comparison:

@@ -1,6 +1,7 @@
-"""Post-hoc methods as arms: each fitted on a train set and applied to what is judged."""
+"""What can be done without training, as arms: post-hoc methods, score stages, and both together."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from closegap.embeddings.embedding_set import EmbeddingSet
@@ -8,32 +9,67 @@ from closegap.errors import DataError
 from closegap.evaluation.compare import Result
 from closegap.evaluation.report import Skipped
 from closegap.posthoc import PostHoc, Sweep
+from closegap.scores import ScoreStage
 
 
-def posthoc_arms(
-    embeddings: EmbeddingSet, methods: Mapping[str, PostHoc], train: EmbeddingSet, *, in_sample: bool = False
-) -> tuple[dict[str, EmbeddingSet], list[Skipped]]:
-    """Arm name to the set that its method moved, and the methods that could not be fitted, with the reason.
+@dataclass(frozen=True)
+class Correction:
+    """What is tried on embeddings, and what it is fitted on.
 
     Args:
-        embeddings: what is judged.
-        methods: arm name to method, unfitted.
-        train: what they are fitted on.
-        in_sample: allow rows that were fitted on.
+        methods: name to post-hoc method, unfitted.
+        stages: name to score stage, unfitted.
+        train: what the methods are fitted on.
+        reference: what the stages are fitted on, moved by the arm's method.
+        in_sample: allow post-hoc methods on rows that they were fitted on.
+    """
+
+    methods: Mapping[str, PostHoc]
+    stages: Mapping[str, ScoreStage]
+    train: EmbeddingSet
+    reference: EmbeddingSet
+    in_sample: bool = False
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """The arms that a correction makes of one.
+
+    Args:
+        moved: post-hoc method to its arm, `<arm> + NAME`.
+        staged: the arm and each of `moved` under each stage; a control among the methods needs none.
+        skipped: the arms that could not be fitted, with the reason.
+    """
+
+    moved: Mapping[str, Result] = field(default_factory=dict)
+    staged: list[Result] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def corrected(result: Result, correction: Correction) -> Corrected:
+    """An arm with each method, each stage and each pair of both; seeds of one arm stay seeds of one arm.
+
+    Args:
+        result: what is judged.
+        correction: what is tried; its methods are fitted here, of its stages copies.
 
     Raises:
-        UsageError: rows of `train` are judged and `in_sample` does not allow it.
+        UsageError: rows that a method was fitted on are judged and `in_sample` does not allow it.
     """
-    arms: dict[str, EmbeddingSet] = {}
-    skipped: list[Skipped] = []
-    for name, method in methods.items():
+    moved: dict[str, Result] = {}
+    staged, skipped = _staged(result, correction, correction.reference)
+    for name, method in correction.methods.items():
+        arm = f"{result.arm} + {name}"
         try:
-            method.fit(train)
+            method.fit(correction.train)
         except DataError as error:
-            skipped.append(Skipped(f"arm {name}", str(error)))
+            skipped.append(Skipped(f"arm {arm}", str(error)))
             continue
-        arms[name] = method.apply(embeddings, in_sample=in_sample)
-    return arms, skipped
+        moved[name] = Result(arm, result.seed, method.apply(result.embeddings, in_sample=correction.in_sample))
+        if correction.stages and not method.control:
+            further = _staged(moved[name], correction, method.apply(correction.reference, in_sample=True))
+            staged, skipped = staged + further[0], skipped + further[1]
+    return Corrected(moved, staged, skipped)
 
 
 def sweep_of(method: PostHoc) -> Sweep | None:
@@ -48,16 +84,15 @@ def swept(method: PostHoc, sweep: Sweep, train: EmbeddingSet) -> Iterator[tuple[
         yield value, type(method)(**{**method.settings, sweep.setting: value}).fit(train)
 
 
-def posthoc_results(result: Result, train: EmbeddingSet, methods: Mapping[str, PostHoc]) -> list[Result]:
-    """A trained run with each method applied; seeds of one arm stay seeds of one arm under each method.
-
-    Args:
-        result: the run on the judged split.
-        train: its embeddings of its train split.
-        methods: name to method, unfitted.
-
-    Raises:
-        UsageError: rows of `train` are judged.
-    """
-    arms, _ = posthoc_arms(result.embeddings, methods, train)
-    return [Result(f"{result.arm} + {name}", result.seed, moved) for name, moved in arms.items()]
+def _staged(result: Result, correction: Correction, reference: EmbeddingSet) -> tuple[list[Result], list[Skipped]]:
+    """The arm under each stage, fitted on a reference in the same space."""
+    found, skipped = [], []
+    for name, stage in correction.stages.items():
+        arm = f"{result.arm} + {name}"
+        try:
+            fitted = type(stage)(**stage.settings).fit(reference)
+        except DataError as error:
+            skipped.append(Skipped(f"arm {arm}", str(error)))
+            continue
+        found.append(Result(arm, result.seed, result.embeddings, fitted))
+    return found, skipped

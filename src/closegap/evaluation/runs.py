@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from closegap.evaluation.compare import Result
-from closegap.evaluation.posthoc_arms import posthoc_results
+from closegap.evaluation.posthoc_arms import Correction, corrected
 from closegap.evaluation.splits import Evaluated, evaluate_splits
 from closegap.posthoc import PostHoc
 from closegap.runs.log import Watching, unwatched
+from closegap.scores import ScoreStage
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class JudgedRuns:
 
     Args:
         runs: each run's embeddings and cases of the split.
-        results: an arm each, the post-hoc variants after all trained ones.
+        results: an arm each: the trained ones, then post-hoc variants, then those with score stages.
     """
 
     runs: Sequence[Evaluated]
@@ -30,17 +31,34 @@ def judge_runs(
     overrides: Sequence[str] = (),
     methods: Mapping[str, PostHoc] | None = None,
     watching: Watching = unwatched,
+    *,
+    stages: Mapping[str, ScoreStage] | None = None,
+    reference: str = "train",
 ) -> JudgedRuns:
-    """Each run's embeddings of the split, and post-hoc methods fitted on its train split."""
+    """Each run's embeddings of the split, and what can be done without training.
+
+    Args:
+        runs: their folders.
+        split: what they are compared on.
+        overrides: of the runs' configs.
+        methods: post-hoc methods, fitted on each run's train split.
+        watching: who is told how it goes.
+        stages: score stages, fitted on each run's `reference`.
+        reference: a split.
+    """
     found: list[Evaluated] = []
     moved: list[Result] = []
+    staged: list[Result] = []
+    splits = list(dict.fromkeys([split, *(["train"] if methods else []), *([reference] if stages else [])]))
     for number, run in enumerate(runs, start=1):
         with watching(f"run {number} of {len(runs)}") as watcher:
-            judged, *train = evaluate_splits(run, [split, "train"] if methods else [split], overrides, watcher)
-        found.append(judged)
-        if methods:
-            moved += posthoc_results(_result(judged), train[0].embeddings, methods)
-    return JudgedRuns(found, [*map(_result, found), *moved])
+            of_splits = dict(zip(splits, evaluate_splits(run, splits, overrides, watcher), strict=True))
+        found.append(of_splits[split])
+        if methods or stages:
+            train, fitted_on = (of_splits.get(name, found[-1]).embeddings for name in ("train", reference))
+            made = corrected(_result(found[-1]), Correction(methods or {}, stages or {}, train, fitted_on))
+            moved, staged = [*moved, *made.moved.values()], [*staged, *made.staged]
+    return JudgedRuns(found, [*map(_result, found), *moved, *staged])
 
 
 def _result(found: Evaluated) -> Result:

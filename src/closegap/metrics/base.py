@@ -43,11 +43,14 @@ class Metric(ABC):
         needs: what a set must have.
         extent: from which extent on our own are measured; those of "all" are left out along the sweep of a post-hoc
             method.
+        takes_scores: whether the numbers depend on `couple.stage`; those of other metrics are not measured again for
+            an arm that differs from another in its score stage alone.
     """
 
     what: ClassVar[str] = ""
     needs: ClassVar[tuple[Need, ...]] = ()
     extent: ClassVar[Extent] = "all"
+    takes_scores: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, couple: Couple, counts: Counts) -> Measured:

@@ -9,6 +9,7 @@ from torch import Tensor
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.metrics.bootstrap import Sampled
 from closegap.metrics.positives import Rows, rows_of
+from closegap.metrics.stage import Stage
 
 Counts = Int[Tensor, "b g"]
 """How often each group is drawn in each resample (`resample_counts`)."""
@@ -26,6 +27,7 @@ class Couple:
         y: the rows of the second.
         chosen: the cases, by number, that are measured where all would take too long; None for all.
         label: which of the set's labels are meant; "" where it has none.
+        stage: what scores go through where one index holds both modalities; None for nothing.
     """
 
     embeddings: EmbeddingSet
@@ -35,13 +37,21 @@ class Couple:
     y: Rows
     chosen: Bool[Tensor, "c"] | None = None
     label: str = ""
+    stage: Stage | None = None
     _found: dict[object, Mapping[str, Sampled]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, embeddings: EmbeddingSet, a: str, b: str, chosen: Bool[Tensor, "c"] | None = None) -> "Couple":
+    def of(
+        cls,
+        embeddings: EmbeddingSet,
+        a: str,
+        b: str,
+        chosen: Bool[Tensor, "c"] | None = None,
+        stage: Stage | None = None,
+    ) -> "Couple":
         """The modalities `a` and `b` of a set, with its first labels."""
         label = next(iter(embeddings.labels), "")
-        return cls(embeddings, a, b, rows_of(embeddings, a), rows_of(embeddings, b), chosen, label)
+        return cls(embeddings, a, b, rows_of(embeddings, a), rows_of(embeddings, b), chosen, label, stage)
 
     @property
     def direction(self) -> str:

@@ -11,9 +11,11 @@ from closegap.metrics.base import Measured, Metric, Need
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure
-from closegap.metrics.positives import Pairs, Rows, rows_of
+from closegap.metrics.index import MixedIndex
+from closegap.metrics.positives import Rows, rows_of
 from closegap.metrics.ranking import Search
-from closegap.metrics.retrieval import Ranks, retrieval_estimates, retrieval_ranks
+from closegap.metrics.retrieval import Ranks, retrieval_estimates
+from closegap.metrics.stage import Stage
 
 BALANCED = Search(
     "mixed_balanced",
@@ -55,6 +57,7 @@ class MixedBalanced(Metric):
 
     what = "mixed_balanced"
     extent = "tasks"
+    takes_scores = True
     needs = (FURTHER_VIEW,)
 
     def measure(self, couple: Couple, counts: Counts) -> Measured:
@@ -62,7 +65,7 @@ class MixedBalanced(Metric):
         (x, x_further), (y, y_further) = couple.x.first_and_further(), couple.y.first_and_further()
         others = [rows_of(couple.embeddings, other) for other in _others(couple)]
         view = next(rows for rows in (y_further, x_further, *others) if len(rows.cases))
-        found = balanced_estimates(x, y, couple.some(view), counts)
+        found = balanced_estimates(x, y, couple.some(view), counts, stage=couple.stage)
         return {**BALANCED.measured(found), MODALITY_DIFFERENCE: found["modality_difference"]}
 
 
@@ -79,34 +82,44 @@ class BalancedSearch:
     stored_as_x: Bool[Tensor, "q"]
 
 
-def balanced_search(x: Rows, y: Rows, view: Rows, seed: int = 0) -> BalancedSearch:
+def first_by_coin(cases: int, seed: int) -> Bool[Tensor, "c"]:
+    """Which case numbers enter an index in the first modality; a case's coin depends on its number and seed alone."""
+    return torch.rand(cases, generator=torch.Generator().manual_seed(seed)) < 0.5
+
+
+def balanced_search(x: Rows, y: Rows, view: Rows, seed: int = 0, stage: Stage | None = None) -> BalancedSearch:
     """Search of one index that holds each case in one modality by the toss of a coin, from a further view of the case.
 
     Args:
         x: rows of the first modality.
         y: rows of the second.
         view: rows of a further view that are not in `x` or `y`: another caption, the concepts, a third modality.
-        seed: of the coins; a case's coin depends on nothing else, so arms are compared on one index.
+        seed: of the coins (`first_by_coin`), so that arms are compared on one index.
+        stage: what the scores go through.
 
     Raises:
         UsageError: no case has both modalities and a further view.
     """
     cases = 1 + max(int(side.cases.max()) if len(side.cases) else -1 for side in (x, y, view))
-    coin = torch.rand(cases, generator=torch.Generator().manual_seed(seed)) < 0.5
+    coin = first_by_coin(cases, seed)
     both = torch.zeros(2, cases, dtype=torch.bool)
     both[0, x.cases], both[1, y.cases] = True, True
     enters = both.all(0)
     as_x, as_y = x.pick((enters & coin)[x.cases]), y.pick((enters & ~coin)[y.cases])
-    gallery = torch.cat([as_x.embeddings, as_y.embeddings])
-    pairs = Pairs(view.cases, torch.cat([as_x.cases, as_y.cases]))
-    ranks = retrieval_ranks(view.embeddings, gallery, pairs)
+    ranks = MixedIndex((as_x, as_y), stage).ranks(view)
     if not len(ranks.queries):
         raise UsageError("balanced search needs cases with both modalities and a further view, and there are none")
     return BalancedSearch(ranks, coin[view.cases[ranks.queries]])
 
 
 def balanced_estimates(
-    x: Rows, y: Rows, view: Rows, counts: Int[Tensor, "b g"], k: int = 10, seed: int = 0
+    x: Rows,
+    y: Rows,
+    view: Rows,
+    counts: Int[Tensor, "b g"],
+    k: int = 10,
+    seed: int = 0,
+    stage: Stage | None = None,
 ) -> dict[str, Sampled]:
     """The scores of `retrieval_estimates`, and modality_difference with draws.
 
@@ -116,7 +129,7 @@ def balanced_estimates(
     Raises:
         UsageError: no case has both modalities and a further view, or the coins put all of them on one side.
     """
-    search = balanced_search(x, y, view, seed)
+    search = balanced_search(x, y, view, seed, stage)
     if search.stored_as_x.all() or not search.stored_as_x.any():
         raise UsageError("balanced search has cases of one modality only in its index; it needs more cases")
     hits = (search.ranks.best <= k).double()

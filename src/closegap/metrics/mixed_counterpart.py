@@ -8,10 +8,11 @@ from closegap.metrics.base import Measured, Metric
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure
-from closegap.metrics.nearest import nearest
+from closegap.metrics.index import MixedIndex
 from closegap.metrics.positives import Pairs, Rows
 from closegap.metrics.ranking import Search
-from closegap.metrics.retrieval import Ranks, retrieval_estimates, retrieval_ranks
+from closegap.metrics.retrieval import Ranks, retrieval_estimates
+from closegap.metrics.stage import Stage
 
 MIXED = Search(
     "mixed",
@@ -48,12 +49,13 @@ class MixedCounterpart(Metric):
 
     what = "mixed search"
     extent = "tasks"
+    takes_scores = True
 
     def measure(self, couple: Couple, counts: Counts) -> Measured:
         """One row of each case of the second modality asks: a second caption would compete with the image."""
         y = couple.y.first_and_further()[0]
         queries = None if couple.chosen is None else couple.chosen[y.cases].nonzero().squeeze(1)
-        found = counterpart_estimates(couple.x, y, counts, queries=queries)
+        found = counterpart_estimates(couple.x, y, counts, queries=queries, stage=couple.stage)
         return {
             **MIXED.measured(found),
             OWN_MODALITY_SHARE: found["own_modality_share"],
@@ -61,42 +63,30 @@ class MixedCounterpart(Metric):
         }
 
 
-def counterpart_ranks(
-    x: Float[Tensor, "n d"],
-    y: Float[Tensor, "m d"],
-    pairs: Pairs | None = None,
-    queries: Int[Tensor, "q"] | None = None,
-) -> Ranks:
+def counterpart_ranks(x: Rows, y: Rows, queries: Int[Tensor, "q"] | None = None, stage: Stage | None = None) -> Ranks:
     """Ranks of the case's rows of `x` for each row of `y`, searched among all of `x` and all *other* rows of `y`.
 
     Whatever is of the query's own modality competes, a further row of its case too. The score is gameable alone:
-    demoting the query's own modality makes it that of cross-modal retrieval. It stands beside the balanced and the
-    graded form.
+    demoting the query's own modality makes it that of cross-modal retrieval. It stands beside the balanced, the graded
+    and the matched-size form.
 
     Args:
-        x: unit rows of the modality that is looked for (images); they come first in the index.
-        y: unit rows of the queries' modality (captions).
-        pairs: which rows are of one case; aligned one to one by default.
+        x: rows of the modality that is looked for (images); they come first in the index.
+        y: rows of the queries' modality (captions).
         queries: the rows of `y` that ask; all by default. All are in the index.
+        stage: what the scores go through.
     """
-    pairs = Pairs.of(x, y, pairs)
-    own = torch.arange(len(y), device=y.device)
-    asking = own if queries is None else queries
-    # In the index a row of the query's modality is of a case of its own: nobody's positive.
-    index = Pairs(pairs.y_cases[asking], torch.cat([pairs.x_cases, pairs.cases + own]))
-    return retrieval_ranks(y[asking], torch.cat([x, y]), index, excluded=len(x) + asking)
+    return _ranks(MixedIndex((x, y), stage), queries)
 
 
 def own_modality_share(
-    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], k: int = 10, queries: Int[Tensor, "q"] | None = None
+    x: Rows, y: Rows, k: int = 10, queries: Int[Tensor, "q"] | None = None, stage: Stage | None = None
 ) -> Float[Tensor, "q"]:
     """Share of the query's own modality among the k nearest of each row of `y` in the index of `counterpart_ranks`.
 
     In [0, 1]; `expected_own_share` where the index is blind to modality.
     """
-    asking = torch.arange(len(y), device=y.device) if queries is None else queries
-    found = nearest(y[asking], torch.cat([x, y]), k, excluded=len(x) + asking)
-    return (found >= len(x)).double().mean(1)
+    return _own_share(MixedIndex((x, y), stage), k, queries)
 
 
 def expected_own_share(x_rows: int, y_rows: int) -> float:
@@ -105,7 +95,12 @@ def expected_own_share(x_rows: int, y_rows: int) -> float:
 
 
 def counterpart_estimates(
-    x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 10, queries: Int[Tensor, "q"] | None = None
+    x: Rows,
+    y: Rows,
+    counts: Int[Tensor, "b g"],
+    k: int = 10,
+    queries: Int[Tensor, "q"] | None = None,
+    stage: Stage | None = None,
 ) -> dict[str, Sampled]:
     """The scores of `retrieval_estimates`, own_modality_share and expected_own_share; rows of `y` are the queries.
 
@@ -115,10 +110,28 @@ def counterpart_estimates(
     Raises:
         UsageError: no case has both modalities.
     """
-    ranks = counterpart_ranks(x.embeddings, y.embeddings, Pairs(x.cases, y.cases), queries)
+    index = MixedIndex((x, y), stage)
+    ranks = _ranks(index, queries)
     groups = y.groups if queries is None else y.groups[queries]
     found = retrieval_estimates(ranks, groups, counts)
-    shares = own_modality_share(x.embeddings, y.embeddings, k, queries)[ranks.queries]
+    shares = _own_share(index, k, queries)[ranks.queries]
     found |= estimates(weighted_means({"own_modality_share": shares}), groups[ranks.queries], counts)
-    expected = expected_own_share(len(x.embeddings), len(y.embeddings))
+    expected = expected_own_share(len(x.cases), len(y.cases))
     return found | {"expected_own_share": Sampled(expected, torch.empty(0))}
+
+
+def _ranks(index: MixedIndex, queries: Int[Tensor, "q"] | None) -> Ranks:
+    x, y = index.parts
+    asking = torch.arange(len(y.cases)) if queries is None else queries
+    pairs = Pairs(x.cases, y.cases)
+    # In the index a row of the query's modality is of a case of its own: nobody's positive.
+    own_cases = pairs.cases + torch.arange(len(y.cases))
+    cases = Pairs(y.cases[asking], torch.cat([x.cases, own_cases]))
+    return index.ranks(y if queries is None else y.pick(asking), cases, excluded=len(x.cases) + asking)
+
+
+def _own_share(index: MixedIndex, k: int, queries: Int[Tensor, "q"] | None) -> Float[Tensor, "q"]:
+    x, y = index.parts
+    asking = torch.arange(len(y.cases)) if queries is None else queries
+    found = index.nearest(y if queries is None else y.pick(asking), k, excluded=len(x.cases) + asking)
+    return (found >= len(x.cases)).double().mean(1)

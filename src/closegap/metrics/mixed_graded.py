@@ -11,10 +11,11 @@ from closegap.metrics.base import Measured, Metric, Need
 from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure, words
+from closegap.metrics.index import MixedIndex
 from closegap.metrics.mixed_counterpart import MIXED
-from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Rows
 from closegap.metrics.relevance import Relevance, concept_relevance, label_relevance
+from closegap.metrics.stage import Stage
 
 NDCG = Figure(
     "mixed/ndcg@10",
@@ -44,20 +45,25 @@ class MixedGraded(Metric):
 
     what = "mixed/ndcg@10"
     extent = "tasks"
+    takes_scores = True
     needs = (GRADES,)
 
     def measure(self, couple: Couple, counts: Counts) -> Measured:
         """One row of each case of the second modality takes part."""
-        concepts = couple.embeddings.concepts
-        relevance = label_relevance(couple.labels) if concepts is None else concept_relevance(concepts)
         x, y = couple.some(couple.x), couple.some(couple.y.first_and_further()[0])
-        found = graded_estimates(x, y, relevance, counts)
+        found = graded_estimates(x, y, relevance_of(couple), counts, stage=couple.stage)
         return {
             NDCG_BY_CHANCE: found["ndcg@10_chance"],
             NDCG: found["ndcg@10"],
             _of_queries(couple.a): found["ndcg@10_x"],
             _of_queries(couple.b): found["ndcg@10_y"],
         }
+
+
+def relevance_of(couple: Couple) -> Relevance:
+    """What is relevant to what: by overlap of concepts, without them by the chosen labels."""
+    concepts = couple.embeddings.concepts
+    return label_relevance(couple.labels) if concepts is None else concept_relevance(concepts)
 
 
 def _of_queries(modality: str) -> Figure:
@@ -80,7 +86,7 @@ class GradedSearch:
     chance: Float[Tensor, "r"]
 
 
-def graded_search(x: Rows, y: Rows, relevance: Relevance, k: int = 10) -> GradedSearch:
+def graded_search(x: Rows, y: Rows, relevance: Relevance, k: int = 10, stage: Stage | None = None) -> GradedSearch:
     """nDCG@k of every row of both modalities, searched among all other rows of both.
 
     The ideal order is that of all relevant items of the index, of either modality and the query's own case included.
@@ -90,20 +96,21 @@ def graded_search(x: Rows, y: Rows, relevance: Relevance, k: int = 10) -> Graded
         y: rows of the second.
         relevance: how relevant one row is to another, by number in the set.
         k: how many found items count.
+        stage: what the scores go through.
     """
-    index = torch.cat([x.index, y.index])
-    rows = torch.cat([x.embeddings, y.embeddings])
-    own = torch.arange(len(rows))
-    found = nearest(rows, rows, k, excluded=own)
-    scores, chances = torch.empty(2, len(rows), dtype=torch.float64)
-    step = max(1, _GRADES_AT_ONCE // max(1, len(rows)))
-    for start in range(0, len(rows), step):
+    numbers = torch.cat([x.index, y.index])
+    own = torch.arange(len(numbers))
+    index = MixedIndex((x, y), stage)
+    found = torch.cat([index.nearest(side, k, own[at]) for side, at in index.columns()])
+    scores, chances = torch.empty(2, len(own), dtype=torch.float64)
+    step = max(1, _GRADES_AT_ONCE // max(1, len(own)))
+    for start in range(0, len(own), step):
         tile = slice(start, start + step)
-        grades = relevance(index[tile], index)
+        grades = relevance(numbers[tile], numbers)
         grades.scatter_(1, own[tile, None], 0.0)
         of_found = grades.gather(1, found[tile])
         ideal = grades.topk(of_found.shape[1], dim=1).values
-        typical = (grades.sum(1, keepdim=True) / max(1, len(rows) - 1)).expand_as(ideal)
+        typical = (grades.sum(1, keepdim=True) / max(1, len(own) - 1)).expand_as(ideal)
         scores[tile], chances[tile] = ndcg(of_found, ideal), ndcg(typical, ideal)
     return GradedSearch(scores, chances)
 
@@ -130,7 +137,12 @@ def ndcg(found: Float[Tensor, "q k"], ideal: Float[Tensor, "q k"]) -> Float[Tens
 
 
 def graded_estimates(
-    x: Rows, y: Rows, relevance: Relevance, counts: Int[Tensor, "b g"], k: int = 10
+    x: Rows,
+    y: Rows,
+    relevance: Relevance,
+    counts: Int[Tensor, "b g"],
+    k: int = 10,
+    stage: Stage | None = None,
 ) -> dict[str, Sampled]:
     """ndcg@k over the queries of both modalities, of each alone (..._x, ..._y) and of a random order (..._chance).
 
@@ -140,7 +152,7 @@ def graded_estimates(
     Raises:
         UsageError: nothing is relevant to any row, for lack of labels or concepts.
     """
-    search = graded_search(x, y, relevance, k)
+    search = graded_search(x, y, relevance, k, stage)
     if search.ndcg.isnan().all():
         raise UsageError("graded search needs rows that share a label or concepts, and there are none")
     of_x = torch.arange(len(search.ndcg)) < len(x.index)

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from closegap.metrics.tiles import Tiles, cosines
+
 _SCORES_AT_ONCE = 2**23
 _QUERIES_AT_ONCE = 64  # at least, as in retrieval
 
@@ -22,15 +24,20 @@ def nearest(
         excluded: for each query a gallery row that it does not search, where the gallery holds the query itself.
     """
     k = min(k, len(gallery) - (excluded is not None))
-    found = torch.empty(len(queries), max(k, 0), dtype=torch.int64, device=queries.device)
-    step = min(len(queries), max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, len(gallery))))
+    return nearest_by_tile(cosines(queries, gallery, excluded), queries.new_empty(0, len(gallery)), len(queries), k)
+
+
+def nearest_by_tile(write: Tiles, like: Float[Tensor, "0 g"], queries: int, k: int) -> Int[Tensor, "q k"]:
+    """As `nearest`, of scores that are written for some queries at a time into a tile of the kind of `like`."""
+    found = torch.empty(queries, max(k, 0), dtype=torch.int64, device=like.device)
+    gallery = like.shape[1]
+    step = min(queries, max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, gallery)))
     # Two tiles for the whole sweep, as in retrieval: allocated anew they would fragment the heap.
-    scores, flags = queries.new_empty(step, len(gallery)), queries.new_empty(step, len(gallery))
-    for start in range(0, len(queries) if k > 0 else 0, max(1, step)):
-        rows = slice(start, min(start + step, len(queries)))
-        tile = torch.mm(queries[rows], gallery.T, out=scores[: rows.stop - start])
-        if excluded is not None:
-            tile.scatter_(1, excluded[rows, None], -torch.inf)
+    scores, flags = like.new_empty(step, gallery), like.new_empty(step, gallery)
+    for start in range(0, queries if k > 0 else 0, max(1, step)):
+        rows = slice(start, min(start + step, queries))
+        tile = scores[: rows.stop - start]
+        write(rows, tile)
         found[rows] = _highest(tile, flags[: len(tile)], k)
     return found
 

@@ -76,16 +76,18 @@ class Rows:
         cases: the case of each row, numbered over the whole set, so that `Pairs(a.cases, b.cases)` pairs modalities.
         groups: the group of each row, numbered over the whole set; bootstrap resamples these.
         index: the row of the set that each comes from; looks up labels and concepts.
+        modality: whose rows they are, for a score stage.
     """
 
     embeddings: Float[Tensor, "n d"]
     cases: Int[Tensor, "n"]
     groups: Int[Tensor, "n"]
     index: Int[Tensor, "n"]
+    modality: str = ""
 
     def pick(self, rows: Tensor) -> "Rows":
         """These rows alone, by number or by mask."""
-        return Rows(self.embeddings[rows], self.cases[rows], self.groups[rows], self.index[rows])
+        return Rows(self.embeddings[rows], self.cases[rows], self.groups[rows], self.index[rows], self.modality)
 
     def first_and_further(self) -> tuple["Rows", "Rows"]:
         """The first row of each case, and all further ones (a second caption of the same figure)."""
@@ -96,6 +98,13 @@ class Rows:
         first = torch.zeros_like(starts)
         first[by_case[starts]] = True
         return self.pick(first), self.pick(~first)
+
+
+def paired(x: Rows, y: Rows) -> tuple[Rows, Rows]:
+    """The first row of each case that has both modalities; row i is of one case in both, in the order of cases."""
+    x, y = x.first_and_further()[0], y.first_and_further()[0]
+    x, y = x.pick(torch.isin(x.cases, y.cases)), y.pick(torch.isin(y.cases, x.cases))
+    return x.pick(x.cases.argsort()), y.pick(y.cases.argsort())
 
 
 def rows_of(embeddings: EmbeddingSet, modality: str) -> Rows:
@@ -113,7 +122,7 @@ def rows_of(embeddings: EmbeddingSet, modality: str) -> Rows:
     rows = values if len(index) == len(values) else values[index]  # the whole of a mapped file is not copied
     if rows.dtype != torch.float64:
         rows = rows.float()
-    return Rows(rows, cases[index], groups[index], index)
+    return Rows(rows, cases[index], groups[index], index, modality)
 
 
 def codes(names: Sequence[str]) -> Int[Tensor, "n"]:

@@ -53,6 +53,17 @@ class Search:
             headline=self.headline if k == KS[-1] else None,
         )
 
+    def recall_by_chance(self, k: int) -> Figure:
+        """What R@K is in a random order."""
+        return Figure(
+            f"{self.name}/R@{k}/chance",
+            f"R@{k} by chance",
+            self.heading,
+            unit="percent",
+            meaning="What a random order of the gallery scores.",
+            context=self.context,
+        )
+
     def measured(self, found: Mapping[str, Sampled]) -> dict[Figure, Sampled]:
         """Each figure with its value, of what `retrieval_estimates` gives."""
         at = replace(self.recall_at(KS[-1]), unit="decimal", key=False, headline=None, order=self.order)
@@ -67,6 +78,8 @@ class Search:
             "mrr": replace(at, label="MRR", meaning=f"Mean of 1 / rank of the {self.target}."),
             "map": replace(at, label="mAP", meaning=f"Mean average precision {self.targets}."),
         }
-        figures = {f"R@{k}": self.recall_at(k) for k in KS}
+        figures: dict[str, Figure] = {}
+        for k in KS:
+            figures |= {f"R@{k}": self.recall_at(k), f"R@{k}/chance": self.recall_by_chance(k)}
         figures |= {name: replace(figure, name=f"{self.name}/{name}") for name, figure in ranks.items()}
         return {figure: found[name] for name, figure in figures.items() if name in found}

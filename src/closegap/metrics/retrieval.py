@@ -1,6 +1,6 @@
 """Exact retrieval over the full gallery: ranks are counted tile by tile, never sorted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure, words
 from closegap.metrics.positives import Pairs
 from closegap.metrics.ranking import KS, Search
+from closegap.metrics.tiles import Tiles, cosines
 
 _SCORES_AT_ONCE = 2**21  # two tiles of them stay in a CPU's cache
 _QUERIES_AT_ONCE = 64  # at least: with fewer, reading the gallery would take longer than multiplying with it
@@ -63,7 +64,8 @@ class Retrieval(Metric):
         """The second modality's rows searched from the first's."""
         queries, gallery = couple.some(couple.x), couple.y
         ranks = retrieval_ranks(queries.embeddings, gallery.embeddings, Pairs(queries.cases, gallery.cases))
-        return across(couple.a, couple.b).measured(retrieval_estimates(ranks, queries.groups, counts))
+        found = retrieval_estimates(ranks, queries.groups, counts)
+        return across(couple.a, couple.b).measured(found | recall_by_chance(ranks))
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Ranks:
         average_precision: mean over the query's positives of the precision at their ranks, in (0, 1].
         tied: non-positives whose score equals that of the best positive up to rounding; index decided these.
         gallery: how many items were searched.
+        positives: how many positives each query has among them.
     """
 
     queries: Int[Tensor, "q"]
@@ -83,6 +86,7 @@ class Ranks:
     average_precision: Float[Tensor, "q"]
     tied: Int[Tensor, "q"]
     gallery: int
+    positives: Int[Tensor, "q"]
 
 
 def retrieval_ranks(
@@ -104,23 +108,33 @@ def retrieval_ranks(
         excluded: for each query a gallery row that it does not search, where the gallery holds the query itself.
     """
     pairs = Pairs.of(queries, gallery, pairs)
-
-    def scores_of(rows: slice, out: Float[Tensor, "t g"]) -> None:
-        torch.mm(queries[rows], gallery.T, out=out)
-        if excluded is not None:
-            out.scatter_(1, excluded[rows, None], -torch.inf)
-
-    return _ranks_by_tile(scores_of, queries.new_empty(0, len(gallery)), pairs)
+    return ranks_by_tile(cosines(queries, gallery, excluded), queries.new_empty(0, len(gallery)), pairs)
 
 
 def ranks_of_scores(scores: Float[Tensor, "q g"], pairs: Pairs | None = None) -> Ranks:
     """As `retrieval_ranks`, of a score matrix that is already there."""
     pairs = Pairs.of(scores, scores.T, pairs)
 
-    def scores_of(rows: slice, out: Float[Tensor, "t g"]) -> None:
-        out.copy_(scores[rows])
+    def write(rows: slice, tile: Float[Tensor, "t g"]) -> None:
+        tile.copy_(scores[rows])
 
-    return _ranks_by_tile(scores_of, scores[:0], pairs)
+    return ranks_by_tile(write, scores[:0], pairs)
+
+
+def ranks_by_tile(write: Tiles, like: Float[Tensor, "0 g"], pairs: Pairs) -> Ranks:
+    """As `retrieval_ranks`, of scores that are written for some queries at a time into a tile of the kind of `like`."""
+    positives = _padded_positives(pairs)
+    queries, gallery = len(positives), like.shape[1]
+    above, tied = torch.zeros_like(positives), torch.zeros_like(positives)
+    step = min(queries, max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, gallery)))
+    # Two tiles for the whole sweep: tiles allocated anew between small results that stay would fragment the heap.
+    scores, flags = like.new_empty(step, gallery), like.new_empty(step, gallery)
+    for start in range(0, queries, max(1, step)):
+        rows = slice(start, min(start + step, queries))
+        tile = scores[: rows.stop - start]
+        write(rows, tile)
+        _count(tile, flags, positives[rows], above[rows], tied[rows])
+    return _ranks(above, tied, positives, gallery)
 
 
 def recall_at_k(ranks: Ranks, k: int) -> Float[Tensor, ""]:
@@ -129,6 +143,20 @@ def recall_at_k(ranks: Ranks, k: int) -> Float[Tensor, ""]:
     The CLIP literature's Recall@K, which is a hit rate: one positive among the k is enough.
     """
     return (_answered(ranks).best <= k).double().mean()
+
+
+def recall_by_chance(ranks: Ranks, ks: tuple[int, ...] = KS) -> dict[str, Sampled]:
+    """R@K/chance: the R@K that a random order of the gallery has on average, exactly.
+
+    A query with p positives among n items misses all of them with probability C(n - p, K) / C(n, K).
+    """
+    n, others = ranks.gallery, ranks.gallery - _answered(ranks).positives.double()
+    chances = {}
+    for k in ks:
+        left = torch.arange(min(k, n), dtype=torch.float64)
+        missed = ((others[:, None] - left).clamp(min=0) / (n - left)).prod(1)
+        chances[f"R@{k}/chance"] = Sampled(float((1 - missed).mean()), torch.empty(0))
+    return chances
 
 
 def median_rank(ranks: Ranks) -> Float[Tensor, ""]:
@@ -184,24 +212,6 @@ def _padded_positives(pairs: Pairs) -> Int[Tensor, "q p"]:
     return padded
 
 
-def _ranks_by_tile(
-    scores_of: Callable[[slice, Float[Tensor, "t g"]], None], like: Float[Tensor, "0 g"], pairs: Pairs
-) -> Ranks:
-    """Ranks from scores that `scores_of` writes for some queries at a time into a tile of the kind of `like`."""
-    positives = _padded_positives(pairs)
-    queries, gallery = len(positives), like.shape[1]
-    above, tied = torch.zeros_like(positives), torch.zeros_like(positives)
-    step = min(queries, max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, gallery)))
-    # Two tiles for the whole sweep: tiles allocated anew between small results that stay would fragment the heap.
-    scores, flags = like.new_empty(step, gallery), like.new_empty(step, gallery)
-    for start in range(0, queries, max(1, step)):
-        rows = slice(start, min(start + step, queries))
-        tile = scores[: rows.stop - start]
-        scores_of(rows, tile)
-        _count(tile, flags, positives[rows], above[rows], tied[rows])
-    return _ranks(above, tied, positives, gallery)
-
-
 def _count(
     scores: Float[Tensor, "t g"],
     flags: Float[Tensor, "s g"],
@@ -233,7 +243,7 @@ def _ranks(above: Int[Tensor, "q p"], tied: Int[Tensor, "q p"], positives: Int[T
     queries = numbers.nonzero().squeeze(1)
     if not len(queries):
         nothing = queries.new_empty(0)
-        return Ranks(queries, nothing, nothing.double(), nothing, gallery)
+        return Ranks(queries, nothing, nothing.double(), nothing, gallery, nothing)
     before, slot = torch.where(positives >= 0, above, gallery + 1)[queries].sort(dim=1)
     found = torch.arange(1, before.shape[1] + 1, device=before.device)
     precision = torch.where(found <= numbers[queries, None], found / (found + before.double()), 0.0)
@@ -243,4 +253,5 @@ def _ranks(above: Int[Tensor, "q p"], tied: Int[Tensor, "q p"], positives: Int[T
         average_precision=precision.sum(1) / numbers[queries],
         tied=tied[queries].gather(1, slot[:, :1]).squeeze(1),
         gallery=gallery,
+        positives=numbers[queries],
     )

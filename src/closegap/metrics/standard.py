@@ -10,7 +10,9 @@ from closegap.metrics.location import Cones, Location
 from closegap.metrics.mixed_balanced import MixedBalanced
 from closegap.metrics.mixed_counterpart import MixedCounterpart
 from closegap.metrics.mixed_graded import MixedGraded
+from closegap.metrics.mixed_matched import MixedMatched
 from closegap.metrics.probing import Probing
+from closegap.metrics.relinkage import Relinkage
 from closegap.metrics.retrieval import Retrieval
 from closegap.metrics.separability import Separability
 
@@ -19,6 +21,7 @@ _IN_READING_ORDER: tuple[type[Metric], ...] = (
     Retrieval,
     MixedCounterpart,
     MixedBalanced,
+    MixedMatched,
     MixedGraded,
     Grouping,
     Probing,
@@ -28,6 +31,7 @@ _IN_READING_ORDER: tuple[type[Metric], ...] = (
     Uniformities,
     EffectiveRanks,
     Hubness,
+    Relinkage,
 )
 
 

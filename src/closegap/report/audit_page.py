@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.evaluation.audit import Audit
+from closegap.evaluation.audit import ORIGINAL, Audit
 from closegap.evaluation.report import Estimate, Report
 from closegap.metrics.figure import Figure
 from closegap.metrics.gap import GAP, GAP_DEBIASED, GAP_FLOOR
@@ -20,6 +20,7 @@ from closegap.report.sections.maps import latent_map
 from closegap.report.verdict import verdict
 from closegap.report.write import write_report
 
+_SHIFT = f"{ORIGINAL} + shift"
 _TSNE_ARMS = 3  # a second or two each
 
 
@@ -43,9 +44,9 @@ def write_audit(
 def audit_verdict(audit: Audit) -> str:
     """Whether there is a gap, where it hurts and what shifting it away does; of the first pair of modalities."""
     sentence = _of_the_original(audit.comparison.report)
-    if not any(arm.name == "shift" for arm in audit.comparison.report.arms):
+    if not any(arm.name == _SHIFT for arm in audit.comparison.report.arms):
         return sentence
-    return f"{sentence} After training, {verdict(audit.comparison, 'shift')}"
+    return f"{sentence} After training, {verdict(audit.comparison, _SHIFT)}"
 
 
 def _of_the_original(report: Report) -> str:
@@ -78,7 +79,7 @@ def _render(audit: Audit, title: str, cases: bool) -> str:
     sets = comparison.sets
     sections = [
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
-        frontier(audit.frontier, comparison.report.figures) if len(sets) > 1 else None,
+        frontier(audit.frontier, comparison.report.figures) if len(comparison.report.arms) > 1 else None,
         latent_map(_shift_last(sets), with_tsne=len(sets) <= _TSNE_ARMS, named=cases),
         cosine_histograms(sets),
     ]
@@ -96,4 +97,4 @@ def _render(audit: Audit, title: str, cases: bool) -> str:
 
 def _shift_last(sets: Mapping[str, EmbeddingSet]) -> dict[str, EmbeddingSet]:
     """The map opens with the first and the last arm."""
-    return dict(sorted(sets.items(), key=lambda item: item[0] == "shift"))
+    return dict(sorted(sets.items(), key=lambda item: item[0] == _SHIFT))

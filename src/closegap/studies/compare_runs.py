@@ -15,6 +15,7 @@ from closegap.posthoc import PostHoc
 from closegap.report.page import Compared, write_comparison
 from closegap.runs.config import CONFIG, read_config
 from closegap.runs.log import Watching, read_metrics, unwatched
+from closegap.scores import ScoreStage
 
 
 def compare_runs(
@@ -26,6 +27,8 @@ def compare_runs(
     metrics: Sequence[Metric] | None = None,
     overrides: Sequence[str] = (),
     methods: Mapping[str, PostHoc] | None = None,
+    stages: Mapping[str, ScoreStage] | None = None,
+    reference: str = "train",
     watching: Watching = unwatched,
     cases: bool = True,
 ) -> Compared:
@@ -39,6 +42,8 @@ def compare_runs(
         metrics: what is measured.
         overrides: of the runs' configs (`--data.root DIR`).
         methods: post-hoc methods, fitted on each run's train split; arms of their own.
+        stages: score stages, beside each of these arms.
+        reference: the split of each run that stages are fitted on.
         watching: who is told how it goes.
         cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
 
@@ -51,7 +56,7 @@ def compare_runs(
     configs = [read_config(run) for run in runs]
     _one_run_a_seed(runs, configs)
     with locked(out, "compare"):
-        judged = judge_runs(runs, split, overrides, methods, watching)
+        judged = judge_runs(runs, split, overrides, methods, watching, stages=stages, reference=reference)
         histories: dict[str, list[list[dict[str, object]]]] = {}
         for run, found in zip(runs, judged.runs, strict=True):
             histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))

@@ -10,6 +10,7 @@ from closegap.evaluation.runs import judge_runs
 from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc
 from closegap.runs.log import Watching, unwatched
+from closegap.scores import ScoreStage
 from closegap.studies.compare_runs import measured
 
 
@@ -33,6 +34,8 @@ def evaluate_run(
     metrics: Sequence[Metric] | None = None,
     overrides: Sequence[str] = (),
     methods: Mapping[str, PostHoc] | None = None,
+    stages: Mapping[str, ScoreStage] | None = None,
+    reference: str = "train",
     watching: Watching = unwatched,
 ) -> EvaluatedRun:
     """Measure a run on a split: its embeddings, with post-hoc methods as arms, and what its objective is judged by.
@@ -43,12 +46,14 @@ def evaluate_run(
         metrics: what is measured of embeddings.
         overrides: of the run's config (`--data.root DIR`).
         methods: post-hoc methods, fitted on the run's train split.
+        stages: score stages, beside the run and each method.
+        reference: the split that stages are fitted on.
         watching: who is told how it goes.
 
     Raises:
         ClosegapError: no run, no checkpoint, or no such split.
     """
-    judged = judge_runs([run], split, overrides, methods, watching)
+    judged = judge_runs([run], split, overrides, methods, watching, stages=stages, reference=reference)
     embedded = measured(judged, metrics, watching)
     added = judged.runs[0].objective.judged(run, split, overrides, watching)
     if added is None:

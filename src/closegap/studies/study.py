@@ -8,6 +8,7 @@ from closegap.posthoc import PostHoc
 from closegap.report.page import Compared
 from closegap.runs.config import Layer
 from closegap.runs.log import Watching, unwatched
+from closegap.scores import ScoreStage
 from closegap.studies.compare_runs import compare_runs
 from closegap.studies.plan import arm_plans
 from closegap.studies.train_all import Finished, train_all
@@ -25,6 +26,8 @@ def study(
     title: str = "Arms compared",
     metrics: Sequence[Metric] | None = None,
     methods: Mapping[str, PostHoc] | None = None,
+    stages: Mapping[str, ScoreStage] | None = None,
+    reference: str = "train",
     watching: Watching = unwatched,
     finished: Finished | None = None,
     cases: bool = True,
@@ -41,6 +44,8 @@ def study(
         title: of the page.
         metrics: what is measured.
         methods: post-hoc methods, as arms of their own.
+        stages: score stages, beside each of these arms.
+        reference: the split of each run that stages are fitted on.
         watching: who is told how it goes.
         finished: told of each run that was trained.
         cases: whether the page shows cases; see `compare_runs`.
@@ -54,5 +59,14 @@ def study(
     with claimed(out, "study"):
         train_all(plans, [split], watching, finished)
         return compare_runs(
-            list(plans), split, out, title=title, metrics=metrics, methods=methods, watching=watching, cases=cases
+            list(plans),
+            split,
+            out,
+            title=title,
+            metrics=metrics,
+            methods=methods,
+            stages=stages,
+            reference=reference,
+            watching=watching,
+            cases=cases,
         )

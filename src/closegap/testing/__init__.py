@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from closegap.testing.loss import check_loss as check_loss
     from closegap.testing.metric import check_metric as check_metric
     from closegap.testing.posthoc import check_posthoc as check_posthoc
+    from closegap.testing.scores import check_scores as check_scores
     from closegap.testing.source import check_source as check_source
 
 _HOMES = {
@@ -18,6 +19,7 @@ _HOMES = {
     "check_loss": "closegap.testing.loss",
     "check_metric": "closegap.testing.metric",
     "check_posthoc": "closegap.testing.posthoc",
+    "check_scores": "closegap.testing.scores",
     "check_source": "closegap.testing.source",
 }
 

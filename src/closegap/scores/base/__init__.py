@@ -1,0 +1,1 @@
+"""What the stages share. Every module beside this package is a stage."""
