@@ -75,7 +75,9 @@ def optimizer(rates: PeakRates, training: Training) -> torch.optim.Optimizer:
 
 def _scratch(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A group of one small matrix where training will be, with a gradient."""
-    matrix = nn.Parameter(torch.zeros(2, 2, device=torch.accelerator.current_accelerator(check_available=True) or "cpu"))
+    matrix = nn.Parameter(
+        torch.zeros(2, 2, device=torch.accelerator.current_accelerator(check_available=True) or "cpu")
+    )
     matrix.grad = torch.zeros_like(matrix)
     return {**groups[0], "params": [matrix]}
 
