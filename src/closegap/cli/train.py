@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 
-from closegap.bounds import PositiveInt, Rate, Seed
+from closegap.bounds import NonNegativeInt, PositiveInt, Rate, Seed
 from closegap.cli.arguments import add_no_cases, verb_parser
 from closegap.cli.help import VerbHelp
 from closegap.cli.sections import SECTIONS, answer_help, overview
@@ -36,7 +36,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--seed", type=Seed, default=0, help="of everything random")
     often = found.add_argument_group("keys of the config that are given most")
     often.add_argument("--data.root", type=Path, help="the data set's folder, where the config names none")
-    often.add_argument("--train.steps", type=PositiveInt, help="optimisation steps")
+    often.add_argument("--train.steps", type=NonNegativeInt, help="optimisation steps")
     often.add_argument("--train.batch_size", type=PositiveInt, help="cases per step, over all processes")
     often.add_argument("--train.lr", type=Rate, help="peak learning rate of what is trained")
     often.add_argument("--loss", type=str, help="what is minimised, by class path")

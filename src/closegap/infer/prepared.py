@@ -8,11 +8,14 @@ from typing import Any
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from closegap.data import Case
 from closegap.data.checks import Verifier
 from closegap.data.loader import Views, group_numbers, views
 from closegap.data.verification import remember_sound
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.errors import UsageError
 from closegap.infer.features import FeatureCache
 from closegap.kinds.base import Kind
 from closegap.models.model import Model
@@ -62,6 +65,28 @@ def prepare(
             found = replace(found, inputs=inputs)
         prepared[name] = found
     return Prepared(cases, prepared, group_numbers([case.group for case in cases]))
+
+
+def feature_set(split: Prepared) -> EmbeddingSet:
+    """The features of a split's cases as unit rows, the first view of each case.
+
+    Raises:
+        UsageError: a tower whose features are not kept.
+    """
+    embeddings, present = {}, {}
+    for name, found in split.views.items():
+        if found.features is None:
+            raise UsageError(
+                f"model.head: starts from features of frozen towers that are kept; freeze model.encoders.{name}, and "
+                "leave train.cache_features true"
+            )
+        starts = found.starts[:-1]
+        present[name] = found.starts[1:] > starts
+        rows = found.features.new_zeros(len(starts), found.features.shape[1])
+        rows[present[name]] = normalize(found.features[starts[present[name]]], dim=1)
+        embeddings[name] = rows
+    cases = split.cases
+    return EmbeddingSet(embeddings, [case.id for case in cases], present, groups=[case.group for case in cases])
 
 
 def verifiers(

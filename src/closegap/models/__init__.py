@@ -6,6 +6,7 @@ from closegap.lazy import face
 
 if TYPE_CHECKING:
     from closegap.models.base import Encoder as Encoder
+    from closegap.models.canonical_head import CanonicalHead as CanonicalHead
     from closegap.models.heads import Head as Head
     from closegap.models.heads import LinearHead as LinearHead
     from closegap.models.heads import MLPHead as MLPHead
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from closegap.models.towers.transformers import TransformersTextEncoder as TransformersTextEncoder
 
 _HOMES = {
+    "CanonicalHead": "closegap.models.canonical_head",
     "CodeSetEncoder": "closegap.models.towers.codes",
     "Encoder": "closegap.models.base",
     "FixedTemperature": "closegap.models.temperature",

@@ -2,6 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -9,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from closegap.bounds import ShareBelowOne, Width
+from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.models.recipe import Recorded
 
 
@@ -16,11 +19,27 @@ class Head(Recorded, nn.Module, ABC):
     """From a tower's features to the shared space.
 
     Its constructor takes the number of features and the width of the space, and options after them.
+
+    Attributes:
+        fitted: whether heads of this class start from the features of the training cases, which frozen towers give.
     """
+
+    fitted: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "n features"]) -> Float[Tensor, "n dim"]:
         """Projected features, not normalised."""
+
+    @classmethod
+    def fit(cls, heads: Mapping[str, "Head"], features: EmbeddingSet) -> None:
+        """Let the heads of a model's modalities, all of this class, start from the features of its training cases.
+
+        Called once, before the first step, where `fitted` says so.
+
+        Args:
+            heads: modality name to head.
+            features: unit rows, of whatever width each tower has; one row a case.
+        """
 
 
 class LinearHead(Head):

@@ -20,6 +20,7 @@ from closegap.models.heads import Head, LinearHead
 from closegap.models.temperature import LearnableTemperature, Temperature
 
 if TYPE_CHECKING:
+    from closegap.embeddings.embedding_set import EmbeddingSet
     from closegap.posthoc import PostHoc
 
 
@@ -228,6 +229,21 @@ class Model(Checked, nn.Module):
             if parameter.requires_grad:
                 zero = zero + 0 * parameter.sum()
         return zero.expand(0, self.dim)
+
+    @property
+    def fits_heads(self) -> bool:
+        """Whether the heads start from the features of the training cases."""
+        return any(self._head(name).fitted for name in self.modalities)
+
+    def fit_heads(self, features: "EmbeddingSet") -> None:
+        """Let the heads start from these features of training cases, one row a case."""
+        heads = {name: self._head(name) for name in self.modalities}
+        type(heads[self.modalities[0]]).fit(heads, features)
+
+    def _head(self, modality: str) -> Head:
+        found = self.heads[modality]
+        assert isinstance(found, Head)
+        return found
 
     def fit(self, items: Mapping[str, Sequence[Any]]) -> None:
         """Let each tower learn the statistics of its training items."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-from closegap.bounds import Decay, PositiveFloat, PositiveInt, Rate, Share, ShareBelowOne, Workers
+from closegap.bounds import Decay, NonNegativeInt, PositiveFloat, PositiveInt, Rate, Share, ShareBelowOne, Workers
 from closegap.checked import check_fields
 
 
@@ -21,7 +21,7 @@ class Training:
 
     Args:
         epochs: passes over the training cases; `steps` overrides it.
-        steps: number of optimisation steps.
+        steps: number of optimisation steps; 0 leaves the model as it starts.
         batch_size: cases per step, over all processes.
         micro_batch: cases of a process that are embedded with a graph at once, for a `batch_size` that memory would not
             hold; the gradient stays that of the whole batch. null embeds a process's cases together.
@@ -54,7 +54,7 @@ class Training:
     """
 
     epochs: PositiveInt = 30
-    steps: PositiveInt | None = None
+    steps: NonNegativeInt | None = None
     batch_size: PositiveInt = 256
     micro_batch: PositiveInt | None = None
     lr: Rate = 1e-3

@@ -26,7 +26,7 @@ from closegap.errors import ClosegapError, MissingExtraError, needs
 from closegap.files import write_text
 from closegap.infer.embed import embed
 from closegap.infer.features import FeatureCache
-from closegap.infer.prepared import Prepared, prepare, verifiers
+from closegap.infer.prepared import Prepared, feature_set, prepare, verifiers
 from closegap.runs import checkpoint
 from closegap.runs.checkpoint import TrainingState
 from closegap.runs.environment import environment
@@ -155,6 +155,8 @@ class Trainer:
             self.train_split = self._prepare_split(cases.split("train"), cache)
             self.validation_split = self._prepare_split(cases.splits.get("validation", ()), cache)
         self.model.fit({name: views.items for name, views in self.train_split.views.items()})
+        if self.model.fits_heads and not checkpoint.checkpoints(self.folder / CHECKPOINTS):
+            self.model.fit_heads(feature_set(self.train_split))
         self.model.to(device)
         self.run.loss.to(device)
         splits_ready = (self.train_split, self.validation_split)
@@ -162,7 +164,8 @@ class Trainer:
         processes, batch_size = self.accelerator.num_processes, self.training.batch_size
         whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.run.seed, world_size=processes)
         self.steps_per_epoch = whole.steps_per_epoch
-        self.steps = self.training.steps or self.training.epochs * self.steps_per_epoch
+        asked = self.training.steps
+        self.steps = self.training.epochs * self.steps_per_epoch if asked is None else asked
 
     def _load_cases(self, cache: FeatureCache | None) -> Cases:
         """The run's cases. One process looks at the items, preparing them if it can; the others find what it wrote."""
@@ -204,6 +207,8 @@ class Trainer:
         checkpoint_every = self.training.checkpoint_every or self.steps_per_epoch
         self.parallel.train()
         self.run.loss.train()
+        if self.steps == 0 and not checkpoint.checkpoints(self.folder / CHECKPOINTS):
+            self._save()  # what the model starts as
         began = time.perf_counter()
         for batch in loader(draws, batches, self.training.workers, accelerator.device.type == "cuda"):
             values = self._step(batch.to(accelerator.device))
@@ -220,16 +225,13 @@ class Trainer:
             if validated:
                 self._validate(done)
             if saved or self.state.best_step == done:
-                if self.log is not None:
-                    self.log.sync()
-                checkpoint.save_checkpoint(
-                    self.folder / CHECKPOINTS,
-                    self.model,
-                    task.beside,
-                    self.optimizer,
-                    self.state,
-                    self.towers,
-                )
+                self._save()
+
+    def _save(self) -> None:
+        if self.log is not None:
+            self.log.sync()
+        folder, beside = self.folder / CHECKPOINTS, self.task.beside
+        checkpoint.save_checkpoint(folder, self.model, beside, self.optimizer, self.state, self.towers)
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """One optimisation step; loss terms and what else is worth a curve."""
