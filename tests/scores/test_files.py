@@ -114,6 +114,8 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         Standardise().fit(EmbeddingSet({"image": torch.eye(3)}, ["a", "b", "c"]))
     with pytest.raises(ClosegapError, match="1 case has image"):
         Standardise().fit(found.select(torch.arange(2)))
+    with pytest.raises(ClosegapError, match=r"the modalities differ in width \(image 3, text 2\)"):
+        Standardise().fit(EmbeddingSet({"image": torch.eye(3), "text": torch.eye(3)[:, :2]}, ["a", "b", "c"]))
     spoilt = {name: rows.clone() for name, rows in found.embeddings.items()}
     spoilt["text"][5] = torch.nan
     with pytest.raises(ClosegapError, match=r"text of row 5 \(id 'case 3'\) holds NaN; leave the row out"):

@@ -65,7 +65,7 @@ def mixed_search(
     Raises:
         DataError: sets of different widths, or a modality that was not fitted.
     """
-    width, other = (next(iter(each.embeddings.values())).shape[1] for each in (queries, targets))
+    width, other = queries.width, targets.width
     if width != other:
         raise DataError(f"queries have {width} dimensions and targets {other}; embed both with one model")
     index = MixedIndex([rows_of(targets, name) for name in targets.modalities], stage)

@@ -97,11 +97,13 @@ class ScoreStage(Checked, ABC):
         """This stage, estimated on reference embeddings: those of a train or validation split, or the archive itself.
 
         Raises:
-            DataError: fewer than two modalities, one with rows of fewer than two cases, or rows that are not finite.
+            DataError: fewer than two modalities, of different widths, one with rows of fewer than two cases, or rows
+                that are not finite.
         """
         names = reference.modalities
         if len(names) < 2:
             raise DataError(f"{len(names)} modality {list(names)}; scores are merged of at least two")
+        _ = reference.width  # modalities of different width have no scores
         items = {}
         for name in names:
             present = reference.mask(name)
