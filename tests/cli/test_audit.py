@@ -205,6 +205,23 @@ def _narrower() -> None:
     np.save("text.npy", np.load("text.npy")[:, :-1])
 
 
+def test_modalities_of_different_width_are_audited_in_the_space_that_they_share(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("text", "text-train"):
+        np.save(f"{name}.npy", np.load(f"{name}.npy")[:, :-1])
+    arguments = ["audit", *TWO, *TRAIN, "--posthoc", "shift", "canonical", "--scores", "standardise"]
+    assert main([*arguments, "--resamples", "10", "--out", "out"]) == 0
+    report = json.loads(Path("out/report.json").read_text())
+    assert [arm["name"] for arm in report["arms"]] == ["original + canonical", "original + canonical + standardise"]
+    reasons = {item["what"]: item["reason"] for item in report["skipped"]}
+    for arm in ("original", "original + shift", "original + standardise"):
+        assert "differ in width (image 6, text 5)" in reasons[f"arm {arm}"]
+    out = capsys.readouterr().out
+    assert "canonical: " in out
+    assert "original + canonical: gap " in out.replace("\n", " ") or "original + canonical: Gap " in out
+
+
 def _integers() -> None:
     np.save("text.npy", np.ones((N, WIDTH), dtype=np.int64))
 
@@ -236,7 +253,12 @@ TRAIN = ("--train", "image-train.npy", "text-train.npy")
         (_zero, TWO, 1, r"text\.npy: row 3 is zero"),
         (_infinite, TWO, 1, r"text\.npy: row 5 has an infinite norm"),
         (_shorter, TWO, 1, r"text\.npy: 29 rows, expected 30"),
-        (_narrower, TWO, 1, r"text\.npy: width 5, expected 6"),
+        (
+            _narrower,
+            TWO,
+            1,
+            r"differ in width \(image 6, text 5\), so they are not in one space; map them into one first",
+        ),
         (_integers, TWO, 1, r"text\.npy: dtype int64; expected float"),
         (_damaged, TWO, 1, r"text\.npy: cannot be read as a \.npy file"),
         (_short_labels, (*TWO, "--labels", "organ.txt"), 1, r"organ\.txt: 29 rows, expected 30"),

@@ -19,9 +19,7 @@ from closegap.training.trainer import Trainer
 def _run(steps: int, **training: object) -> Run:
     frozen = ("report", "record")
     run = tiny_run(frozen=frozen, dropout=0.0, temperature=fixed(), source=TinySource(), steps=steps, **training)
-    run.model.heads.update(
-        {name: CanonicalHead(16, 8, hidden=16, ridge=0.3, power=1.0) for name in frozen}
-    )
+    run.model.heads.update({name: CanonicalHead(16, 8, hidden=16, ridge=0.3, power=1.0) for name in frozen})
     return run
 
 

@@ -72,7 +72,8 @@ def audit_arms(
     """The audit with post-hoc methods and score stages beside the original.
 
     Args:
-        embeddings: what is judged.
+        embeddings: what is judged. Modalities of different width are judged under the methods that map them into one
+            space; the original is then left out, with the reason.
         methods: name to method, unfitted, for the arms `original + NAME`; a whole method that declares a sweep, as
             `Shift` does, is also swept.
         train: what the methods are fitted on.
@@ -111,7 +112,14 @@ def audit_arms(
     original = Result(ORIGINAL, None, embeddings)
     made = corrected(original, Correction(methods, stages or {}, fitted_on, reference, in_sample))
     sweeps = {name: sweep for name in made.moved if (sweep := sweep_of(methods[name])) is not None}
-    results = [original, *made.moved.values(), *made.staged]
+    results, skipped = [*made.moved.values(), *made.staged], list(made.skipped)
+    try:
+        _ = embeddings.width
+        results = [original, *results]
+    except DataError as error:
+        if not results:
+            raise
+        skipped = [Skipped(f"arm {ORIGINAL}", str(error)), *skipped]
     total = len(results) + sum(len(sweep.between) for sweep in sweeps.values())
     done = 0
 
@@ -136,6 +144,7 @@ def audit_arms(
     if "sample" in comparison.report.data:
         notes = [*notes, comparison.report.data["sample"]["note"]]
     facts: dict[str, Any] = {}
+    notes = [*notes, *(note for name in made.moved for note in methods[name].notes)]
     if made.moved:
         seen = any(bool(result.embeddings.meta.get("in_sample")) for result in made.moved.values())
         facts["post_hoc"] = {"fitted_on": len(fitted_on.ids), "in_sample": seen}
@@ -153,7 +162,7 @@ def audit_arms(
             *notes,
         ]
     facts["notes"] = list(notes)
-    described = _described(comparison, facts, lines, made.skipped)
+    described = _described(comparison, facts, lines, skipped)
     return Audit(described, _series(described, lines), notes)
 
 

@@ -63,6 +63,7 @@ def measure(
     Raises:
         UsageError: two metrics call their numbers alike.
     """
+    _ = embeddings.width  # cosines are of one space
     chosen = standard_metrics() if metrics is None else metrics
     pairs = list(combinations(embeddings.modalities, 2))
     cases = sampled_cases(len(set(embeddings.ids))) if is_sampled(embeddings, in_full) else None

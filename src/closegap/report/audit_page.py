@@ -43,14 +43,16 @@ def write_audit(
 
 def audit_verdict(audit: Audit) -> str:
     """Whether there is a gap, where it hurts and what shifting it away does; of the first pair of modalities."""
-    sentence = _of_the_original(audit.comparison.report)
+    sentence = _of_the_first(audit.comparison.report)
     if not any(arm.name == _SHIFT for arm in audit.comparison.report.arms):
         return sentence
     return f"{sentence} After training, {verdict(audit.comparison, _SHIFT)}"
 
 
-def _of_the_original(report: Report) -> str:
-    original = report.arms[0].metrics
+def _of_the_first(report: Report) -> str:
+    """Of the original, or of the first arm that lies in one space."""
+    first = report.arms[0]
+    original = first.metrics
     gap = next(
         (figure for name, figure in report.figures.items() if figure.name == GAP.name and name in original), None
     )
@@ -71,7 +73,8 @@ def _of_the_original(report: Report) -> str:
             f"in one index of both, {text(OWN_MODALITY_SHARE)} of the top ten are of the query's own modality "
             f"({text(EXPECTED_OWN_SHARE)} if it were blind to modality)"
         )
-    return "; ".join(parts) + "."
+    arm = "" if first.name == ORIGINAL else f"{first.name}: "
+    return f"{arm}{'; '.join(parts)}."
 
 
 def _render(audit: Audit, title: str, cases: bool) -> str:
