@@ -317,7 +317,8 @@ def test_study_trains_what_is_missing_and_compares(cli: Cli, tmp_path: Path) -> 
     report = read_report(out / "report.json")
     assert report["data"]["seeds"] == {"One, plain": [0, 1], "two": [0, 1]}
     assert report["data"]["seed_spread"].keys() == {"One, plain", "two"}
-    assert report["data"]["seed_differences"].keys() == {"two"}
+    assert report["data"]["compared_with"] == {"two": "One, plain"}
+    assert "seed_differences" not in report["data"]  # of two seeds
     for name in names:
         written = yaml.safe_load((out / name / "config.yaml").read_text(encoding="utf-8"))
         assert written["train"]["steps"] == 3

@@ -1,7 +1,10 @@
+from dataclasses import replace
+from typing import Any
+
 import tests.figures
 from tests.figures import figure
 
-from closegap.evaluation.columns import best_arms, columns, key_columns, mark, withheld_note
+from closegap.evaluation.columns import best_arms, columns, key_columns, mark, marked, steps_text, withheld_note
 from closegap.evaluation.report import Arm, Estimate, Report
 
 
@@ -61,3 +64,37 @@ def test_marks_only_what_the_interval_separates() -> None:
     assert mark(gap, Estimate(0.1), Estimate(-0.2, -0.4, 0.0)) == ""
     assert mark(gap, Estimate(0.1), Estimate(-0.2)) == ""
     assert mark(gap, Estimate(0.1), None) == ""
+
+
+_GAIN = Estimate(0.1, 0.05, 0.15)
+_RECALL = "x_to_y/R@1"
+
+
+def _marked(arm: str, data: dict[str, Any], **differences: Estimate) -> str:
+    given = replace(report(a={_RECALL: 0.3}, b={_RECALL: 0.4}, c={_RECALL: 0.4}), data=data)
+    subject = next(found for found in given.arms if found.name == arm)
+    return marked(given, subject, figure(_RECALL), {name: {_RECALL: found} for name, found in differences.items()})
+
+
+def test_a_trained_arm_is_marked_by_both_intervals() -> None:
+    seeds = {"a": [0, 1, 2], "b": [0, 1, 2]}
+    assert _marked("b", {}, b=_GAIN) == "better"
+    assert _marked("b", {"seeds": seeds}, b=_GAIN) == ""
+    for low, expected in ((0.01, "better"), (-0.01, "")):
+        by_seed = {"b": {_RECALL: {"value": 0.1, "low": low, "high": 0.2}}}
+        assert _marked("b", {"seeds": seeds, "seed_differences": by_seed}, b=_GAIN) == expected
+    assert _marked("b", {"seeds": {"b": [None]}}, b=_GAIN) == "better"
+
+
+def test_what_a_placebo_earns_nothing_beside_it_has_gained() -> None:
+    control = {"b": "a", "c": "a"}
+    assert _marked("b", {"compared_with": control, "placebos": ["c"]}, b=_GAIN, c=_GAIN) == ""
+    assert _marked("c", {"compared_with": control, "placebos": ["c"]}, b=_GAIN, c=_GAIN) == "better"
+    worse = Estimate(-0.1, -0.15, -0.05)
+    assert _marked("b", {"compared_with": control, "placebos": ["c"]}, b=_GAIN, c=worse) == "better"
+    assert _marked("b", {"compared_with": {**control, "c": "b"}, "placebos": ["c"]}, b=_GAIN, c=_GAIN) == "better"
+
+
+def test_the_steps_of_an_arm_are_told() -> None:
+    given = replace(report(a={}, b={}, c={}), data={"steps": {"a": [42, 18], "b": [1200], "c": [None]}})
+    assert [steps_text(given, arm) for arm in given.arms] == ["step 18 to 42", "step 1,200", ""]

@@ -37,23 +37,27 @@ def test_seeds_pair_by_number_and_not_by_place() -> None:
     assert found.low == pytest.approx(found.high)
 
 
-@pytest.mark.parametrize("baseline", [{}, {0: 0.5}, {7: 0.5, 8: 0.5}])
-def test_fewer_than_two_shared_seeds_have_no_interval(baseline: dict[int, float]) -> None:
-    assert difference_by_seed({0: 0.1, 1: 0.2}, baseline) is None
+@pytest.mark.parametrize("baseline", [{}, {0: 0.5}, {0: 0.5, 1: 0.6, 7: 0.5}])
+def test_fewer_than_three_shared_seeds_have_no_interval(baseline: dict[int, float]) -> None:
+    assert difference_by_seed({0: 0.1, 1: 0.2, 2: 0.3}, baseline) is None
 
 
 def test_arms_and_metrics_that_do_not_pair_are_left_out() -> None:
     cards = {
-        "base": [_card(gap=0.3), _card(gap=0.5)],
-        "ours": [_card(gap=0.4, mrr=0.1), _card(gap=0.2, mrr=0.2)],
+        "base": [_card(gap=0.3), _card(gap=0.5), _card(gap=0.7)],
+        "ours": [_card(gap=0.4, mrr=0.1), _card(gap=0.2, mrr=0.2), _card(gap=0.6, mrr=0.2)],
         "untrained": [_card(gap=0.9)],
-        "other seeds": [_card(gap=0.9), _card(gap=0.8)],
+        "other seeds": [_card(gap=0.9), _card(gap=0.8), _card(gap=0.8)],
+        "ours, more": [_card(gap=0.5), _card(gap=0.2), _card(gap=0.6)],
     }
-    seeds: dict[str, list[int | None]] = {"base": [0, 1], "ours": [1, 0], "untrained": [None], "other seeds": [2, 3]}
-    found = differences_by_seed(cards, seeds, "base")
-    assert found.keys() == {"ours"}
+    seeds: dict[str, list[int | None]] = {arm: [0, 1, 2] for arm in cards}
+    seeds |= {"ours": [1, 0, 2], "ours, more": [1, 0, 2], "untrained": [None], "other seeds": [3, 4, 5]}
+    control = {arm: "base" for arm in cards if arm != "base"} | {"ours, more": "ours"}
+    found = differences_by_seed(cards, seeds, control)
+    assert found.keys() == {"ours", "ours, more"}
     assert found["ours"].keys() == {"gap"}
-    assert found["ours"]["gap"].value == pytest.approx(((0.4 - 0.5) + (0.2 - 0.3)) / 2)
+    assert found["ours"]["gap"].value == pytest.approx(((0.4 - 0.5) + (0.2 - 0.3) + (0.6 - 0.7)) / 3)
+    assert found["ours, more"]["gap"].value == pytest.approx(0.1 / 3)
 
 
 def _rows(seed: int, shift: float) -> EmbeddingSet:
@@ -74,6 +78,7 @@ def test_a_comparison_holds_them_where_runs_have_seeds() -> None:
     found = report.data["seed_differences"]["b"]["gap"]
     assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
     assert report.data["seed_differences"].keys() == {"b"}
+    assert report.data["compared_with"] == {"b": "a"}
     once = compare([results[0], results[3]], resamples=5, metrics=standard_metrics("quick")).report
     assert "seed_differences" not in once.data
 
@@ -89,6 +94,16 @@ def test_tables_show_them() -> None:
     with console.capture() as capture:
         console.print(terminal_tables(report, width=80, baseline="a"))
     assert "Δ +1.0 ± 1.5" in capture.get()
-    assert "mean difference from a, paired by seed" in " ".join(capture.get().split())
+    assert "Δ: that difference paired by seed, of three seeds or more" in " ".join(capture.get().split())
     html = str(arms_section(report, baseline="a").html)
     assert "sd 0.4 over seeds; difference by seed +1.0 [-0.5, 2.5]" in html
+
+
+def test_every_arm_is_compared_with_its_own_control() -> None:
+    arms = {"a": (2.0, ""), "b": (0.1, "missing"), "b + more": (0.5, "b")}
+    results = [Result(arm, None, _rows(0, shift), against=control) for arm, (shift, control) in arms.items()]
+    found = compare(results, resamples=5, metrics=standard_metrics("quick"))
+    assert found.report.data["compared_with"] == {"b": "a", "b + more": "b"}
+    gap = {arm.name: arm.metrics["gap"].value for arm in found.report.arms}
+    assert found.differences["b + more"]["gap"].value == pytest.approx(gap["b + more"] - gap["b"])
+    assert found.differences["b"]["gap"].value == pytest.approx(gap["b"] - gap["a"])

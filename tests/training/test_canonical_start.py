@@ -1,6 +1,7 @@
 """Heads that begin as the canonical map, and runs that take no step."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from closegap.runs.run import Run
 from closegap.training.trainer import Trainer
 
 
-def _run(steps: int, **training: object) -> Run:
+def _run(steps: int, **training: Any) -> Run:
     frozen = ("report", "record")
     run = tiny_run(frozen=frozen, dropout=0.0, temperature=fixed(), source=TinySource(), steps=steps, **training)
     run.model.heads.update({name: CanonicalHead(16, 8, hidden=16, ridge=0.3, power=1.0) for name in frozen})

@@ -7,7 +7,7 @@ from closegap.evaluation.report import Arm, Estimate, Report
 from closegap.metrics.figure import Figure
 
 Differences: TypeAlias = Mapping[str, Mapping[str, Estimate]]
-"""Arm name to metric name to the paired difference from the baseline arm."""
+"""Arm name to metric name to the paired difference from the arm that it is compared with."""
 
 
 def columns(report: Report) -> list[Figure]:
@@ -50,13 +50,13 @@ def best_arms(report: Report, figure: Figure) -> set[str]:
 
 
 def seed_difference(report: Report, arm: Arm, figure: Figure) -> Estimate | None:
-    """An arm's difference from the baseline paired by seed, where the report's data have it."""
+    """An arm's difference from its control paired by seed, where the report's data have it."""
     found = report.data.get("seed_differences", {}).get(arm.name, {}).get(figure.full_name)
     return None if found is None else Estimate(**found)
 
 
 def mark(figure: Figure, estimate: Estimate, difference: Estimate | None) -> Literal["better", "worse", "differs", ""]:
-    """How an arm differs from the baseline: empty unless the paired interval excludes 0."""
+    """How a number differs by one interval: empty unless the interval excludes 0."""
     if difference is None or difference.low is None or difference.high is None:
         return ""
     if difference.low <= 0 <= difference.high:
@@ -65,6 +65,45 @@ def mark(figure: Figure, estimate: Estimate, difference: Estimate | None) -> Lit
     if mine is None or base is None:
         return "differs"
     return "better" if mine > base else "worse"
+
+
+def marked(
+    report: Report, arm: Arm, figure: Figure, differences: Differences
+) -> Literal["better", "worse", "differs", ""]:
+    """How an arm differs from the one that it is compared with, by all the intervals that the report has.
+
+    An arm that was trained needs both: over cases and, paired by seed, over three seeds or more. What a placebo earns,
+    no arm beside it has gained.
+    """
+    name = figure.full_name
+    found = mark(figure, arm.metrics[name], differences.get(arm.name, {}).get(name))
+    if not found:
+        return ""
+    if any(seed is not None for seed in report.data.get("seeds", {}).get(arm.name, ())):
+        by_seed = mark(figure, arm.metrics[name], seed_difference(report, arm, figure))
+        if by_seed != found:
+            return ""
+    control = report.data.get("compared_with", {})
+    placebos = [other for other in report.arms if other.name in report.data.get("placebos", ()) and other is not arm]
+    beside = [other for other in placebos if control.get(other.name) == control.get(arm.name) and name in other.metrics]
+    return "" if any(marked(report, other, figure, differences) == found for other in beside) else found
+
+
+def marks_key(report: Report, baseline: str) -> str:
+    """What the marks of a table mean."""
+    controls = report.data.get("compared_with", {})
+    others = [f"{arm} from {control}" for arm, control in controls.items() if control != baseline]
+    from_whom = f"from {baseline}" + (f" ({'; '.join(others)})" if others else "")
+    over = "over cases and by seed (of three seeds or more)" if report.data.get("seeds") else "over cases"
+    return f"▲ better, ▼ worse, ◆ different: the paired 95% interval of the difference {from_whom} excludes 0, {over}."
+
+
+def steps_text(report: Report, arm: Arm) -> str:
+    """At which steps an arm's runs are judged: `step 18 to 42`; empty where nothing was trained."""
+    steps = sorted({step for step in report.data.get("steps", {}).get(arm.name, ()) if step is not None})
+    if not steps:
+        return ""
+    return f"step {steps[0]:,}" if len(steps) == 1 else f"step {steps[0]:,} to {steps[-1]:,}"
 
 
 def _lacking(figure: Figure, arms: Sequence[Arm]) -> list[str]:

@@ -25,12 +25,16 @@ class Result:
         seed: of the run; None where nothing was trained.
         embeddings: of the split.
         stage: what scores go through where one index holds both modalities; fitted.
+        against: the arm that it is compared with, its own control: what it is without what it adds. "": the first arm.
+        placebo: whether it closes nothing, and shows what others' gains are worth.
     """
 
     arm: str
     seed: int | None
     embeddings: EmbeddingSet
     stage: Stage | None = None
+    against: str = ""
+    placebo: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class Comparison:
 
     Args:
         report: one arm per setting, values averaged over its seeds.
-        baseline: the arm that differences are relative to.
-        differences: arm to metric to paired difference from the baseline, with its interval.
+        baseline: the first arm.
+        differences: arm to metric to paired difference from the arm that it is compared with, with its interval.
         sets: one embedding set per arm, of its first seed, for figures; none of arms with a score stage, whose
             embeddings are another arm's.
     """
@@ -59,7 +63,9 @@ def compare(
     metrics: Sequence[Metric] | None = None,
     in_full: bool = False,
 ) -> Comparison:
-    """Measure every result and put arms side by side; the first arm is the baseline.
+    """Measure every result and put arms side by side, each compared with its own control or with the first arm.
+
+    The report's data say `compared_with`, an arm's control, and `steps`, those that its runs are judged at.
 
     Args:
         results: one per run; arms in the order in which they first appear. Of one with a score stage only what a stage
@@ -98,9 +104,13 @@ def compare(
     }
     if is_sampled(first, in_full):
         facts["sample"] = sampling_facts(facts["cases"])
+    facts["compared_with"] = _controls(results)
+    if placebos := list(dict.fromkeys(result.arm for result in results if result.placebo)):
+        facts["placebos"] = placebos
     if any(result.seed is not None for result in results):
         facts["seeds"] = {arm: [r.seed for r in results if r.arm == arm] for arm in cards}
-        if paired := differences_by_seed(cards, facts["seeds"], results[0].arm):
+        facts["steps"] = {arm: [r.embeddings.meta.get("step") for r in results if r.arm == arm] for arm in cards}
+        if paired := differences_by_seed(cards, facts["seeds"], facts["compared_with"]):
             facts["seed_differences"] = {
                 arm: {name: vars(estimate) for name, estimate in found.items()} for arm, found in paired.items()
             }
@@ -108,19 +118,32 @@ def compare(
     return replace(compare_cards(cards, facts), sets={arm: sets[arm] for arm in cards if arm in sets})
 
 
+def _controls(results: Sequence[Result]) -> dict[str, str]:
+    """Every arm but the first to the arm that it is compared with: one that is not there is the first."""
+    arms = {result.arm: result.against for result in reversed(results)}
+    first = results[0].arm
+    return {
+        arm: arms[arm] if arms[arm] in arms else first for arm in dict.fromkeys(r.arm for r in results) if arm != first
+    }
+
+
 def compare_cards(cards: Mapping[str, Sequence[Card]], data: Mapping[str, Any] | None = None) -> Comparison:
-    """Arms whose cards are there side by side; the first arm is the baseline.
+    """Arms whose cards are there side by side.
 
     Args:
         cards: arm to the card of each of its seeds; all measured with the same resamples.
-        data: facts on the data for the report: report.json wants gallery, cases, groups and resamples.
+        data: facts on the data for the report: report.json wants gallery, cases, groups and resamples. An arm that
+            `compared_with` does not name is compared with the first.
 
     Raises:
         UsageError: cards that were measured with different resamples.
     """
     means = {arm: mean_card(found) for arm, found in cards.items()}
     baseline = next(iter(means))
-    differences = {arm: _difference(card, means[baseline]) for arm, card in means.items() if arm != baseline}
+    control = (data or {}).get("compared_with", {})
+    differences = {
+        arm: _difference(card, means[control.get(arm, baseline)]) for arm, card in means.items() if arm != baseline
+    }
     spread = {arm: _spread(found) for arm, found in cards.items() if len(found) > 1}
     facts = {**(data or {}), **({"seed_spread": spread} if spread else {})}
     figures = {name: figure for card in means.values() for name, figure in card.figures.items()}

@@ -65,7 +65,8 @@ def corrected(result: Result, correction: Correction) -> Corrected:
         except DataError as error:
             skipped.append(Skipped(f"arm {arm}", str(error)))
             continue
-        moved[name] = Result(arm, result.seed, method.apply(result.embeddings, in_sample=correction.in_sample))
+        rows = method.apply(result.embeddings, in_sample=correction.in_sample)
+        moved[name] = Result(arm, result.seed, rows, against=result.arm, placebo=method.control)
         if correction.stages and not method.control:
             further = _staged(moved[name], correction, method.apply(correction.reference, in_sample=True))
             staged, skipped = staged + further[0], skipped + further[1]
@@ -94,5 +95,5 @@ def _staged(result: Result, correction: Correction, reference: EmbeddingSet) -> 
         except DataError as error:
             skipped.append(Skipped(f"arm {arm}", str(error)))
             continue
-        found.append(Result(arm, result.seed, result.embeddings, fitted))
+        found.append(Result(arm, result.seed, result.embeddings, fitted, against=result.against or result.arm))
     return found, skipped

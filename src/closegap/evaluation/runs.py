@@ -62,4 +62,4 @@ def judge_runs(
 
 
 def _result(found: Evaluated) -> Result:
-    return Result(found.arm, found.seed, found.embeddings)
+    return Result(found.arm, found.seed, found.embeddings, against=found.control)

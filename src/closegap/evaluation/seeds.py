@@ -11,7 +11,7 @@ from closegap.evaluation.report import Estimate
 
 
 def difference_by_seed(values: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate | None:
-    """The mean over shared seeds of value minus baseline, with Student's 95% interval; None of fewer than two seeds.
+    """The mean over shared seeds of value minus baseline, with Student's 95% interval; None of fewer than three seeds.
 
     `mean(d) -+ t_{.975, n-1} * sd(d) / sqrt(n)`, d the differences of n seeds. Pairing takes out what runs of one seed
     share: the order of cases, the first weights. The interval holds the cases fixed; the bootstrap's holds the seeds.
@@ -26,7 +26,7 @@ def difference_by_seed(values: Mapping[int, float], baseline: Mapping[int, float
         (0.2, -0.048, 0.448)
     """
     shared = [seed for seed in values if seed in baseline]
-    if len(shared) < 2:
+    if len(shared) < 3:  # two look certain where they happen to agree
         return None
     differences = [values[seed] - baseline[seed] for seed in shared]
     centre = mean(differences)
@@ -35,24 +35,24 @@ def difference_by_seed(values: Mapping[int, float], baseline: Mapping[int, float
 
 
 def differences_by_seed(
-    cards: Mapping[str, Sequence[Card]], seeds: Mapping[str, Sequence[int | None]], baseline: str
+    cards: Mapping[str, Sequence[Card]], seeds: Mapping[str, Sequence[int | None]], compared_with: Mapping[str, str]
 ) -> dict[str, dict[str, Estimate]]:
-    """Arm to metric to `difference_by_seed`; an arm that shares fewer than two seeds with the baseline is left out.
+    """Arm to metric to `difference_by_seed`; an arm that shares fewer than three seeds with its control is left out.
 
     Args:
         cards: arm to the card of each of its runs.
         seeds: arm to the seed of each of its runs, in the same order; None where nothing was trained.
-        baseline: the arm that the others are compared with.
+        compared_with: arm to the arm that it is compared with.
     """
     values = {arm: _by_metric(found, seeds[arm]) for arm, found in cards.items()}
     found = {
         arm: {
             name: difference
             for name, by_seed in metrics.items()
-            if (difference := difference_by_seed(by_seed, values[baseline].get(name, {}))) is not None
+            if (difference := difference_by_seed(by_seed, values[compared_with[arm]].get(name, {}))) is not None
         }
         for arm, metrics in values.items()
-        if arm != baseline
+        if arm in compared_with
     }
     return {arm: metrics for arm, metrics in found.items() if metrics}
 

@@ -30,6 +30,7 @@ class Evaluated:
         cases: the cases.
         kinds: modality name to the kind of the cases' items.
         objective: of the run.
+        control: the arm that it is compared with; "" for the first.
     """
 
     arm: str
@@ -39,6 +40,7 @@ class Evaluated:
     cases: Sequence[Case]
     kinds: Mapping[str, Kind]
     objective: Objective
+    control: str = ""
 
 
 def evaluate(folder: Path, split: str, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> Evaluated:
@@ -77,5 +79,5 @@ def evaluate_splits(
         prepared = prepare(cases, model, cache, device, watcher.features, run.train.keep_images)
         meta = {"arm": opened.arm, "seed": run.seed, "split": split, "step": opened.step}
         found = replace(embed(model, prepared, device, batch_size), meta=meta)
-        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases, loaded.kinds, run.objective))
+        evaluated.append(Evaluated(opened.arm, run.seed, split, found, cases, loaded.kinds, run.objective, run.control))
     return evaluated

@@ -11,8 +11,10 @@ from closegap.evaluation.columns import (
     best_arms,
     columns,
     key_columns,
-    mark,
+    marked,
+    marks_key,
     seed_difference,
+    steps_text,
     withheld_note,
 )
 from closegap.evaluation.report import Arm, Report
@@ -76,7 +78,9 @@ def _table(
     table = Table(title=figures[0].about or None, title_justify="left", title_style="bold", header_style="bold")
     table.add_column("", min_width=12, overflow="fold")
     for arm in arms:
-        table.add_column(Text(arm.name), justify="right", overflow="fold")
+        steps = steps_text(report, arm)
+        head = Text.assemble(arm.name, (f"\n{steps}", "dim not bold") if steps else "")
+        table.add_column(head, justify="right", overflow="fold")
     for i, figure in enumerate(figures):
         best = best_arms(report, figure)
         head = Text.assemble(figure.title, " ", (ARROWS[figure.direction], "cyan"))
@@ -90,9 +94,9 @@ def _cell(report: Report, arm: Arm, figure: Figure, best: set[str], differences:
     estimate = arm.metrics.get(figure.full_name)
     if estimate is None:
         return Text("·", style="dim")
-    marked = mark(figure, estimate, differences.get(arm.name, {}).get(figure.full_name))
+    sign = marked(report, arm, figure, differences)
     text = Text(figure.text(estimate.value), style="bold" if arm.name in best else "")
-    text.append(_SIGNS[marked], style=_STYLES[marked])
+    text.append(_SIGNS[sign], style=_STYLES[sign])
     if interval := figure.interval(estimate):
         text.append(f"\n{interval}", style="dim not bold")
     paired = seed_difference(report, arm, figure)
@@ -106,9 +110,9 @@ def _footnotes(report: Report, baseline: str | None, differences: Differences | 
     if any(estimate.low is not None for arm in report.arms for estimate in arm.metrics.values()):
         yield "[low, high]: 95% interval. Arrows point to better; bold: best of the row."
     if baseline is not None and differences:
-        yield f"▲ better, ▼ worse, ◆ different: the paired 95% interval of the difference from {baseline} excludes 0."
+        yield marks_key(report, baseline)
     if baseline is not None and report.data.get("seed_differences"):
-        yield f"Δ: mean difference from {baseline}, paired by seed ± half of its 95% interval (Student's t)."
+        yield "Δ: that difference paired by seed, of three seeds or more, ± half of its 95% interval (Student's t)."
     if note := withheld_note(report):
         yield note
     for item in report.skipped:

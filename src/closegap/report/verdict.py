@@ -9,7 +9,7 @@ from closegap.metrics.gap import GAP
 
 
 def verdict(comparison: Comparison, subject_name: str) -> str:
-    """The headlines of an arm, gap and Recall@10 both ways, against the baseline, of the first pair of modalities.
+    """The headlines of an arm, gap and Recall@10 both ways, against its control, of the first pair of modalities.
 
     Says where the sample cannot tell the arms apart.
     """
@@ -27,8 +27,9 @@ def headlines(report: Report, arm: Arm) -> list[Figure]:
 
 
 def sentence(comparison: Comparison, subject_name: str, figures: Sequence[Figure]) -> str:
-    """These figures of an arm, which must have them, against the baseline."""
-    subject, baseline = _arm(comparison, subject_name), comparison.report.arms[0]
+    """These figures of an arm, which must have them, against the arm that it is compared with."""
+    subject, first = _arm(comparison, subject_name), comparison.report.arms[0]
+    baseline = _arm(comparison, comparison.report.data.get("compared_with", {}).get(subject.name, first.name))
     if subject is baseline:
         return f"{subject.name}: {'; '.join(_alone(figure, subject) for figure in figures)}."
     both = [figure for figure in figures if figure.full_name in baseline.metrics]

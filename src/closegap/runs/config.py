@@ -47,6 +47,9 @@ def run_parser(**options: Any) -> ArgumentParser:
     parser.add_argument(
         "--arm", type=str, default="", help="name of the setting in tables; seeds of one arm are averaged"
     )
+    parser.add_argument(
+        "--control", type=str, default="", help="the arm that this one is compared with; by default the first"
+    )
     return parser
 
 

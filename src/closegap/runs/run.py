@@ -31,6 +31,7 @@ class Run:
         seed: of everything random.
         arm: the name that runs of one setting share; seeds of one arm are averaged in comparisons.
         objective: what is minimised, and what the run is judged by.
+        control: the arm that this one is compared with; "" for the first of a comparison.
     """
 
     data: Source
@@ -41,6 +42,7 @@ class Run:
     seed: int
     arm: str
     objective: Objective
+    control: str = ""
 
 
 def build(config: Namespace) -> Run:
@@ -56,7 +58,8 @@ def build(config: Namespace) -> Run:
         raise _refusal(error) from error
     with suppress(DataError):  # of data that are not there: who reads them is told so, and a model needs none
         check_kinds(built.data.kinds, {name: built.model.encoder(name) for name in built.model.modalities})
-    return Run(built.data, built.checks, built.model, built.loss, built.train, built.seed, built.arm, built.objective)
+    named = (built.seed, built.arm, built.objective, built.control)
+    return Run(built.data, built.checks, built.model, built.loss, built.train, *named)
 
 
 def _refusal(error: BaseException) -> ClosegapError:

@@ -9,8 +9,10 @@ from closegap.evaluation.columns import (
     best_arms,
     columns,
     key_columns,
-    mark,
+    marked,
+    marks_key,
     seed_difference,
+    steps_text,
     withheld_note,
 )
 from closegap.evaluation.report import Arm, Report
@@ -47,7 +49,10 @@ def arms_section(report: Report, *, baseline: str | None = None, differences: Di
         {
             "pair": figures[0].about or ("All modalities" if len(keys) > 1 else ""),
             "groups": _groups(figures),
-            "rows": [{"arm": arm.name, "cells": _row(report, arm, figures, given)} for arm in report.arms],
+            "rows": [
+                {"arm": arm.name, "steps": steps_text(report, arm), "cells": _row(report, arm, figures, given)}
+                for arm in report.arms
+            ],
         }
         for figures in keys.values()
     ]
@@ -98,8 +103,10 @@ def _cell(report: Report, arm: Arm, figure: Figure, differences: Differences, *,
         text=figure.text(estimate.value),
         interval=figure.interval(estimate),
         best=arm.name in best_arms(report, figure),
-        mark=mark(figure, estimate, difference),
-        difference=f"difference {figure.signed(difference.value)} {figure.interval(difference)}" if difference else "",
+        mark=marked(report, arm, figure, differences),
+        difference=f"difference{_from(report, arm)} {figure.signed(difference.value)} {figure.interval(difference)}"
+        if difference
+        else "",
         starts=starts,
         spread=_spread(report, arm, figure),
     )
@@ -115,16 +122,21 @@ def _spread(report: Report, arm: Arm, figure: Figure) -> str:
     return f"{spread}; difference by seed {figure.signed(difference.value)} {figure.interval(difference)}"
 
 
+def _from(report: Report, arm: Arm) -> str:
+    control = report.data.get("compared_with", {}).get(arm.name)
+    return f" from {control}" if control else ""
+
+
 def _key(report: Report, baseline: str | None, differences: Differences) -> list[str]:
     lines = ["Arrows point to better; bold is the best of a column."]
     if any(estimate.low is not None for arm in report.arms for estimate in arm.metrics.values()):
         lines.append("Grey: 95% interval.")
     if baseline is not None and differences:
-        lines.append(
-            f"▲ better, ▼ worse, ◆ different: the paired interval of the difference from {baseline} excludes 0."
-        )
+        lines.append(marks_key(report, baseline))
     if report.data.get("seed_differences"):
-        lines.append("Difference by seed: mean over shared seeds with Student's 95% interval, among all metrics.")
+        lines.append(
+            "Difference by seed: mean over three shared seeds or more with Student's 95% interval, among all metrics."
+        )
     if note := withheld_note(report):
         lines.append(note)
     return lines
