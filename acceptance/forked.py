@@ -84,7 +84,7 @@ class Child:
         self.seen, self._began = seen, time.monotonic()
         self._computed, self._moved = 0.0, self._began
         self.process = _CONTEXT.Process(
-            target=_inside, args=(function, arguments, seen, dict(environment or {})), daemon=False
+            target=_inside, args=(function, arguments, seen, {**os.environ, **(environment or {})}), daemon=False
         )
         self.process.start()
 
@@ -191,6 +191,7 @@ def _call(seen: Path, command: Command) -> dict[str, Any]:
 def _inside(
     function: Callable[..., dict[str, Any]], arguments: Sequence[Any], seen: Path, environment: Mapping[str, str]
 ) -> None:
+    os.environ.clear()  # the server's own are those of its start
     os.environ.update(environment)
     resource.setrlimit(resource.RLIMIT_AS, (_SPACE, resource.RLIM_INFINITY))
     try:

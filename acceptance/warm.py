@@ -1,8 +1,13 @@
-"""Importing this imports all of closegap and what its verbs import late, so that a forked child begins at once."""
+"""Importing this imports all of closegap and what its verbs import late, so that a forked child begins at once.
+
+Its children compute in one thread each.
+"""
 
 import pkgutil
 from contextlib import suppress
 from importlib import import_module
+
+import torch
 
 import closegap
 
@@ -15,6 +20,7 @@ _LATE = (
     "sklearn.decomposition",
     "sklearn.linear_model",
     "sklearn.metrics",
+    "torch._dynamo",
     "torch.utils.tensorboard",
     "yaml",
 )
@@ -26,3 +32,4 @@ for _module in pkgutil.walk_packages(closegap.__path__, "closegap."):
 for _name in _LATE:
     with suppress(ImportError):
         import_module(_name)
+torch.set_num_threads(1)

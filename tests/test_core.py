@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +28,32 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 """
 
-_COMMANDS = """
+_LACKING = """
 from closegap.cli import main
 
-for command in COMMANDS:
+for command in (["train", "--config", "config.yaml"], ["demo", "--out", "demo"]):
     print("exit", main(command), flush=True)
+"""
+
+_AUDIT = """
+from closegap.cli import main
+
+options = ["--posthoc", "shift", "--in-sample", "--resamples", "20"]
+print("exit", main(["audit", "image.npy", "text.npy", *options, "--out", "audit"]))
+"""
+
+_POSTHOC = """
+import numpy as np, torch
+from pathlib import Path
+from closegap import EmbeddingSet
+from closegap.cli import main
+
+rows = {name: torch.nn.functional.normalize(torch.tensor(np.load(f"{name}.npy")), dim=1) for name in ("image", "text")}
+for name, half in (("train", slice(0, 30)), ("test", slice(30, 60))):
+    ids = [f"{name} {row}" for row in range(30)]
+    EmbeddingSet({key: value[half] for key, value in rows.items()}, ids).save(Path(f"{name}.safetensors"))
+print(main(["posthoc", "fit", "--method", "shift", "--train", "train.safetensors", "--out", "shift.safetensors"]))
+print(main(["posthoc", "apply", "shift.safetensors", "test.safetensors", "--out", "moved.safetensors"]))
 """
 
 _MODULES = """
@@ -74,29 +97,51 @@ print(values[0] > values[-1])
 """
 
 
-def core_alone(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", _CORE_ALONE + code], capture_output=True, text=True, timeout=300, cwd=cwd
-    )
+_PARTS = {"lacking": _LACKING, "audit": _AUDIT, "posthoc": _POSTHOC, "loop": _LOOP, "modules": _MODULES}
+_NEXT = """
+for file in (sys.stdout, sys.stderr):
+    print("next", file=file, flush=True)
+"""
 
 
-def commands(cwd: Path, *given: list[str]) -> subprocess.CompletedProcess[str]:
-    return core_alone(f"COMMANDS = {given!r}\n{_COMMANDS}", cwd)
+@dataclass(frozen=True)
+class Core:
+    """A process that has the core alone.
+
+    Args:
+        folder: where it worked.
+        out: what each part of it printed.
+        err: what each part of it printed to standard error.
+    """
+
+    folder: Path
+    out: Mapping[str, str]
+    err: Mapping[str, str]
 
 
-@pytest.fixture
-def arrays(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> Core:
+    """Everything in one process, since importing torch takes the longest."""
+    folder = tmp_path_factory.mktemp("core")
     random = np.random.default_rng(0)
     image = random.normal(size=(60, 8)).astype(np.float32)
-    np.save(tmp_path / "image.npy", image)
-    np.save(tmp_path / "text.npy", image + random.normal(size=(60, 8)).astype(np.float32) + 0.5)
-    return tmp_path
-
-
-def test_every_module_imports_or_names_the_extra_it_needs(tmp_path: Path) -> None:
-    done = core_alone(_MODULES, tmp_path)
+    np.save(folder / "image.npy", image)
+    np.save(folder / "text.npy", image + random.normal(size=(60, 8)).astype(np.float32) + 0.5)
+    (folder / "config.yaml").write_text("{}", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", _CORE_ALONE + _NEXT.join(_PARTS.values())],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
-    found: dict[str, str] = json.loads(done.stdout)
+    out, err = (dict(zip(_PARTS, text.split("next\n"), strict=True)) for text in (done.stdout, done.stderr))
+    return Core(folder, out, err)
+
+
+def test_every_module_imports_or_names_the_extra_it_needs(core: Core) -> None:
+    found: dict[str, str] = json.loads(core.out["modules"])
     missing = {name: message for name, message in found.items() if message}
     assert all(" is not installed; pip install 'closegap[" in message for message in missing.values())
     assert missing["closegap.models.towers.timm"].endswith(" is not installed; pip install 'closegap[image]'")
@@ -104,58 +149,34 @@ def test_every_module_imports_or_names_the_extra_it_needs(tmp_path: Path) -> Non
         "tokenizers is not installed; pip install 'closegap[text]'"
     )
     assert re.search(r"pip install 'closegap\[(train|image)\]'$", missing["closegap.training.trainer"])
-    core = ("embeddings", "losses", "metrics", "posthoc", "scores")
-    assert not [name for name in missing if name.split(".")[1] in core]
+    light = ("embeddings", "losses", "metrics", "posthoc", "scores")
+    assert not [name for name in missing if name.split(".")[1] in light]
     assert found["closegap.evaluation.audit"] == found["closegap.report.audit_page"] == ""
 
 
-def test_arrays_are_audited_and_mended(arrays: Path) -> None:
-    done = commands(
-        arrays,
-        ["audit", "image.npy", "text.npy", "--posthoc", "shift", "--in-sample", "--resamples", "20", "--out", "audit"],
-    )
-    assert done.returncode == 0
-    assert done.stdout.endswith("exit 0\n"), done.stderr
-    report = json.loads((arrays / "audit" / "report.json").read_text(encoding="utf-8"))
+def test_arrays_are_audited_and_mended(core: Core) -> None:
+    assert core.out["audit"].endswith("exit 0\n"), core.err["audit"]
+    report = json.loads((core.folder / "audit" / "report.json").read_text(encoding="utf-8"))
     assert [arm["name"] for arm in report["arms"]] == ["original", "original + shift"]
-    page = (arrays / "audit" / "report.html").read_text(encoding="utf-8")
+    page = (core.folder / "audit" / "report.html").read_text(encoding="utf-8")
     assert "<table" in page
     assert "The figures of this section are not drawn: plotly is not installed; pip install" in page
     assert "Plotly.newPlot" not in page
     assert len(page) < 200_000  # no figures' numbers that nothing draws
 
 
-def test_a_posthoc_method_is_fitted_and_applied(arrays: Path) -> None:
-    done = core_alone(
-        """
-import numpy as np, torch
-from pathlib import Path
-from closegap import EmbeddingSet
-from closegap.cli import main
-
-rows = {name: torch.nn.functional.normalize(torch.tensor(np.load(f"{name}.npy")), dim=1) for name in ("image", "text")}
-for name, half in (("train", slice(0, 30)), ("test", slice(30, 60))):
-    ids = [f"{name} {row}" for row in range(30)]
-    EmbeddingSet({key: value[half] for key, value in rows.items()}, ids).save(Path(f"{name}.safetensors"))
-print(main(["posthoc", "fit", "--method", "shift", "--train", "train.safetensors", "--out", "shift.safetensors"]))
-print(main(["posthoc", "apply", "shift.safetensors", "test.safetensors", "--out", "moved.safetensors"]))
-""",
-        arrays,
-    )
-    assert done.stdout.splitlines()[-1] == "0", done.stderr
-    assert (arrays / "moved.safetensors").is_file()
+def test_a_posthoc_method_is_fitted_and_applied(core: Core) -> None:
+    assert core.out["posthoc"].splitlines()[-1] == "0", core.err["posthoc"]
+    assert (core.folder / "moved.safetensors").is_file()
 
 
-def test_a_loop_of_ones_own_trains_with_the_losses(tmp_path: Path) -> None:
-    done = core_alone(_LOOP, tmp_path)
-    assert done.stdout == "True\n", done.stderr
+def test_a_loop_of_ones_own_trains_with_the_losses(core: Core) -> None:
+    assert core.out["loop"] == "True\n", core.err["loop"]
 
 
-def test_commands_name_the_extra_they_lack_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("{}", encoding="utf-8")
-    done = commands(tmp_path, ["train", "--config", "config.yaml"], ["demo", "--out", "demo"])
-    assert done.stdout == "exit 1\nexit 1\n"
-    lines = done.stderr.splitlines()
-    assert len(lines) == 2, done.stderr
+def test_commands_name_the_extra_they_lack_in_one_line(core: Core) -> None:
+    assert core.out["lacking"] == "exit 1\nexit 1\n"
+    lines = core.err["lacking"].splitlines()
+    assert len(lines) == 2, lines
     for line in lines:
         assert re.fullmatch(r"closegap: \w+ is not installed; pip install 'closegap\[(train|image)\]'", line)

@@ -1,7 +1,5 @@
 """What a person gets wrong: one line that says what was given and what to do, and nothing half-written."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import pytest
 import yaml
 from tests.cli import tiny
 from tests.cli.tiny import Cli
+from tests.processes import start
 
 
 def refused(cli: Cli, tmp_path: Path, code: int, *arguments: object) -> str:
@@ -234,8 +233,7 @@ def test_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
     config = tiny.config(tiny.manifest(tmp_path / "data"))
     truncated_image(tmp_path / "data")
     file = tiny.write(tmp_path / "config.yaml", config)
-    arguments = ["train", "--config", str(file), "--out", str(tmp_path / "out")]
-    found = subprocess.run([sys.executable, "-m", "closegap", *arguments], capture_output=True, text=True, timeout=120)
-    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
-    assert found.stderr.startswith("closegap: case 'c3': ")
+    found = start("train", "--config", file, "--out", tmp_path / "out", seen=tmp_path / "seen").wait()
+    assert (found.code, found.out, found.err.count("\n")) == (1, "", 1)
+    assert found.err.startswith("closegap: case 'c3': ")
     assert not (tmp_path / "out").exists()

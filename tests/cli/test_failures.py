@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from tests.cli import tiny
 from tests.cli.tiny import Cli
+from tests.processes import start
 
 from closegap.cli import demo
 from closegap.errors import ClosegapWarning
@@ -119,7 +119,7 @@ def test_a_log_lies_with_temporary_files_where_the_state_folder_cannot_be(
     ids=["loss", "preparer", "preparer in a worker"],
 )
 def test_code_of_somebody_else_is_blamed_by_file_and_line(
-    state: Path, tmp_path: Path, code: str, place: str, workers: int
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, place: str, workers: int
 ) -> None:
     name = f"odd_{place}_{workers}"
     (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
@@ -129,15 +129,13 @@ def test_code_of_somebody_else_is_blamed_by_file_and_line(
     else:
         config["model"]["encoders"]["report"] = tiny.REPORT | {"class_path": f"{name}.Odd"}
     config["train"] |= {"workers": workers}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    found = in_a_shell(
-        f"closegap train --config '{tmp_path}/config.yaml' --out '{tmp_path}/run'",
-        PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]),
-    )
-    assert (found.returncode, found.stdout) == (1, "")
-    assert f"closegap: {tmp_path}/{name}.py, line 6: " in found.stderr
-    assert "in code that is not closegap's; see " in found.stderr
-    assert "Traceback" not in found.stderr
+    monkeypatch.syspath_prepend(tmp_path)
+    config_file = tiny.write(tmp_path / "config.yaml", config)
+    found = start("train", "--config", config_file, "--out", tmp_path / "run", seen=tmp_path / "seen").wait()
+    assert (found.code, found.out) == (1, "")
+    assert f"closegap: {tmp_path}/{name}.py, line 6: " in found.err
+    assert "in code that is not closegap's; see " in found.err
+    assert "Traceback" not in found.err
     assert len(list(state.iterdir())) == 1
 
 

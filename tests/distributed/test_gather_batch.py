@@ -1,5 +1,6 @@
 """Every loss on 1, 2 and 4 ranks, uneven rows included, gives the value and the gradient of one process."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from closegap.distributed import AllProcesses, gather_batch, rank, world_size
 from closegap.losses import dividing_work
-from closegap.losses.tiling import TILED_ABOVE
+from closegap.losses.tiling import tiling
 
 NINTHS = {1: [9], 2: [6, 3], 4: [4, 0, 3, 2]}
-SMALL, LARGE = 9, 9 * (TILED_ABOVE // 9 + 1)  # the work of a large batch is divided
+SMALL, LARGE = 9, 36  # the work of a large batch is divided: six tiles a side
 DIVIDED = [arm for arm in ARMS if not arm.startswith("Align")]
 CASES = [*((arm, SMALL) for arm in ARMS), *((arm, LARGE) for arm in DIVIDED)]
 KINDS = {"whole": (False, False), "presence": (True, False), "groups": (False, True), "both": (True, True)}
@@ -58,10 +59,11 @@ def step(arm: str, kind: str, n: int) -> dict[str, Any]:
     )
     present = {name: mask[mine] for name, mask in masks.items()}
     batch = gather_batch(embeddings, present, numbers[mine] if with_groups else None)
-    with dividing_work(AllProcesses()):
-        terms = loss(batch[0], batch[1], temperature, 0.0, batch[2])
-    total = torch.stack(list(terms.values())).sum() + 0 * temperature  # DDP waits for a gradient of every parameter
-    total.backward()
+    with tiling(above=SMALL, side=LARGE // 6):
+        with dividing_work(AllProcesses()):
+            terms = loss(batch[0], batch[1], temperature, 0.0, batch[2])
+        total = torch.stack(list(terms.values())).sum() + 0 * temperature  # DDP waits for a gradient of every parameter
+        total.backward()
     gradients = {
         name: parameter.grad
         for name, parameter in [*towers.named_parameters(), *loss.named_parameters()]
@@ -87,6 +89,10 @@ def work() -> dict[str, dict[str, Any]]:
     return steps | {"gathered": gathered()}
 
 
+alone = cache(step)
+"""The step of one process."""
+
+
 @pytest.fixture(scope="module", params=[1, 2, 4])
 def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
     return run_on_ranks(request.param, work, tmp_path_factory.mktemp("ranks"))
@@ -95,10 +101,10 @@ def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("arm", "n"), CASES)
 def test_ranks_equal_one_process(ranks: list[dict[str, dict[str, Any]]], arm: str, n: int, kind: str) -> None:
-    alone = step(arm, kind, n)
-    assert sum(value.abs().sum() > 0 for value in alone.values()) > 3
+    expected = alone(arm, kind, n)
+    assert sum(value.abs().sum() > 0 for value in expected.values()) > 3
     for found in ranks:
-        for name, value in alone.items():
+        for name, value in expected.items():
             torch.testing.assert_close(found[f"{arm}/{kind}/{n}"][name], value, rtol=1e-11, atol=1e-13)
 
 

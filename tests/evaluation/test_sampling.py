@@ -1,5 +1,7 @@
 """Large sets: a seeded sample asks, the full gallery answers, and the report says so."""
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -11,8 +13,9 @@ from closegap.evaluation.audit import audit_arms
 from closegap.evaluation.card import Card, group_count, measure
 from closegap.evaluation.sampling import sampled_cases
 from closegap.metrics import bootstrap
-from closegap.metrics.bootstrap import resample_counts
+from closegap.metrics.bootstrap import Sampled, resample_counts
 from closegap.metrics.retrieval import retrieval_ranks
+from closegap.metrics.standard import standard_metrics
 
 N = 150
 
@@ -29,6 +32,12 @@ def _card(in_full: bool = False) -> Card:
     return measure(_set(), resample_counts(N, 50), in_full=in_full)
 
 
+@pytest.fixture(scope="module")
+def full() -> Mapping[str, Sampled]:
+    """All metrics of the set in full."""
+    return _card(in_full=True).metrics
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "FULL_UP_TO", 100)
@@ -36,8 +45,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_sampled_queries_search_the_full_gallery() -> None:
-    found, full, embeddings = _card().metrics, _card(in_full=True).metrics, _set()
+def test_sampled_queries_search_the_full_gallery(full: Mapping[str, Sampled]) -> None:
+    found, embeddings = _card().metrics, _set()
     chosen = sampled_cases(N)
     assert int(chosen.sum()) == 60
     ranks = retrieval_ranks(embeddings.embeddings["image"], embeddings.embeddings["text"])
@@ -58,18 +67,19 @@ def test_sampled_queries_search_the_full_gallery() -> None:
 
 @pytest.mark.usefixtures("small")
 def test_a_report_says_what_was_sampled() -> None:
-    told = audit(_set(), resamples=20).data
+    told = audit(_set(), metrics="quick", resamples=20).data
     assert told["sample"]["cases"] == 60
     assert told["sample"]["of"] == N
     assert "over the full gallery" in told["sample"]["note"]
     assert told["sample"]["note"] in told["notes"]
-    assert "sample" not in audit(_set(), resamples=20, in_full=True).data
-    assert any("drawn at random" in note for note in audit_arms(_set(), {}, resamples=20).notes)
+    assert "sample" not in audit(_set(), metrics="quick", resamples=20, in_full=True).data
+    found = audit_arms(_set(), {}, metrics=standard_metrics("quick"), resamples=20)
+    assert any("drawn at random" in note for note in found.notes)
 
 
-def test_small_sets_are_measured_in_full() -> None:
-    assert "sample" not in audit(_set(), resamples=20).data
-    found, full = _card().metrics, _card(in_full=True).metrics
+def test_small_sets_are_measured_in_full(full: Mapping[str, Sampled]) -> None:
+    assert "sample" not in audit(_set(), metrics="quick", resamples=20).data
+    found = _card().metrics
     assert {name: one.value for name, one in found.items()} == {name: one.value for name, one in full.items()}
 
 
@@ -89,10 +99,10 @@ def test_lots_of_groups_give_the_intervals_of_groups(monkeypatch: pytest.MonkeyP
     assert spreads == pytest.approx([expected, expected], rel=0.15)
 
 
-def test_location_of_lots_is_that_of_all_cases(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = _card().metrics
+def test_location_of_lots_is_that_of_all_cases(full: Mapping[str, Sampled], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "_MOST_LOTS", 40)
-    lots = measure(_set(), resample_counts(group_count(_set()), 400)).metrics
+    counts = resample_counts(group_count(_set()), 400)
+    lots = measure(_set(), counts, standard_metrics("quick")).metrics
     for name in ("image|text:gap", "image|text:gap_floor", "image|text:cos_null", "image|text:rmg"):
         assert lots[name].value == pytest.approx(full[name].value)
     assert float(lots["image|text:cos_true_pairs"].draws.std()) == pytest.approx(

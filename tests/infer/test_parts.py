@@ -1,16 +1,17 @@
 """A large split is embedded in parts: the rows of one pass, whatever stops it and wherever it is done."""
 
 import importlib.util
-import os
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from acceptance.forked import Child
+from acceptance.moments import Changes, Moment
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tests.infer.test_embed import CPU
@@ -190,26 +191,19 @@ def test_work_is_told_apart_by_weights_and_items(tmp_path: Path) -> None:
     assert len(set(digests)) == len(digests)
 
 
+def _killed(seen: Path, run: Path, out: Path) -> dict[str, Any]:
+    """Embed until the fifth part is about to be whole."""
+    Changes(Moment(out.with_name(out.name + ".parts") / "00000004", "kill", 1))
+    embed_in_parts(open_run(run), "train", out, part=2)
+    return {}
+
+
 def test_a_kill_loses_and_repeats_nothing(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "train.safetensors"
-    script = (
-        "import sys, time; from pathlib import Path; from closegap.infer import parts as e\n"
-        "from closegap.runs import open as opened\n"
-        "whole = e.PartEmbedder.__call__\n"
-        "e.PartEmbedder.__call__ = lambda self, cases: (time.sleep(0.05), whole(self, cases))[1]\n"
-        "e.embed_in_parts(opened.open_run(Path(sys.argv[1])), 'train', Path(sys.argv[2]), part=2)"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(run), str(out)], env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
     folder = out.with_name(out.name + ".parts")
-    while len(list(folder.glob("[0-9]*"))) < 3:
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
+    assert Child(_killed, run, out, seen=tmp_path / "seen").wait().code == -signal.SIGKILL
     kept = {file: file.stat().st_mtime_ns for file in folder.glob("[0-9]*")}
-    assert 3 <= len(kept) < 24
+    assert len(kept) == 4
     seen: list[int] = []
 
     def counting(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:

@@ -1,12 +1,12 @@
 """Rows come back bit for bit; the index is a convenience that may be lost, late or wrong."""
 
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from acceptance.forked import Child
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -145,23 +145,20 @@ def test_a_row_that_is_not_what_was_written_is_not_there(tmp_path: Path, damage:
     assert torch.equal(store.read(held)[held[2]], values[2])
 
 
+def _written(seen: Path, me: int, folder: Path) -> dict[str, Any]:
+    """Rows of one process among others, some of them the same rows, which it writes and reads."""
+    store = RowStore(folder)
+    for n in range(12):
+        mine = keys(*(f"{me if n % 2 else 0}-{n}-{k}" for k in range(3)))
+        store.add(mine, torch.full((3, 2), float(n)))
+        assert len(store.read(mine)) == 3
+    return {"wrote": n + 1}
+
+
 def test_processes_write_and_read_at_once(tmp_path: Path) -> None:
-    script = (
-        "import sys, torch; from pathlib import Path\n"
-        "from closegap.files import digest; from closegap.infer.row_store import RowStore\n"
-        "store, me = RowStore(Path(sys.argv[1])), int(sys.argv[2])\n"
-        "for n in range(12):\n"
-        "    keys = [digest(f'{me if n % 2 else 0}-{n}-{k}'.encode()) for k in range(3)]\n"
-        "    store.add(keys, torch.full((3, 2), float(n)))\n"
-        "    assert len(store.read(keys)) == 3\n"
-    )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script, str(tmp_path), str(n)], stderr=subprocess.PIPE)
-        for n in range(3)
-    ]
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert (process.returncode, errors) == (0, b"")
+    store = tmp_path / "store"
+    writers = [Child(_written, me, store, seen=tmp_path / str(me)) for me in range(3)]
+    assert [writer.wait().answer for writer in writers] == [{"wrote": 12}] * 3
     names = {(me if n % 2 else 0, n, k): float(n) for me in range(3) for n in range(12) for k in range(3)}
-    found = RowStore(tmp_path).read(keys(*(f"{me}-{n}-{k}" for me, n, k in names)))
+    found = RowStore(store).read(keys(*(f"{me}-{n}-{k}" for me, n, k in names)))
     assert [found[key][0].item() for key in keys(*(f"{me}-{n}-{k}" for me, n, k in names))] == list(names.values())

@@ -1,10 +1,7 @@
-"""A config and a table as a user has them, for runs in processes of their own."""
+"""A config and a table as a user has them."""
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,20 +53,3 @@ def write_config(
 
 def _class(name: str, **arguments: Any) -> Mapping[str, Any]:
     return {"class_path": f"closegap.models.{name}", "init_args": arguments}
-
-
-def start(*arguments: Any) -> subprocess.Popen[str]:
-    """Python with these arguments, one thread a process."""
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> None:
-    """Wait for the process, which must succeed."""
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output

@@ -3,13 +3,14 @@
 import json
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from acceptance.moments import Moment
 from safetensors.torch import load_file
-from tests.training.config import finish, start, write_config
+from tests.processes import finish, start
+from tests.training.config import write_config
 
 from closegap.errors import DataError, UsageError
 from closegap.lock import contents
@@ -33,21 +34,21 @@ def _bits(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_the_second_run_in_a_folder_is_refused_and_the_first_is_unharmed(tmp_path: Path) -> None:
-    config = write_config(tmp_path, steps=12, checkpoint_every=1)
+    config = write_config(tmp_path, steps=4, checkpoint_every=1)
     other = tmp_path / "other.yaml"
     other.write_text(json.dumps(json.loads(config.read_text()) | {"seed": 4}))
-    first = start("-m", "closegap", "train", "--config", config, "--out", tmp_path / "run")
-    while not checkpoints(tmp_path / "run" / "checkpoints"):
-        assert first.poll() is None, first.communicate()[0]
-        time.sleep(0.01)
-    first.send_signal(signal.SIGSTOP)
-    for given in (("--config", other, "--out", tmp_path / "run"), ("--resume", tmp_path / "run")):
-        second = start("-m", "closegap", "train", *given)
-        said, _ = second.communicate(timeout=120)
-        assert second.returncode == 1
-        assert re.fullmatch(_IN_USE.format(pid=first.pid), said.strip())
-    first.send_signal(signal.SIGCONT)
+    moment = Moment(tmp_path / "run" / "checkpoints" / "step-00000002", "stop", 1)
+    first = start("train", "--config", config, "--out", tmp_path / "run", seen=tmp_path / "first", moment=moment)
+    assert first.stopped()
+    saved = checkpoints(tmp_path / "run" / "checkpoints")
+    calls = (("--config", other, "--out", tmp_path / "run"), ("--resume", tmp_path / "run"))
+    others = [start("train", *given, seen=tmp_path / "second").wait() for given in calls]
+    first.go_on()
     finish(first)
+    assert [path.name for path in saved] == ["step-00000001"]
+    for second in others:
+        assert (second.code, second.out) == (1, "")
+        assert re.fullmatch(_IN_USE.format(pid=first.process.pid), second.err.strip())
     alone = train(config, tmp_path / "alone")
     assert alone.run.seed == 3
     found, expected = _bits(tmp_path / "run"), _bits(tmp_path / "alone")
@@ -60,17 +61,13 @@ def test_the_second_run_in_a_folder_is_refused_and_the_first_is_unharmed(tmp_pat
 
 def test_a_run_that_was_stopped_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
     config = write_config(tmp_path, steps=3)
-    begun = start("-m", "closegap", "train", "--config", config, "--out", tmp_path / "run")
-    while not (tmp_path / "run" / "config.yaml").exists():
-        assert begun.poll() is None, begun.communicate()[0]
-        time.sleep(0.0005)
-    begun.kill()
-    begun.communicate()
+    moment = Moment(tmp_path / "run" / "checkpoints", "kill", 1)
+    begun = start("train", "--config", config, "--out", tmp_path / "run", seen=tmp_path / "seen", moment=moment)
+    assert begun.wait().code == -signal.SIGKILL
+    assert (tmp_path / "run" / "config.yaml").exists()
     assert not (tmp_path / "run" / "checkpoints").exists()
-    again = start("-m", "closegap", "train", "--resume", tmp_path / "run")
-    said, _ = again.communicate(timeout=120)
-    assert again.returncode == 0, said
-    assert said.startswith(f"{tmp_path / 'run'}: has no checkpoint yet, and starts again\n")
+    (again,) = finish(start("train", "--resume", tmp_path / "run", seen=tmp_path / "seen"))
+    assert again.out.startswith(f"{tmp_path / 'run'}: has no checkpoint yet, and starts again\n")
     train(config, tmp_path / "alone")
     found, expected = _bits(tmp_path / "run"), _bits(tmp_path / "alone")
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())

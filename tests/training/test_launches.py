@@ -1,26 +1,37 @@
-"""Launches over processes and nodes, as documented: they train, and a killed one ends where another does."""
+"""Launches over nodes and processes, as documented: a killed one is gone on with by another, and nothing changes."""
 
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
+import psutil
 import torch
 from safetensors.torch import load_file
-from tests.training.config import finish, start, write_config
+from tests.processes import finish, start_ranks
+from tests.training.config import write_config
 from torch import Tensor
 
 from closegap.runs.checkpoint import checkpoints
 
 STEPS, EPOCH = 60, 12
-RUN = ("-m", "torch.distributed.run")
-NODE = (*RUN, "--standalone", "--nproc_per_node", 2, "-m", "closegap", "train")
+
+
+def _torchrun(*arguments: Any) -> subprocess.Popen[str]:
+    """What `torchrun` does with these arguments and `-m closegap train`, one thread a process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", *map(str, arguments)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def _final(folder: Path) -> Mapping[str, Tensor]:
@@ -33,56 +44,39 @@ def _final(folder: Path) -> Mapping[str, Tensor]:
     }
 
 
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("config")
-    return write_config(folder, dropout=0.2, steps=STEPS, batch_size=4, checkpoint_every=5, validate_every=STEPS)
+def _processes(folder: Path) -> int:
+    found: int = json.loads((folder / "environment.json").read_text())["processes"]
+    return found
 
 
-@pytest.fixture(scope="module")
-def whole(config: Path) -> Mapping[str, Tensor]:
-    """Final weights of two processes that nothing happened to."""
-    finish(start(*NODE, "--config", config, "--out", config.parent / "whole"))
-    return _final(config.parent / "whole")
-
-
-def _differing(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
-    assert found.keys() == expected.keys()
-    return [name for name, tensor in expected.items() if not torch.equal(found[name], tensor)]
-
-
-def test_a_killed_process_of_two_changes_nothing(config: Path, whole: Mapping[str, Tensor], tmp_path: Path) -> None:
-    out = tmp_path / "killed"
-    launched = start(*NODE, "--config", config, "--out", out)
+def test_two_nodes_of_which_one_is_killed_go_on_as_one_node_and_change_nothing(tmp_path: Path) -> None:
+    config = write_config(tmp_path, 0.2, steps=STEPS, batch_size=4, checkpoint_every=5, validate_every=STEPS)
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    undisturbed = start_ranks(2, "train", "--config", config, "--out", whole, seen=tmp_path / "ranks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    rendezvous = ("--rdzv_backend", "c10d", "--rdzv_endpoint", endpoint, "--rdzv_id", "pair")
+    node = ("--nnodes", 2, "--nproc_per_node", 1, "--local_addr", "127.0.0.1", *rendezvous)
+    nodes = [_torchrun(*node, "-m", "closegap", "train", "--config", config, "--out", out) for _ in range(2)]
     while not (saved := checkpoints(out / "checkpoints")) or int(saved[-1].name[-8:]) < EPOCH:
-        assert launched.poll() is None, launched.communicate()[0]
+        assert nodes[0].poll() is None, nodes[0].communicate()[0]
         time.sleep(0.01)
-    children = subprocess.run(["pgrep", "-P", str(launched.pid)], capture_output=True, text=True, check=True).stdout
-    os.kill(int(children.split()[-1]), signal.SIGKILL)
-    launched.communicate(timeout=60)
-    assert launched.returncode != 0
+    (worker,) = psutil.Process(nodes[1].pid).children()
+    worker.send_signal(signal.SIGKILL)
+    for launched in nodes:
+        launched.communicate(timeout=120)
+        assert launched.returncode != 0
+    assert _processes(out) == 2
     stopped = int(checkpoints(out / "checkpoints")[-1].name[-8:])
     assert EPOCH < stopped < STEPS
     assert stopped % EPOCH != 0  # in the middle of an epoch
-    finish(start(*NODE, "--resume", out))
-    assert _differing(_final(out), whole) == []
 
-
-def test_two_nodes_train_what_one_does(config: Path, whole: Mapping[str, Tensor], tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    rendezvous: tuple[Any, ...] = (
-        "--rdzv_backend",
-        "c10d",
-        "--rdzv_endpoint",
-        f"127.0.0.1:{port}",
-        "--rdzv_id",
-        "pair",
-    )
-    node = (*RUN, "--nnodes", 2, "--nproc_per_node", 1, "--local_addr", "127.0.0.1", *rendezvous)
-    out = tmp_path / "nodes"
-    for process in [start(*node, "-m", "closegap", "train", "--config", config, "--out", out) for _ in range(2)]:
-        finish(process)
-    assert json.loads((out / "environment.json").read_text())["processes"] == 2
-    assert _differing(_final(out), whole) == []
+    again = _torchrun("--standalone", "--nproc_per_node", 2, "-m", "closegap", "train", "--resume", out)
+    said, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    finish(*undisturbed)
+    assert _processes(out) == _processes(whole) == 2
+    found, expected = _final(out), _final(whole)
+    assert found.keys() == expected.keys()
+    assert [name for name, tensor in expected.items() if not torch.equal(found[name], tensor)] == []

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.training.config import finish, start, write_config
+from tests.processes import finish, start, start_ranks
+from tests.training.config import write_config
 from torch import Tensor
 
 from closegap.runs.checkpoint import checkpoints
@@ -22,7 +23,6 @@ def _weights(folder: Path) -> Mapping[str, Tensor]:
     return {name: tensor for tensors in found for name, tensor in tensors.items()}
 
 
-_TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
 _DECODER = {
     "class_path": "closegap.caption.PrefixDecoder",
     "init_args": {"prefix": 2, "layers": 1, "width": 16, "heads": 2, "dropout": 0.0},
@@ -46,12 +46,10 @@ def test_two_processes_train_the_same_model_as_one(
     options["trackers"] = ["tensorboard"]  # which end with the steps, and the processes with the report
     config = write_config(tmp_path, 0.0, objective, shard=shard, **options)
     one, two = tmp_path / "one", tmp_path / "two"
-    processes = [
-        start("-m", "closegap", "train", "--config", config, "--out", one),
-        start(*_TWO, "-m", "closegap", "train", "--config", config, "--out", two),
-    ]
-    for process in processes:
-        finish(process)
+    finish(
+        start("train", "--config", config, "--out", one, seen=tmp_path / "seen"),
+        *start_ranks(2, "train", "--config", config, "--out", two, seen=tmp_path / "ranks"),
+    )
     counts = [json.loads((folder / "environment.json").read_text())["processes"] for folder in (one, two)]
     assert counts == [1, 2]
     _assert_close(_weights(two), _weights(one))
@@ -64,7 +62,7 @@ def test_two_processes_train_the_same_model_as_one(
     assert (two / "report.html").stat().st_size > 1000
     if shard:  # what two processes began with their parts, one ends
         shutil.rmtree(checkpoints(two / "checkpoints")[-1])
-        finish(start("-m", "closegap", "train", "--resume", two))
+        finish(start("train", "--resume", two, seen=tmp_path / "seen"))
         _assert_close(_weights(two), _weights(one))
 
 
@@ -77,9 +75,11 @@ def _assert_close(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
 def test_two_processes_train_the_same_decoder_on_a_frozen_model(tmp_path: Path) -> None:
     folders = {name: tmp_path / name for name in ("aligned", "one", "two")}
     config = write_config(tmp_path, 0.0, steps=4, batch_size=4)
-    finish(start("-m", "closegap", "train", "--config", config, "--out", folders["aligned"]))
+    finish(start("train", "--config", config, "--out", folders["aligned"], seen=tmp_path / "seen"))
     on_it = {**_CAPTIONING, "init_args": {**_CAPTIONING["init_args"], "model_from": str(folders["aligned"])}}
     config = write_config(tmp_path, 0.0, on_it, steps=12, batch_size=4, lr=1e-3, select="log_likelihood")
-    for launcher, name in (((), "one"), (_TWO, "two")):
-        finish(start(*launcher, "-m", "closegap", "train", "--config", config, "--out", folders[name]))
+    finish(
+        start("train", "--config", config, "--out", folders["one"], seen=tmp_path / "seen"),
+        *start_ranks(2, "train", "--config", config, "--out", folders["two"], seen=tmp_path / "ranks"),
+    )
     _assert_close(_weights(folders["two"]), _weights(folders["one"]))

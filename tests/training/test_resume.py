@@ -1,30 +1,22 @@
 """A run that is killed again and again ends where one that was left alone does, bit for bit."""
 
 import random
-import time
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from acceptance.moments import Moment
 from safetensors.torch import load_file
-from tests.training.config import finish, start, write_config
+from tests.processes import finish, start
+from tests.training.config import write_config
 from torch import Tensor
 
 from closegap.runs.checkpoint import checkpoints
 from closegap.runs.log import read_metrics
 
-STEPS = 120
-
-
-def _kill_when(folder: Path, moment: Callable[[], bool]) -> int:
-    """Train on in `folder` until the moment comes, then kill without warning; the newest whole checkpoint's step."""
-    process = start("-m", "closegap", "train", "--resume", folder)
-    while not moment():
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.0005)
-    process.kill()
-    process.communicate()
-    return _newest(folder)
+STEPS = 40
 
 
 def _newest(folder: Path) -> int:
@@ -49,33 +41,31 @@ def _validations(folder: Path) -> list[Mapping[str, float]]:
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     config = write_config(tmp_path, dropout=0.2, steps=STEPS, checkpoint_every=1, validate_every=7)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    alone = start("-m", "closegap", "train", "--config", config, "--out", whole)
-    begun = start("-m", "closegap", "train", "--config", config, "--out", killed)
-    while not (killed / "config.yaml").exists():  # before the first step
-        assert begun.poll() is None, begun.communicate()[0]
-        time.sleep(0.0005)
-    begun.kill()
-    begun.communicate()
-    stopped = [_newest(killed)]
+    alone = start("train", "--config", config, "--out", whole, seen=tmp_path / "seen alone")
+    call: tuple[Any, ...] = ("train", "--config", config, "--out", killed)
+    stopped = list[int]()
 
-    def writing() -> bool:
-        return _newest(killed) >= stopped[-1] + 10 and any((killed / "checkpoints").glob(".step-*"))
+    def killed_before(name: str, change: int) -> None:
+        nonlocal call
+        moment = Moment(killed / "checkpoints" / name, "kill", change)
+        assert start(*call, seen=tmp_path / "seen", moment=moment).wait().code == -signal.SIGKILL
+        call = ("train", "--resume", killed)
+        stopped.append(_newest(killed))
 
-    until = 0.0
+    killed_before("", 1)  # has no checkpoint yet
+    killed_before(".step-00000010", 2)  # writes one
+    at_work = start(*call, seen=tmp_path / "seen")
+    while _newest(killed) < 14:
+        assert not at_work.ended(0.0005), at_work.outcome()
+    at_work.ended(random.random() * 0.2)  # at any time
+    at_work.process.kill()
+    assert at_work.wait().code == -signal.SIGKILL
+    stopped.append(_newest(killed))
+    killed_before("step-00000036", 1)  # is about to have another
+    assert stopped == [0, 9, stopped[2], 35]
+    assert 14 <= stopped[2] < 35
 
-    def some_time_later() -> bool:
-        nonlocal until
-        if not until and _newest(killed) > stopped[-1] + 20:
-            until = time.monotonic() + random.random() * 0.2
-        return bool(until) and time.monotonic() > until
-
-    for moment in (writing, some_time_later, writing):
-        stopped.append(_kill_when(killed, moment))
-    assert stopped == sorted(stopped)
-    assert 0 == stopped[0] < stopped[1] < stopped[2] < stopped[3] < STEPS
-
-    finish(start("-m", "closegap", "train", "--resume", killed))
-    finish(alone)
+    finish(start(*call, seen=tmp_path / "seen"), alone)
     expected, found = _final(whole), _final(killed)
     assert expected.keys() == found.keys()
     assert [name for name, tensor in expected.items() if not torch.equal(found[name], tensor)] == []

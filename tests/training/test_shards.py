@@ -1,12 +1,14 @@
 """Training from shards takes the very steps of training from what they were written from."""
 
 import json
-import time
+import signal
 from pathlib import Path
 
 import torch
+from acceptance.moments import Moment
 from safetensors.torch import load_file
-from tests.training.config import finish, start, write_config
+from tests.processes import finish, start
+from tests.training.config import write_config
 from tests.training.tiny import TinySource, tiny_run
 from torch import Tensor
 
@@ -15,6 +17,8 @@ from closegap.data import Case, Shards, Source, write_shards
 from closegap.runs.checkpoint import checkpoints
 from closegap.runs.log import Nobody
 from closegap.training.trainer import Trainer
+
+STEPS = 10
 
 
 def _trained(folder: Path, source: Source) -> list[Tensor]:
@@ -34,25 +38,23 @@ def test_shards_train_the_same_model(tmp_path: Path) -> None:
 
 def test_a_run_on_shards_that_is_killed_within_an_epoch_changes_nothing(tmp_path: Path) -> None:
     # Checkpoints every two steps of epochs of three: the run goes on from the middle of one.
-    config = write_config(tmp_path, dropout=0.2, steps=40, checkpoint_every=2, validate_every=20, shuffle_window=20)
+    config = write_config(
+        tmp_path, dropout=0.2, steps=STEPS, checkpoint_every=2, validate_every=STEPS, shuffle_window=20
+    )
     written = json.loads(config.read_text(encoding="utf-8"))
     assert main(["shard", "--data", json.dumps(written["data"]), "--out", str(tmp_path / "shards")]) == 0
     written["data"] = {"class_path": "closegap.data.Shards", "init_args": {"root": str(tmp_path / "shards")}}
     config.write_text(json.dumps(written), encoding="utf-8")
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    alone = start("-m", "closegap", "train", "--config", config, "--out", whole)
-    stopped = start("-m", "closegap", "train", "--config", config, "--out", killed)
-    while _step(killed) % 3 == 0:  # none yet, or at the end of an epoch
-        assert stopped.poll() is None, stopped.communicate()[0]
-        time.sleep(0.0005)
-    stopped.kill()
-    stopped.communicate()
-    assert 0 < _step(killed) < 40
-    finish(start("-m", "closegap", "train", "--resume", killed))
-    finish(alone)
+    alone = start("train", "--config", config, "--out", whole, seen=tmp_path / "seen alone")
+    moment = Moment(killed / "checkpoints" / "step-00000006", "kill", 1)  # right before it is whole
+    stopped = start("train", "--config", config, "--out", killed, seen=tmp_path / "seen", moment=moment)
+    assert stopped.wait().code == -signal.SIGKILL
+    assert _step(killed) == 4
+    finish(start("train", "--resume", killed, seen=tmp_path / "seen"), alone)
     one, other = (load_file(checkpoints(run / "checkpoints")[-1] / "model.safetensors") for run in (whole, killed))
-    assert _step(whole) == _step(killed) == 40
+    assert _step(whole) == _step(killed) == STEPS
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
