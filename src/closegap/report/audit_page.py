@@ -12,12 +12,12 @@ from closegap.evaluation.report import Estimate, Report
 from closegap.metrics.figure import Figure
 from closegap.metrics.gap import GAP, GAP_DEBIASED, GAP_FLOOR
 from closegap.metrics.mixed_counterpart import EXPECTED_OWN_SHARE, OWN_MODALITY_SHARE
+from closegap.report.advice import advice, advice_section
 from closegap.report.html import render_html
 from closegap.report.sections.arms import arms_section
 from closegap.report.sections.frontier import frontier
 from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
-from closegap.report.verdict import verdict
 from closegap.report.write import write_report
 
 _SHIFT = f"{ORIGINAL} + shift"
@@ -42,11 +42,8 @@ def write_audit(
 
 
 def audit_verdict(audit: Audit) -> str:
-    """Whether there is a gap, where it hurts and what shifting it away does; of the first pair of modalities."""
-    sentence = _of_the_first(audit.comparison.report)
-    if not any(arm.name == _SHIFT for arm in audit.comparison.report.arms):
-        return sentence
-    return f"{sentence} After training, {verdict(audit.comparison, _SHIFT)}"
+    """Whether there is a gap and where it hurts; of the first pair of modalities."""
+    return _of_the_first(audit.comparison.report)
 
 
 def _of_the_first(report: Report) -> str:
@@ -81,6 +78,7 @@ def _render(audit: Audit, title: str, cases: bool) -> str:
     comparison = audit.comparison
     sets = comparison.sets
     sections = [
+        advice_section(advice(comparison)) if len(comparison.report.arms) > 1 else None,
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
         frontier(audit.frontier, comparison.report.figures) if len(comparison.report.arms) > 1 else None,
         latent_map(_shift_last(sets), with_tsne=len(sets) <= _TSNE_ARMS, named=cases),
