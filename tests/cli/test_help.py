@@ -55,7 +55,7 @@ def test_help_of_training_fits_a_screen_or_two(capsys: pytest.CaptureFixture[str
 
 def test_the_sections_are_those_of_the_config() -> None:
     keys = {key.partition(".")[0] for key in run_parser().get_defaults().keys()}  # noqa: SIM118 - a namespace
-    assert {*SECTIONS} == keys - {"config", "seed", "arm"}
+    assert {*SECTIONS} == keys - {"config", "seed", "arm", "control"}
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_an_audit_advises_what_closes_a_gap() -> None:
         "original + standardise",
         "original + shift + standardise",
     )
-    assert "Matched-size mixed search R@10 0.0% →" in advised["one index of all"].sentence
+    assert "Matched-size mixed search R@10 0.2% → 98.6%" in advised["one index of all"].sentence
     assert not any("do not look like pairs" in note for note in found.notes)
 
 

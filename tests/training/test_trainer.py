@@ -263,7 +263,7 @@ def test_a_tracker_that_is_not_installed_is_refused(tmp_path: Path, monkeypatch:
 def test_numbers_out_of_range_are_refused(name: str) -> None:
     given: dict[str, Any] = {name: -1}
     with pytest.raises(
-        UsageError, match=rf"Training\.{name}: -1 given, expected a (whole )?number (above 0|from 1 to)"
+        UsageError, match=rf"Training\.{name}: -1 given, expected a (whole )?number (above 0|from [01] to)"
     ):
         Training(**given)
 
