@@ -71,7 +71,7 @@ def test_three_modalities_with_blanks(make_set: MakeSet, draw: Draw) -> None:
 def test_tsne_carries_its_caveat(make_set: MakeSet) -> None:
     section = latent_map({"a": make_set()})
     view = next(control for control in section.controls if control.name == "view")
-    assert list(view.options) == ["pca", "gap", "tsne"]
+    assert list(view.options) == ["gap", "pca", "tsne"]
     assert "do not read a gap off it" in view.notes["tsne"]
 
 

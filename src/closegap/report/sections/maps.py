@@ -17,7 +17,7 @@ from closegap.report.sections.projections import View, gap_plane, pca_plane, tsn
 _FIT_CASES = 5_000
 _LABELS = 7  # more colours cannot be told apart
 _UNKNOWN = "without label"
-_KINDS = {"pca": "PCA", "gap": "Gap axis", "tsne": "t-SNE"}
+_KINDS = {"gap": "Gap axis", "pca": "PCA", "tsne": "t-SNE"}  # the one that shows a gap first
 _NOTES = {
     "pca": "PCA shows the directions in which all modalities, pooled, vary most, whatever the cause.",
     "gap": "This plane is chosen to show the gap, as much of it as a plane can; other differences may be hidden.",
