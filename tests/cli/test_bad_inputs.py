@@ -159,6 +159,11 @@ def with_key(path: str, value: object) -> dict[str, Any]:
             {"class_path": "closegap.phantom.Phantoms"},
             "loss: class_path 'closegap.phantom.Phantoms' is no Loss",
         ),
+        (
+            "model/encoders/report/init_args/heads",
+            3,
+            "model.encoders.report.dim: 16 given, expected a multiple of its 3 heads",
+        ),
         ("train/batch_size", "big", "train.batch_size: 'big' given, expected a whole number"),
         ("train/steps", "many", "train.steps: 'many' given, expected a whole number from 0 to"),
         ("train/steps", -1, "train.steps: -1 given, expected a whole number from 0 to 2147483647 or null"),

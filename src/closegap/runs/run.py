@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from traceback import walk_tb
+from typing import Any
 
 from jsonargparse import Namespace
 
@@ -54,17 +56,54 @@ def build(config: Namespace) -> Run:
     set_seed(config.seed)
     try:
         built = run_parser().instantiate(config)
-    except (AssertionError, MemoryError, RuntimeError, TypeError, ValueError) as error:
-        raise _refusal(error) from error
+    except (AssertionError, ClosegapError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        raise _refusal(error, config) from error
     with suppress(DataError):  # of data that are not there: who reads them is told so, and a model needs none
         check_kinds(built.data.kinds, {name: built.model.encoder(name) for name in built.model.modalities})
     named = (built.seed, built.arm, built.objective, built.control)
     return Run(built.data, built.checks, built.model, built.loss, built.train, *named)
 
 
-def _refusal(error: BaseException) -> ClosegapError:
-    """What to say of a class that refuses what it is built from: its own words where they are meant for a person."""
+def _refusal(error: BaseException, config: Namespace) -> ClosegapError:
+    """What to say of a class that refuses what it is built from: its own words where they are meant for a person.
+
+    They begin with the dotted key of the class, where one key alone names it.
+    """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ClosegapError):
         cause = cause.__cause__
-    return cause or UsageError(f"a class of the config refuses its arguments ({error}); see its init_args")
+    if cause is None:
+        cause = UsageError(f"a class of the config refuses its arguments ({error}); see its init_args")
+    keys = class_keys(config.as_dict()) if type(cause) in (DataError, UsageError) else {}
+    for name in _built(error if cause.__traceback__ is None else cause):
+        if len(places := keys.get(name, [])) == 1:
+            text = str(cause)
+            if text.startswith(f"{name}."):
+                return type(cause)(f"{places[0]}.{text.removeprefix(f'{name}.')}")
+            return cause if text.startswith(places[0]) else type(cause)(f"{places[0]}: {text}")
+    return cause
+
+
+def class_keys(config: Any, above: str = "") -> dict[str, list[str]]:
+    """Name of each class that a config names by path, to the dotted keys that name it; `init_args` is left out of them.
+
+    Example:
+        >>> class_keys({"loss": {"class_path": "a.Loss"}, "model": {"encoders": {"report": {"class_path": "b.Text"}}}})
+        {'Loss': ['loss'], 'Text': ['model.encoders.report']}
+    """
+    found: dict[str, list[str]] = {}
+    if not isinstance(config, dict):
+        return found
+    if isinstance(path := config.get("class_path"), str):
+        found[path.rpartition(".")[2]] = [above]
+    for key, value in config.items():
+        inner = above if key == "init_args" else f"{above}.{key}".removeprefix(".")
+        for name, places in class_keys(value, inner).items():
+            found.setdefault(name, []).extend(places)
+    return found
+
+
+def _built(error: BaseException) -> list[str]:
+    """Names of the classes whose constructors were running when the error was raised, the innermost first."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == "__init__"]
+    return [type(frame.f_locals["self"]).__name__ for frame in reversed(frames) if "self" in frame.f_locals]
