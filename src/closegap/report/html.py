@@ -81,14 +81,21 @@ def script_json(value: Any) -> Markup:
     return Markup(text)
 
 
+_OF_ARMS = frozenset({"compared_with", "placebos", "steps"})
+
+
 def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the data are, as pairs of name and text.
+    """What the data are, as pairs of name and text; what tables say of their arms is left to them.
 
     Example:
         >>> facts({"split": "test", "gallery": {"image": 473}, "seeds": [0, 1]})
         [('split', 'test'), ('gallery', 'image 473'), ('seeds', '0, 1')]
     """
-    return [(name.replace("_", " "), text) for name, value in data.items() if (text := _fact(value))]
+    return [
+        (name.replace("_", " "), text)
+        for name, value in data.items()
+        if name not in _OF_ARMS and (text := _fact(value))
+    ]
 
 
 def _fact(value: Any) -> str:
