@@ -1,22 +1,24 @@
 """Methods by name: a module of `closegap.posthoc` for ours, an import path for anybody's. Names cost no import."""
 
-import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib import import_module
-from importlib.util import find_spec
 from inspect import isabstract
-from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-import closegap.posthoc
 from closegap.errors import UsageError
+from closegap.families import Family
 
 if TYPE_CHECKING:
     from closegap.posthoc.base.method import PostHoc
 
-_PACKAGE = "closegap.posthoc"
+METHODS: "Family[PostHoc]" = Family(
+    package="closegap.posthoc",
+    base="closegap.posthoc.base.method.PostHoc",
+    noun="post-hoc method",
+    fit="closegap posthoc fit",
+)
+"""Ours are the modules of `closegap.posthoc`."""
 
 
 def method_names() -> list[str]:
@@ -26,26 +28,19 @@ def method_names() -> list[str]:
         >>> method_names()
         ['canonical', 'center', 'placebo', 'procrustes', 'project_out', 'realign', 'shift', 'whiten']
     """
-    return sorted(module.name for module in iter_modules(closegap.posthoc.__path__) if not module.ispkg)
+    return METHODS.names()
 
 
 def method_summaries() -> dict[str, str]:
     """What each of our methods does, by its name: the first line of its module, which is read, not imported."""
-    found = {}
-    for name in method_names():
-        spec = find_spec(f"{_PACKAGE}.{name}")
-        assert spec is not None
-        assert spec.origin is not None
-        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-        found[name] = text.partition("\n")[0]
-    return found
+    return METHODS.summaries()
 
 
 def is_own(class_path: str) -> bool:
     """Whether a class's import path lies in one of our methods' modules; nothing is imported."""
     module, _, _ = class_path.rpartition(".")
     package, _, name = module.rpartition(".")
-    return package == _PACKAGE and name in method_names()
+    return package == METHODS.package and name in method_names()
 
 
 def method_class(name: str) -> type["PostHoc"]:
@@ -61,7 +56,7 @@ def method_class(name: str) -> type["PostHoc"]:
         if name not in method_names():
             known = ", ".join(standard_arms())
             raise UsageError(f"{name}: no post-hoc method; expected one of {known}, or a class as package.module.Class")
-        module = import_module(f"{_PACKAGE}.{name}")
+        module = import_module(f"{METHODS.package}.{name}")
         return next(
             found for found in vars(module).values() if _is_method(found) and found.__module__ == module.__name__
         )
@@ -83,8 +78,7 @@ def arm_name(method: type["PostHoc"]) -> str:
         >>> arm_name(ProjectOut)
         'project_out'
     """
-    package, _, module = method.__module__.rpartition(".")
-    return module if package == _PACKAGE else method.__name__
+    return METHODS.arm(method)
 
 
 def chosen_arms(names: Sequence[str]) -> dict[str, "PostHoc"]:
