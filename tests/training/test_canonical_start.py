@@ -59,5 +59,7 @@ def test_training_moves_the_residual_alone(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_features_that_are_not_kept_are_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"model\.head: starts from features of frozen towers that are kept; freeze"):
+    with pytest.raises(
+        UsageError, match=r"model\.head: starts from features of untrained towers that are kept; freeze"
+    ):
         Trainer(_run(2, cache_features=False), tmp_path / "run", Nobody())

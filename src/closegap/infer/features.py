@@ -1,4 +1,4 @@
-"""Outputs of frozen towers and prepared images, computed once and kept on disk by content."""
+"""Outputs of untrained towers and prepared images, computed once and kept on disk by content."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -55,7 +55,7 @@ class FeatureCache:
         """Features of the items, in their order; computed where they are not on disk yet.
 
         Args:
-            encoder: a frozen tower.
+            encoder: a tower of which nothing is trained, fitted where it fits anything.
             items: raw items.
             device: where missing features are computed.
             batch_size: items at once; by default what suits the device.

@@ -1,4 +1,4 @@
-"""The cases of a split, ready for the model: features of frozen towers looked up, other items left raw."""
+"""The cases of a split, ready for the model: features of untrained towers looked up, other items left raw."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ def prepare(
     progress: Callable[[str, int, int], None] | None = None,
     keep_images: bool = False,
 ) -> Prepared:
-    """The cases with the features of every frozen tower, if there is a cache to keep them.
+    """The cases with the features of every untrained tower, if there is a cache to keep them.
 
     Args:
         cases: the cases.
@@ -58,7 +58,7 @@ def prepare(
     for name in model.modalities:
         found = views(cases, name)
         encoder, report = model.encoder(name), None if progress is None else _named(progress, name)
-        if cache is not None and encoder.frozen:
+        if cache is not None and encoder.untrained:
             found = replace(found, features=cache.features(encoder, found.items, device, progress=report))
         elif cache is not None and keep_images and encoder.one_shape and found.items:
             inputs = cache.inputs(encoder.preparer(), encoder.takes(), found.items, report)
@@ -77,8 +77,8 @@ def feature_set(split: Prepared) -> EmbeddingSet:
     for name, found in split.views.items():
         if found.features is None:
             raise UsageError(
-                f"model.head: starts from features of frozen towers that are kept; freeze model.encoders.{name}, and "
-                "leave train.cache_features true"
+                f"model.head: starts from features of untrained towers that are kept; freeze model.encoders.{name}, "
+                "and leave train.cache_features true"
             )
         starts = found.starts[:-1]
         present[name] = found.starts[1:] > starts

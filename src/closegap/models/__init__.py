@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from closegap.models.temperature import LearnableTemperature as LearnableTemperature
     from closegap.models.temperature import ScheduledTemperature as ScheduledTemperature
     from closegap.models.towers.codes import CodeSetEncoder as CodeSetEncoder
+    from closegap.models.towers.concat import ConcatEncoder as ConcatEncoder
+    from closegap.models.towers.latent_semantic import LatentSemanticEncoder as LatentSemanticEncoder
     from closegap.models.towers.record import RecordEncoder as RecordEncoder
     from closegap.models.towers.small import SmallImageEncoder as SmallImageEncoder
     from closegap.models.towers.small import SmallTextEncoder as SmallTextEncoder
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "CanonicalHead": "closegap.models.canonical_head",
     "CodeSetEncoder": "closegap.models.towers.codes",
+    "ConcatEncoder": "closegap.models.towers.concat",
     "Encoder": "closegap.models.base",
     "FixedTemperature": "closegap.models.temperature",
     "Head": "closegap.models.heads",
+    "LatentSemanticEncoder": "closegap.models.towers.latent_semantic",
     "LearnableTemperature": "closegap.models.temperature",
     "LinearHead": "closegap.models.heads",
     "MLPHead": "closegap.models.heads",

@@ -22,11 +22,13 @@ class Encoder(Recorded, nn.Module, ABC):
         takes: the kind of its items.
         dim: number of output features.
         one_shape: whether every item is prepared to a tensor of the same shape, so that prepared items can be kept.
+        fitted: whether `fit` learns anything, which the constructor's arguments do not bring back.
     """
 
     takes: type[Kind]
     dim: int
     one_shape: bool = False
+    fitted: bool = False
 
     @abstractmethod
     def preparer(self) -> Callable[[Sequence[Any]], Any]:
@@ -86,10 +88,14 @@ class Encoder(Recorded, nn.Module, ABC):
         return cls(**arguments)
 
     @property
+    def untrained(self) -> bool:
+        """Whether no parameter is trained: once the tower is fitted, features may be cached."""
+        return not any(parameter.requires_grad for parameter in self.parameters())
+
+    @property
     def frozen(self) -> bool:
-        """Whether no parameter is trained, so that features may be cached."""
-        parameters = list(self.parameters())
-        return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+        """Whether the constructor brings back all weights: none is trained, none is fitted."""
+        return self.untrained and not self.fitted and any(True for _ in self.parameters())
 
     def train(self, mode: bool = True) -> Self:
         """Training mode for what is trained alone: a frozen block keeps its batch statistics and drops nothing."""

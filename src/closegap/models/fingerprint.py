@@ -19,7 +19,9 @@ def tower_fingerprint(encoder: Encoder) -> str:
         encoder: a tower; one that is trained is hashed every time.
     """
     tensors = list(chain(encoder.parameters(), encoder.buffers()))
-    if not encoder.frozen or any(t.is_inference() or in_parts(t) for t in tensors):  # nothing tells when these change
+    if not encoder.untrained or any(
+        t.is_inference() or in_parts(t) for t in tensors
+    ):  # nothing tells when these change
         return encoder.fingerprint()
     stamp = (repr(encoder.preparer()), *((t.data_ptr(), t._version, t.dtype, tuple(t.shape)) for t in tensors))
     known = _KNOWN.get(encoder)

@@ -115,7 +115,7 @@ def _describe_tower(encoder: Encoder, home: Path | None) -> TowerDescription:
         packed = as_json(encoder.pack(home))
         if not any(home.iterdir()):
             home.rmdir()
-    return TowerDescription(recipe.class_path, recipe.arguments, packed, encoder.frozen, encoder.fingerprint())
+    return TowerDescription(recipe.class_path, recipe.arguments, packed, encoder.untrained, encoder.fingerprint())
 
 
 def _tower(entry: TowerDescription, home: Path, trusted: Sequence[str], where: str) -> Encoder:

@@ -22,6 +22,7 @@ from closegap.errors import ClosegapError
 from closegap.files import digest, file_digest, regular, whole_folder
 from closegap.mapped import copy_tensors
 from closegap.metrics.figure import Figure
+from closegap.models.base import Encoder
 from closegap.models.fingerprint import tower_fingerprint
 from closegap.models.model import Model
 from closegap.runs.optimizer_state import optimizer_numbers, optimizer_tensors, restore_optimizer
@@ -57,13 +58,22 @@ class TrainingState:
 
 def model_state(model: Model) -> dict[str, Tensor]:
     """The tensors that define the model beside its frozen towers, which the config rebuilds."""
-    frozen = tuple(f"encoders.{name}." for name in model.modalities if model.encoder(name).frozen)
+    frozen = tuple(f"encoders.{name}." for name in _frozen(model))
     return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(frozen or ("\0",))}
 
 
 def frozen_towers(model: Model) -> dict[str, str]:
-    """Modality name to the fingerprint of its tower, for the frozen ones."""
-    return {name: tower_fingerprint(model.encoder(name)) for name in model.modalities if model.encoder(name).frozen}
+    """The names of frozen towers, also of those inside others, to their fingerprints."""
+    return {name: tower_fingerprint(encoder) for name, encoder in _frozen(model).items()}
+
+
+def _frozen(model: Model) -> dict[str, Encoder]:
+    """Frozen towers by their names among the model's: `caption`, or `caption.encoders.0` inside another."""
+    found: dict[str, Encoder] = {}
+    for name, module in model.encoders.named_modules():
+        if isinstance(module, Encoder) and module.frozen and not name.startswith(tuple(f"{outer}." for outer in found)):
+            found[name] = module
+    return found
 
 
 def save_checkpoint(

@@ -107,7 +107,7 @@ def _check_fingerprint(encoder: Encoder) -> None:
 
 def _check_gradient(encoder: Encoder, items: Sequence[Any]) -> None:
     tried = copy.deepcopy(encoder).train()
-    if encoder.frozen:
+    if encoder.untrained:
         return
     tried(tried.preparer()(items)).square().sum().backward()
     for key, parameter in tried.named_parameters():

@@ -19,7 +19,7 @@ from torch import nn
 
 from closegap.batch import Batch, move
 from closegap.data import Case, Cases, load_cases
-from closegap.data.loader import Draws, GlobalBatches, loader, take
+from closegap.data.loader import Draws, GlobalBatches, loader, take, views
 from closegap.disk import writing
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, MissingExtraError, needs
@@ -150,11 +150,11 @@ class Trainer:
         cases = self.cases = self._load_cases(cache)
         for split in ("train", *splits):
             cases.split(split)
+        self.model.fit({name: views(cases.split("train"), name).items for name in self.model.modalities})
         # One process computes the features; the others then find them on disk.
         with self.accelerator.main_process_first():
             self.train_split = self._prepare_split(cases.split("train"), cache)
             self.validation_split = self._prepare_split(cases.splits.get("validation", ()), cache)
-        self.model.fit({name: views.items for name, views in self.train_split.views.items()})
         if self.model.fits_heads and not checkpoint.checkpoints(self.folder / CHECKPOINTS):
             self.model.fit_heads(feature_set(self.train_split))
         self.model.to(device)
@@ -185,9 +185,9 @@ class Trainer:
     def _shard(self) -> None:
         """Keep a part of the model, and for each tower that steps run an item to run it on when a batch has none."""
         shard(self.task.module, methods=["encode"])
-        for name, views in self.train_split.views.items():
-            if views.features is None and views.items:
-                item = take(views, [0], self.task.preparers[name])
+        for name, found in self.train_split.views.items():
+            if found.features is None and found.items:
+                item = take(found, [0], self.task.preparers[name])
                 self.model.stand_ins[name] = move(item, self.accelerator.device)
 
     def _steps(self) -> None:

@@ -7,7 +7,9 @@ import torch
 
 from closegap.models import (
     CodeSetEncoder,
+    ConcatEncoder,
     Encoder,
+    LatentSemanticEncoder,
     RecordEncoder,
     SmallImageEncoder,
     SmallTextEncoder,
@@ -38,6 +40,16 @@ def test_small_encoders_hold(frozen: bool, pictures: list[Path]) -> None:
     }
     for encoder, items in found.items():
         check_encoder(encoder.requires_grad_(not frozen), items)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_towers_side_by_side_hold(frozen: bool) -> None:
+    torch.manual_seed(0)
+    words = LatentSemanticEncoder(dim=3, buckets=64)
+    words.fit(TEXTS * 3)
+    check_encoder(words, TEXTS)
+    small = SmallTextEncoder(dim=8, layers=1, heads=2, max_length=7, buckets=16)
+    check_encoder(ConcatEncoder([small, words]).requires_grad_(not frozen), TEXTS)
 
 
 @pytest.mark.parametrize("blocks", [0, 1])

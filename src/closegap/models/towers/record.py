@@ -52,6 +52,7 @@ class RecordEncoder(Encoder):
     """
 
     takes = RecordKind
+    fitted = True
     mean: Tensor
     spread: Tensor
 
