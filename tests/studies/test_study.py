@@ -8,7 +8,10 @@ import pytest
 from tests.training.config import write_config
 
 from closegap.errors import DataError, UsageError
+from closegap.evaluation.runs import judge_runs
+from closegap.evaluation.splits import evaluate
 from closegap.metrics.standard import standard_metrics
+from closegap.posthoc import Center
 from closegap.runs.log import Nobody, Watcher
 from closegap.studies.evaluate_run import evaluate_run
 from closegap.studies.plan import arm_plans
@@ -66,3 +69,33 @@ def test_two_runs_of_one_arm_and_seed_are_refused(tmp_path: Path) -> None:
     assert list(arm_plans([config], [arm], [0, 2], Path("out"))) == [Path("out/one-seed0"), Path("out/one-seed2")]
     with pytest.raises(UsageError, match="seed 0 of arm 'one' is there already; give each file of --arms an `arm:`"):
         arm_plans([config], [arm, arm], [0], Path("out"))
+
+
+def test_arms_are_compared_at_equal_steps_too(tmp_path: Path) -> None:
+    """A rate that throws a model off makes an early checkpoint the best one."""
+    arms = [_arm(tmp_path, "slow", 1e-3), _arm(tmp_path, "wild", 10.0)]
+    config, out = write_config(tmp_path, steps=4), tmp_path / "out"
+    every = ["--train.validate_every", "1", "--train.keep", "best"]
+    quick = standard_metrics("quick")
+    report = study([config], arms, out, split="validation", metrics=quick, overrides=every).comparison.report
+    best = {arm: report.data["steps"][arm][0] for arm in ("slow", "wild")}
+    assert set(best.values()) != {4}, "no run has another best step than its last"
+    assert [arm.name for arm in report.arms] == ["slow", "wild", "slow, last step", "wild, last step"]
+    assert report.data["steps"]["slow, last step"] == report.data["steps"]["wild, last step"] == [4]
+    assert report.data["compared_with"]["wild, last step"] == "slow, last step"
+    last = ["--train.keep", "last"]
+    alone = evaluate_run(out / "wild-seed0", "validation", metrics=quick, overrides=last).report.arms[0]
+    assert report.arm("wild, last step").metrics == alone.metrics
+
+
+def test_post_hoc_methods_are_fitted_on_the_split_that_is_asked_for(tmp_path: Path) -> None:
+    arms, config, out = [_arm(tmp_path, "one", 1e-3)], write_config(tmp_path, steps=2), tmp_path / "out"
+    quick, run = standard_metrics("quick"), out / "one-seed0"
+    study([config], arms, out, split="validation", metrics=quick)
+    with pytest.raises(UsageError, match="--fit-on validation: is what the runs are compared on"):
+        evaluate_run(run, "validation", metrics=quick, methods={"center": Center()}, fit_on="validation")
+    center = Center()
+    judge_runs([run], "train", methods={"center": center}, fit_on="validation")
+    assert center.fitted is not None
+    rows = evaluate(run, "validation").embeddings
+    assert len(center.fitted.seen.rows(rows)) == len(rows.ids)

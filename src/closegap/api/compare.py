@@ -20,6 +20,7 @@ def compare(
     posthoc: given.Methods = (),
     scores: given.Stages = (),
     reference: str = "train",
+    fit_on: str = "train",
     overrides: Sequence[str] = (),
     title: str = "Arms compared",
     cases: bool = True,
@@ -32,9 +33,10 @@ def compare(
         out: the folder to write.
         split: train, validation or test.
         metrics: "quick", "tasks", "all", import paths, metrics.
-        posthoc: methods fitted on each run's train split, as arms of their own.
+        posthoc: methods, as arms of their own.
         scores: score stages beside each of these arms: "all", names, import paths, stages.
         reference: the split of each run that stages are fitted on.
+        fit_on: the split of each run that post-hoc methods are fitted on.
         overrides: of the runs' configs.
         title: of the page.
         cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
@@ -53,6 +55,7 @@ def compare(
         methods=given.methods(posthoc),
         stages=given.stages(scores),
         reference=reference,
+        fit_on=fit_on,
         watching=watching,
         cases=cases,
     )

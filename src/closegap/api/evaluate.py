@@ -18,6 +18,7 @@ def evaluate(
     posthoc: given.Methods = (),
     scores: given.Stages = (),
     reference: str = "train",
+    fit_on: str = "train",
     overrides: Sequence[str] = (),
     out: Path | str | None = None,
     watching: Watching = Bars,
@@ -28,9 +29,10 @@ def evaluate(
         run: the run's folder.
         split: train, validation or test.
         metrics: "quick", "tasks", "all", import paths, metrics.
-        posthoc: methods fitted on the run's train split, as arms of their own: "all", names, import paths, methods.
+        posthoc: methods, as arms of their own: "all", names, import paths, methods.
         scores: score stages beside each of these arms: "all", names, import paths, stages.
         reference: the split that stages are fitted on.
+        fit_on: the split that post-hoc methods are fitted on.
         overrides: of the run's config (`["--data.root", "ROCO"]`).
         out: a .json file to write; None writes none.
         watching: who is told how it goes; `closegap.runs.log.unwatched` for nobody.
@@ -45,6 +47,7 @@ def evaluate(
         methods=given.methods(posthoc),
         stages=given.stages(scores),
         reference=reference,
+        fit_on=fit_on,
         overrides=overrides,
         watching=watching,
     )

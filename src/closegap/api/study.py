@@ -23,6 +23,7 @@ def study(
     posthoc: given.Methods = (),
     scores: given.Stages = (),
     reference: str = "train",
+    fit_on: str = "train",
     overrides: Sequence[str] = (),
     title: str = "Arms compared",
     cases: bool = True,
@@ -41,6 +42,7 @@ def study(
         posthoc: methods as arms of their own: "all", names, import paths, methods.
         scores: score stages beside each of these arms: "all", names, import paths, stages.
         reference: the split that stages are fitted on.
+        fit_on: the split of each run that post-hoc methods are fitted on.
         overrides: dotted options on top of all.
         title: of the page.
         cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
@@ -62,6 +64,7 @@ def study(
         methods=given.methods(posthoc),
         stages=given.stages(scores),
         reference=reference,
+        fit_on=fit_on,
         watching=watching,
         cases=cases,
     )

@@ -17,8 +17,8 @@ the first run's arm paired and with intervals. Writes report.json and report.htm
   closegap compare runs/clip-seed0 runs/clip-seed1 runs/ours-seed0 runs/ours-seed1 --out runs/comparison
   closegap compare runs/clip-seed0 runs/ours-seed0 --posthoc all --out runs/comparison
 
-Post-hoc methods are fitted on each run's train split, score stages there too or on that of --reference; they stand in
-the table as arms of their own.
+Post-hoc methods and score stages are fitted on each run's train split, or on those of --fit-on and --reference; they
+stand in the table as arms of their own. So do the arms after their last steps, where they are judged at others.
 
 A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
@@ -35,6 +35,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
     found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
+    found.add_argument("--fit-on", type=str, default="train", help="the split that post-hoc methods are fitted on")
     add_no_cases(found)
     return found
 
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str]) -> None:
         methods=chosen_methods(given.posthoc),
         stages=chosen_stages(given.scores),
         reference=given.reference,
+        fit_on=given.fit_on,
         watching=Bars,
         cases=not given.no_cases,
     )

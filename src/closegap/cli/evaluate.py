@@ -18,7 +18,7 @@ report.json and prints the tables.
   closegap evaluate runs/a --split test --out runs/a/test.json
   closegap evaluate runs/a --posthoc all --scores all --out runs/a/posthoc.json
 
-Post-hoc methods are fitted on the run's train split, score stages there too or on that of --reference.
+Post-hoc methods and score stages are fitted on the run's train split, or on those of --fit-on and --reference.
 
 A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
@@ -33,6 +33,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
     found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
+    found.add_argument("--fit-on", type=str, default="train", help="the split that post-hoc methods are fitted on")
     return found
 
 
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str]) -> None:
         methods=chosen_methods(given.posthoc),
         stages=chosen_stages(given.scores),
         reference=given.reference,
+        fit_on=given.fit_on,
         watching=Bars,
     )
     found.report.save(given.out)

@@ -43,6 +43,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
     found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
+    found.add_argument("--fit-on", type=str, default="train", help="the split that post-hoc methods are fitted on")
     add_no_cases(found)
     found.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
     return found
@@ -60,9 +61,11 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.studies.study import study
 
     if given.on:
-        for option, default in (("seeds", [0]), ("metrics", ["all"]), ("posthoc", []), ("scores", [])):
+        of_runs = {"seeds": [0], "metrics": ["all"], "posthoc": [], "scores": [], "fit_on": "train"}
+        for option, default in of_runs.items():
             if given[option] != default:
-                raise UsageError(f"--{option}: means nothing with --on, where runs are given and captions are scored")
+                name = option.replace("_", "-")
+                raise UsageError(f"--{name}: means nothing with --on, where runs are given and captions are scored")
     if given.no_cases:
         overrides += ["--train.show_cases", "false"]
     methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
@@ -91,6 +94,7 @@ def main(arguments: Sequence[str]) -> None:
         methods=methods,
         stages=stages,
         reference=given.reference,
+        fit_on=given.fit_on,
         **shared,
     )
     print_tables(found.comparison)

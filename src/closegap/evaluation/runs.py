@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from closegap.errors import UsageError
 from closegap.evaluation.compare import Result
 from closegap.evaluation.posthoc_arms import Correction, corrected
 from closegap.evaluation.splits import Evaluated, evaluate_splits
@@ -18,7 +19,8 @@ class JudgedRuns:
 
     Args:
         runs: each run's embeddings and cases of the split.
-        results: an arm each: the trained ones, then post-hoc variants, then those with score stages.
+        results: an arm each: the trained ones, then these after their last steps where other checkpoints are judged,
+            then post-hoc variants, then those with score stages.
     """
 
     runs: Sequence[Evaluated]
@@ -34,6 +36,8 @@ def judge_runs(
     *,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: str = "train",
+    fit_on: str = "train",
+    at_end: bool = False,
 ) -> JudgedRuns:
     """Each run's embeddings of the split, and what can be done without training.
 
@@ -41,25 +45,49 @@ def judge_runs(
         runs: their folders.
         split: what they are compared on.
         overrides: of the runs' configs.
-        methods: post-hoc methods, fitted on each run's train split.
+        methods: post-hoc methods, fitted on each run's `fit_on`.
         watching: who is told how it goes.
         stages: score stages, fitted on each run's `reference`.
         reference: a split.
+        fit_on: a split. Pairs that a run was trained on agree better than new ones do, which misleads what is fitted
+            on them.
+        at_end: beside the checkpoints that runs are judged by, compare them after their last steps.
+
+    Raises:
+        UsageError: `fit_on` is the split that is judged.
     """
+    if methods and fit_on == split:
+        raise UsageError(f"--fit-on {fit_on}: is what the runs are compared on; fit on another split")
     found: list[Evaluated] = []
     moved: list[Result] = []
     staged: list[Result] = []
-    splits = list(dict.fromkeys([split, *(["train"] if methods else []), *([reference] if stages else [])]))
+    splits = list(dict.fromkeys([split, *([fit_on] if methods else []), *([reference] if stages else [])]))
     for number, run in enumerate(runs, start=1):
         with watching(f"run {number} of {len(runs)}") as watcher:
-            of_splits = dict(zip(splits, evaluate_splits(run, splits, overrides, watcher), strict=True))
+            of_splits = dict(zip(splits, evaluate_splits(run, splits, overrides, watcher, at_end=at_end), strict=True))
         found.append(of_splits[split])
         if methods or stages:
-            train, fitted_on = (of_splits.get(name, found[-1]).embeddings for name in ("train", reference))
+            train, fitted_on = (of_splits.get(name, found[-1]).embeddings for name in (fit_on, reference))
             made = corrected(_result(found[-1]), Correction(methods or {}, stages or {}, train, fitted_on))
             moved, staged = [*moved, *made.moved.values()], [*staged, *made.staged]
-    return JudgedRuns(found, [*map(_result, found), *moved, *staged])
+    return JudgedRuns(found, [*map(_result, found), *_at_end(found), *moved, *staged])
 
 
 def _result(found: Evaluated) -> Result:
     return Result(found.arm, found.seed, found.embeddings, against=found.control)
+
+
+def _at_end(found: Sequence[Evaluated]) -> list[Result]:
+    """The arms after their last steps, beside one another; none where these are what is judged anyway."""
+    steps = [run for run in found if run.at_end is not None]
+    if all(run.at_end is not None and run.at_end.meta["step"] == run.embeddings.meta["step"] for run in steps):
+        return []
+    return [
+        Result(_after(run.arm), run.seed, run.at_end, against=_after(run.control or found[0].arm))
+        for run in steps
+        if run.at_end is not None
+    ]
+
+
+def _after(arm: str) -> str:
+    return f"{arm}, last step"

@@ -70,8 +70,8 @@ def _render(
     kinds: Mapping[str, Kind],
     histories: Mapping[str, Sequence[History]],
 ) -> str:
-    # Post-hoc variants stand in the table and on the frontier; a map of each would hide those of the trained arms.
-    sets = {arm: found for arm, found in comparison.sets.items() if "posthoc" not in found.meta}
+    # Variants stand in the table and on the frontier; a map of each would hide those of the trained arms.
+    sets = {arm: found for arm, found in comparison.sets.items() if not {"posthoc", "at_end"} & found.meta.keys()}
     first, subject = next(iter(sets.values())), list(sets)[-1]
     hover = None if cases is None else hover_texts(first, cases, kinds)
     sections = [

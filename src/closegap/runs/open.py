@@ -38,6 +38,11 @@ class OpenedRun:
         """The step of the checkpoint."""
         return read_state(self.checkpoint).step
 
+    @property
+    def last(self) -> Path:
+        """The checkpoint of the last step."""
+        return chosen_checkpoint(self.folder, "last")
+
 
 def open_run(folder: Path, overrides: Sequence[str] = ()) -> OpenedRun:
     """Rebuild a run from its folder, with the checkpoint that it is judged by.

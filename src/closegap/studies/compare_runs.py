@@ -29,6 +29,7 @@ def compare_runs(
     methods: Mapping[str, PostHoc] | None = None,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: str = "train",
+    fit_on: str = "train",
     watching: Watching = unwatched,
     cases: bool = True,
 ) -> Compared:
@@ -41,9 +42,10 @@ def compare_runs(
         title: of the page.
         metrics: what is measured.
         overrides: of the runs' configs (`--data.root DIR`).
-        methods: post-hoc methods, fitted on each run's train split; arms of their own.
+        methods: post-hoc methods, as arms of their own.
         stages: score stages, beside each of these arms.
         reference: the split of each run that stages are fitted on.
+        fit_on: the split of each run that post-hoc methods are fitted on.
         watching: who is told how it goes.
         cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
 
@@ -56,7 +58,17 @@ def compare_runs(
     configs = [read_config(run) for run in runs]
     _one_run_a_seed(runs, configs)
     with locked(out, "compare"):
-        judged = judge_runs(runs, split, overrides, methods, watching, stages=stages, reference=reference)
+        judged = judge_runs(
+            runs,
+            split,
+            overrides,
+            methods,
+            watching,
+            stages=stages,
+            reference=reference,
+            fit_on=fit_on,
+            at_end=True,
+        )
         histories: dict[str, list[list[dict[str, object]]]] = {}
         for run, found in zip(runs, judged.runs, strict=True):
             histories.setdefault(found.arm, []).append(read_metrics(run / "metrics.jsonl"))

@@ -36,6 +36,7 @@ def evaluate_run(
     methods: Mapping[str, PostHoc] | None = None,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: str = "train",
+    fit_on: str = "train",
     watching: Watching = unwatched,
 ) -> EvaluatedRun:
     """Measure a run on a split: its embeddings, with post-hoc methods as arms, and what its objective is judged by.
@@ -45,15 +46,16 @@ def evaluate_run(
         split: train, validation or test.
         metrics: what is measured of embeddings.
         overrides: of the run's config (`--data.root DIR`).
-        methods: post-hoc methods, fitted on the run's train split.
+        methods: post-hoc methods, as arms of their own.
         stages: score stages, beside the run and each method.
         reference: the split that stages are fitted on.
+        fit_on: the split that post-hoc methods are fitted on.
         watching: who is told how it goes.
 
     Raises:
         ClosegapError: no run, no checkpoint, or no such split.
     """
-    judged = judge_runs([run], split, overrides, methods, watching, stages=stages, reference=reference)
+    judged = judge_runs([run], split, overrides, methods, watching, stages=stages, reference=reference, fit_on=fit_on)
     embedded = measured(judged, metrics, watching)
     added = judged.runs[0].objective.judged(run, split, overrides, watching)
     if added is None:

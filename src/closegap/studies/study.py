@@ -28,6 +28,7 @@ def study(
     methods: Mapping[str, PostHoc] | None = None,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: str = "train",
+    fit_on: str = "train",
     watching: Watching = unwatched,
     finished: Finished | None = None,
     cases: bool = True,
@@ -46,6 +47,7 @@ def study(
         methods: post-hoc methods, as arms of their own.
         stages: score stages, beside each of these arms.
         reference: the split of each run that stages are fitted on.
+        fit_on: the split of each run that post-hoc methods are fitted on.
         watching: who is told how it goes.
         finished: told of each run that was trained.
         cases: whether the page shows cases; see `compare_runs`.
@@ -67,6 +69,7 @@ def study(
             methods=methods,
             stages=stages,
             reference=reference,
+            fit_on=fit_on,
             watching=watching,
             cases=cases,
         )
