@@ -3,10 +3,13 @@ import pickle
 from collections import Counter
 
 import numpy as np
+import pytest
 import torch
 
+from closegap.errors import UsageError
 from closegap.models import LatentSemanticEncoder
 from closegap.models.towers.latent_semantic import TermPreparer
+from closegap.testing import check_encoder
 
 TEXTS = [
     "mass in the left lung",
@@ -58,7 +61,7 @@ def test_fewer_texts_than_features_leave_the_rest_at_zero() -> None:
 
 
 def test_runs_of_words_are_terms_too() -> None:
-    one, two = (TermPreparer(BUCKETS, n)(["left lung left lung"]) for n in (1, 2))
+    one, two = (TermPreparer(BUCKETS, n, "words")(["left lung left lung"]) for n in (1, 2))
     assert sorted(one[1][0].tolist()) == [2, 2]
     assert sorted(two[1][0].tolist()) == [1, 2, 2, 2]
 
@@ -71,3 +74,16 @@ def test_preparer_travels_and_pads() -> None:
     assert not times[1].any()
     assert preparer([])[0].shape == (0, 1)
     assert torch.equal(preparer(["one two three"])[0], terms[:1])
+
+
+def test_codes_are_terms_as_they_are() -> None:
+    sets = [("C1", "C2"), ("C2", "C 3,4"), ("C1", "C2"), ("C1",)]
+    encoder = LatentSemanticEncoder(dim=2, buckets=BUCKETS, terms="codes")
+    encoder.fit(sets)
+    features = encoder(encoder.preparer()([*sets, ("C3",), ("3",)]))
+    assert int((encoder.frequency > 0).sum()) == len(["C1", "C2"])
+    torch.testing.assert_close(features[0], features[2])
+    assert not features[4:].any()
+    check_encoder(encoder, sets)
+    with pytest.raises(UsageError, match="ngrams: 2 given, expected 1, since codes have no order"):
+        LatentSemanticEncoder(ngrams=2, terms="codes")

@@ -1,8 +1,8 @@
-"""Texts by the words that they share with the training texts."""
+"""Texts by the words, and sets by the codes, that they share with the training items."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -14,21 +14,26 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
 from closegap.bounds import Buckets, PositiveInt, Width
+from closegap.errors import UsageError
+from closegap.kinds.codes import CodesKind
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
 
 _LEAST = 3
-"""Texts that have a term for it to weigh anything."""
+"""Items that have a term for it to weigh anything."""
+
+Terms: TypeAlias = Literal["words", "codes"]
 
 
 @dataclass(frozen=True)
 class TermPreparer:
-    """Texts to the numbers and the counts of their hashed terms, padded with terms that are there 0 times."""
+    """Items to the numbers and the counts of their hashed terms, padded with terms that are there 0 times."""
 
     buckets: int
     ngrams: int
+    terms: Terms
 
-    def __call__(self, items: Sequence[str]) -> tuple[Int[Tensor, "n terms"], Float[Tensor, "n terms"]]:
+    def __call__(self, items: Sequence[Any]) -> tuple[Int[Tensor, "n terms"], Float[Tensor, "n terms"]]:
         """The batch."""
         counts = self.counts(items)
         width = max(1, int(np.diff(counts.indptr).max(initial=0)))
@@ -38,50 +43,62 @@ class TermPreparer:
             times[row, : last - first] = torch.from_numpy(counts.data[first:last].astype(np.float32))
         return terms, times
 
-    def counts(self, items: Sequence[str]) -> sparse.csr_matrix:
-        """How often each text has each term."""
+    def counts(self, items: Sequence[Any]) -> sparse.csr_matrix:
+        """How often each item has each term."""
         vectorizer = HashingVectorizer(
-            n_features=self.buckets, ngram_range=(1, self.ngrams), alternate_sign=False, norm=None
+            analyzer="word" if self.terms == "words" else _each,
+            n_features=self.buckets,
+            ngram_range=(1, self.ngrams),
+            alternate_sign=False,
+            norm=None,
         )
         return sparse.csr_matrix(vectorizer.transform(items) if items else (0, self.buckets))
 
 
 class LatentSemanticEncoder(Encoder):
-    """Latent semantic analysis: the leading directions of the training texts' TF-IDF weights.
+    """Latent semantic analysis: the leading directions of the training items' TF-IDF weights.
 
     It knows the words of its own training texts, rare in what a pretrained tower read, and nothing else; beside such a
-    tower (`ConcatEncoder`) it adds what that one lacks. Nothing is trained by steps: `fit` sees the training texts.
-    Terms are hashed: no word is kept, and those of fewer than three texts weigh nothing.
+    tower (`ConcatEncoder`) it adds what that one lacks. Nothing is trained by steps: `fit` sees the training items.
+    Terms are hashed: no word is kept, and those of fewer than three items weigh nothing.
 
     Args:
-        dim: features; of fewer training texts than that, the rest is 0.
+        dim: features; of fewer training items than that, the rest is 0.
         buckets: what terms are hashed into.
         ngrams: terms are runs of up to so many words.
+        terms: "words" of texts, or "codes" of sets.
+
+    Raises:
+        UsageError: runs of codes, which have no order.
 
     Reference:
         Deerwester et al. 1990, Indexing by latent semantic analysis; logarithmic counts, smoothed inverse frequencies
         and unit rows as scikit-learn has them.
     """
 
-    takes = TextKind
     fitted = True
 
     frequency: Float[Tensor, "buckets"]
     directions: Float[Tensor, "buckets dim"]
 
-    def __init__(self, dim: Width = 256, buckets: Buckets = 1 << 14, ngrams: PositiveInt = 1) -> None:
+    def __init__(
+        self, dim: Width = 256, buckets: Buckets = 1 << 14, ngrams: PositiveInt = 1, terms: Terms = "words"
+    ) -> None:
         super().__init__()
-        self.dim, self.ngrams = dim, ngrams
+        if terms == "codes" and ngrams > 1:
+            raise UsageError(f"ngrams: {ngrams} given, expected 1, since codes have no order")
+        self.takes = TextKind if terms == "words" else CodesKind
+        self.dim, self.ngrams, self.terms = dim, ngrams, terms
         self.register_buffer("frequency", torch.zeros(buckets))
         self.register_buffer("directions", torch.zeros(buckets, dim))
 
-    def preparer(self) -> Callable[[Sequence[str]], Any]:
+    def preparer(self) -> TermPreparer:
         """Counting of hashed terms."""
-        return TermPreparer(len(self.frequency), self.ngrams)
+        return TermPreparer(len(self.frequency), self.ngrams, self.terms)
 
-    def fit(self, items: Iterable[str]) -> None:
-        """Inverse frequencies of the terms, and the leading right singular vectors of the training texts' weights."""
-        counts = TermPreparer(len(self.frequency), self.ngrams).counts(list(items))
+    def fit(self, items: Iterable[Any]) -> None:
+        """Inverse frequencies of the terms, and the leading right singular vectors of the training items' weights."""
+        counts = self.preparer().counts(list(items))
         having = np.bincount(counts.indices, minlength=len(self.frequency))
         frequency = np.where(having >= _LEAST, np.log((1 + counts.shape[0]) / (1 + having)) + 1, 0)
         counts.data = (1 + np.log(counts.data)) * frequency[counts.indices]
@@ -95,9 +112,13 @@ class LatentSemanticEncoder(Encoder):
             self.directions[:, :known] = torch.from_numpy(np.ascontiguousarray(found.T)).to(self.directions)
 
     def forward(self, inputs: tuple[Int[Tensor, "n terms"], Float[Tensor, "n terms"]]) -> Float[Tensor, "n dim"]:
-        """Projected TF-IDF weights of unit norm; 0 for a text without a known word."""
+        """Projected TF-IDF weights of unit norm; 0 for an item without a known term."""
         terms, times = inputs
         weights = torch.where(times > 0, 1 + times.clamp(min=1).log(), 0) * self.frequency[terms]
         directions = self.directions.float()
         features: Tensor = F.embedding_bag(terms, directions, per_sample_weights=F.normalize(weights), mode="sum")
         return features
+
+
+def _each(codes: Sequence[str]) -> Sequence[str]:
+    return codes
