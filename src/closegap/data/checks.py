@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from closegap.bounds import Share
 from closegap.checked import check_fields
 from closegap.data.case import BrokenRow, Case
+from closegap.data.duplicates import merged
 from closegap.data.source import Source
 from closegap.data.verification import problems
 from closegap.errors import DataError, UsageError
@@ -35,12 +36,15 @@ class Checks:
         max_skipped: the share of broken rows, 0..1, beyond which nothing starts even with "skip".
         leaks: what to do about a group in two splits: "raise" stops, "drop" leaves out its rows of the less held-out
             split (train before validation before test).
+        duplicates: what to do about cases of a split that share an item, as two studies with one report do: "keep" has
+            each other's items as negatives, "merge" makes them one case with all their views, each other's positives.
         verify: look at every item before anything starts, images decoded; each of these once, and remembered.
     """
 
     on_error: Literal["raise", "skip"] = "raise"
     max_skipped: Share = 0.05
     leaks: Literal["raise", "drop"] = "raise"
+    duplicates: Literal["keep", "merge"] = "keep"
     verify: bool = True
 
     def __post_init__(self) -> None:
@@ -138,6 +142,8 @@ def load_cases(
         if not any(modality in case.views for case in cases):
             raise DataError(f"modality '{modality}': no case has it; name another or look at the rows left out")
     splits = {name: tuple(case for case in cases if case.split == name) for name in _SPLITS}
+    if checks.duplicates == "merge":
+        splits = {name: tuple(merged(held, kinds)) for name, held in splits.items()}
     return Cases(kinds, {name: held for name, held in splits.items() if held}, tuple(skipped))
 
 

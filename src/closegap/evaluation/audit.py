@@ -9,6 +9,7 @@ from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import DataError, UsageError
 from closegap.evaluation.card import group_count, measure
 from closegap.evaluation.compare import Comparison, Result, compare
+from closegap.evaluation.duplicates import equal_rows_notes
 from closegap.evaluation.pairing import unpaired_notes
 from closegap.evaluation.posthoc_arms import Correction, corrected, sweep_of, swept
 from closegap.evaluation.report import Arm, Report, Skipped
@@ -162,7 +163,7 @@ def audit_arms(
             "be their other numbers.",
             *notes,
         ]
-    notes = [*unpaired_notes(comparison.report), *notes]
+    notes = [*unpaired_notes(comparison.report), *equal_rows_notes(embeddings), *notes]
     facts["notes"] = list(notes)
     described = _described(comparison, facts, lines, skipped)
     return Audit(described, _series(described, lines), notes)

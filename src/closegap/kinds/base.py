@@ -90,6 +90,10 @@ class Kind(ABC):
         """Its content, or less that stands for it: other bytes for any other item, the same on every machine."""
         return self.pack(item)
 
+    def said(self, item: Any) -> bytes | None:
+        """What two sound items have in common that say the same; None where it would take long to find out."""
+        return None if self.costly else self.fingerprint(item)
+
     def suffix(self, packed: bytes) -> str:
         """How the name of a file with these bytes ends: ".jpg"."""
         del packed

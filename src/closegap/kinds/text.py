@@ -27,6 +27,10 @@ class TextKind(Kind):
         """The text as JSON, so that no text is taken for something else."""
         return json.dumps(item).encode()
 
+    def said(self, item: Any) -> bytes:
+        """The words, whatever stands between them and in whichever case."""
+        return " ".join(item.split()).casefold().encode("utf-8", errors="surrogatepass")
+
     def pack(self, item: Any) -> bytes:
         """UTF-8."""
         packed: bytes = item.encode("utf-8", errors="surrogatepass")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from closegap.data.duplicates import duplicates
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Comparison, compare
 from closegap.evaluation.runs import JudgedRuns, judge_runs
@@ -81,7 +82,9 @@ def compare_runs(
 def measured(judged: JudgedRuns, metrics: Sequence[Metric] | None = None, watching: Watching = unwatched) -> Comparison:
     """The comparison of judged runs."""
     with watching("measuring") as watcher:
-        data = {"split": judged.runs[0].split}
+        first = judged.runs[0]
+        shared = {name: {"cases": count} for name, count in duplicates(first.cases, first.kinds).items()}
+        data = {"split": first.split, **({"duplicates": shared} if shared else {})}
         return compare(judged.results, data=data, metrics=metrics, progress=watcher.work)
 
 
