@@ -11,9 +11,9 @@ from markupsafe import Markup
 from closegap.caption.examples import captioned_images, captioned_section
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.report import Report
+from closegap.report.headlines import headlines, sentence
 from closegap.report.html import render_html
 from closegap.report.sections.arms import arms_section
-from closegap.report.verdict import headlines, sentence
 from closegap.report.write import write_report
 
 _WARNING = "Generated captions name findings that are not in the image, and leave out others that are."

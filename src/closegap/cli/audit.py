@@ -66,8 +66,7 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.cli.console import console
     from closegap.cli.tables import print_tables
     from closegap.evaluation.audit import audit_arms
-    from closegap.report.advice import advice
-    from closegap.report.audit_page import audit_verdict, write_audit
+    from closegap.report.audit_page import gap_sentence, write_audit
 
     metrics = chosen_metrics(given.metrics)
     methods, train_files = chosen_methods(given.posthoc), _train_files(given)
@@ -98,9 +97,7 @@ def main(arguments: Sequence[str]) -> None:
         page = write_audit(found, given.out, cases=not given.no_cases)
     print_tables(found.comparison)
     out = console()
-    advised = advice(found.comparison) if len(found.comparison.report.arms) > 1 else []
-    told = [line for one in advised for line in (one.sentence, *(f"  {command}" for command in one.commands))]
-    for line in (*found.notes, audit_verdict(found), *told, f"report: {page}"):
+    for line in (*found.notes, gap_sentence(found), f"report: {page}"):
         out.print(line, markup=False)
 
 

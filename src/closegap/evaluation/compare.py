@@ -47,12 +47,18 @@ class Comparison:
         differences: arm to metric to paired difference from the arm that it is compared with, with its interval.
         sets: one embedding set per arm, of its first seed, for figures; none of arms with a score stage, whose
             embeddings are another arm's.
+        firsts: the first result of each arm, with its score stage; none where only cards were compared.
     """
 
     report: Report
     baseline: str
     differences: Mapping[str, Mapping[str, Estimate]]
     sets: Mapping[str, EmbeddingSet] = field(default_factory=dict)
+    firsts: Mapping[str, Result] = field(default_factory=dict)
+
+    def control(self, arm: str) -> str:
+        """The arm that an arm is compared with: its own control, or the first."""
+        return str(self.report.data.get("compared_with", {}).get(arm, self.baseline))
 
 
 def compare(
@@ -114,8 +120,10 @@ def compare(
             facts["seed_differences"] = {
                 arm: {name: vars(estimate) for name, estimate in found.items()} for arm, found in paired.items()
             }
-    sets = {result.arm: result.embeddings for result in reversed(results) if result.stage is None}
-    return replace(compare_cards(cards, facts), sets={arm: sets[arm] for arm in cards if arm in sets})
+    firsts = {result.arm: result for result in reversed(results)}
+    firsts = {arm: firsts[arm] for arm in cards}
+    sets = {arm: found.embeddings for arm, found in firsts.items() if found.stage is None}
+    return replace(compare_cards(cards, facts), sets=sets, firsts=firsts)
 
 
 def _controls(results: Sequence[Result]) -> dict[str, str]:

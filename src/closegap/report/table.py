@@ -17,6 +17,7 @@ from closegap.evaluation.columns import (
     steps_text,
     withheld_note,
 )
+from closegap.evaluation.pair_matrix import matrix_pairs, pair_matrix
 from closegap.evaluation.report import Arm, Report
 from closegap.metrics.figure import ARROWS, Figure
 from closegap.printable import printable
@@ -50,6 +51,24 @@ def terminal_tables(
             parts.append(_table(report, arms, pair, figures, differences or {}))
     parts += [Text(line, style="dim") for line in _footnotes(report, baseline, differences)]
     return Group(*parts)
+
+
+def matrix_table(report: Report, differences: Differences, *, baseline: str) -> Group:
+    """All pairs of modalities in one table: gap, recall across and matched-size ratio of every arm, a block each."""
+    table = Table(header_style="bold")
+    table.add_column("", min_width=12, overflow="fold")
+    pairs = matrix_pairs(report)
+    for pair in pairs:
+        table.add_column(pair.replace("|", " and "), justify="right", overflow="fold")
+    for block in pair_matrix(report, differences):
+        head = Text.assemble((block.title, "bold"), " ", (ARROWS[block.figure.direction], "cyan"))
+        table.add_row(head, *("" for _ in pairs))
+        for i, (arm, cells) in enumerate(block.rows):
+            found = [Text.assemble(text or "·", (_SIGNS[mark], _STYLES[mark])) for text, mark in cells]
+            table.add_row(arm, *found, end_section=i + 1 == len(block.rows))
+    notes = [marks_key(report, baseline)] if differences else []
+    notes += [f"left out: {item.what} ({item.reason})" for item in report.skipped]
+    return Group(table, *(Text(line, style="dim") for line in notes))
 
 
 def markdown_table(report: Report, metrics: Sequence[str] | None = None) -> str:
