@@ -1,4 +1,4 @@
-"""The page of an audit: verdict, table, frontier, maps, histograms."""
+"""The page of an audit: the answer, what one search finds, verdict, tables, frontier, maps, histograms."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,16 +8,20 @@ from pathlib import Path
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.evaluation.audit import ORIGINAL, Audit
-from closegap.evaluation.report import Estimate, Report
+from closegap.evaluation.report import Estimate
 from closegap.metrics.figure import Figure
 from closegap.metrics.gap import GAP, GAP_DEBIASED, GAP_FLOOR
 from closegap.metrics.mixed_counterpart import EXPECTED_OWN_SHARE, OWN_MODALITY_SHARE
-from closegap.report.advice import advice, advice_section
+from closegap.report.answer import answer
 from closegap.report.html import render_html
 from closegap.report.sections.arms import arms_section
 from closegap.report.sections.frontier import frontier
 from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
+from closegap.report.sections.one_search import one_search
+from closegap.report.sections.pairs import pairs_section
+from closegap.report.sections.verdicts import verdict_section
+from closegap.report.verdict import verdicts
 from closegap.report.write import write_report
 
 _SHIFT = f"{ORIGINAL} + shift"
@@ -41,13 +45,9 @@ def write_audit(
     return write_report(folder, audit.comparison.report, _render(audit, title, cases), "audit")
 
 
-def audit_verdict(audit: Audit) -> str:
-    """Whether there is a gap and where it hurts; of the first pair of modalities."""
-    return _of_the_first(audit.comparison.report)
-
-
-def _of_the_first(report: Report) -> str:
-    """Of the original, or of the first arm that lies in one space."""
+def gap_sentence(audit: Audit) -> str:
+    """Whether there is a gap and where it hurts: of the original, or of the first arm that lies in one space."""
+    report = audit.comparison.report
     first = report.arms[0]
     original = first.metrics
     gap = next(
@@ -77,8 +77,10 @@ def _of_the_first(report: Report) -> str:
 def _render(audit: Audit, title: str, cases: bool) -> str:
     comparison = audit.comparison
     sets = comparison.sets
+    found = verdicts(comparison)
     sections = [
-        advice_section(advice(comparison)) if len(comparison.report.arms) > 1 else None,
+        verdict_section(found) if found else None,
+        pairs_section(comparison.report, comparison.differences),
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
         frontier(audit.frontier, comparison.report.figures) if len(comparison.report.arms) > 1 else None,
         latent_map(_shift_last(sets), with_tsne=len(sets) <= _TSNE_ARMS, named=cases),
@@ -89,10 +91,11 @@ def _render(audit: Audit, title: str, cases: bool) -> str:
         replace(comparison.report, data=facts),
         [section for section in sections if section is not None],
         title=title,
-        verdict=audit_verdict(audit),
+        verdict=f"{gap_sentence(audit)} {answer(comparison)}" if found else gap_sentence(audit),
         made=date.today(),
         version=version("closegap"),
         warnings=audit.notes,
+        opening=one_search(comparison, None, named=cases),
     )
 
 

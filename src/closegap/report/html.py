@@ -27,6 +27,7 @@ def render_html(
     made: date,
     version: str,
     warnings: Sequence[str] = (),
+    opening: Section | None = None,
 ) -> str:
     """The page as one string.
 
@@ -41,6 +42,7 @@ def render_html(
         made: date of the report.
         version: of closegap.
         warnings: what a reader must know before reading any number.
+        opening: what is seen before anything else, right below the sentence.
     """
     plotly, missing = Markup(""), ""
     if any(section.plots for section in sections):
@@ -59,6 +61,7 @@ def render_html(
         warnings=warnings,
         facts=facts(report.data),
         sections=[(section, _payload(section, drawn=not (missing and section.plots))) for section in sections],
+        opening=None if opening is None else (opening, _payload(opening, drawn=True)),
         missing=missing,
         style=Markup(_asset("report.css")),
         plotly=plotly,

@@ -1,4 +1,4 @@
-"""The page of a comparison: table, maps, histograms, curves, queries."""
+"""The page of a comparison: the answer, one search before and after, verdict, tables, maps, curves, queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,12 @@ from typing import Any
 from closegap.data import Case
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.evaluation.compare import Comparison
+from closegap.evaluation.duplicates import duplicate_notes
 from closegap.evaluation.series import Series
 from closegap.kinds.base import Kind
+from closegap.report.answer import answer
 from closegap.report.figures import Section
+from closegap.report.headlines import told_alone
 from closegap.report.html import render_html
 from closegap.report.items import hover_texts, shown_items
 from closegap.report.sections.arms import arms_section
@@ -21,8 +24,11 @@ from closegap.report.sections.curves import training_curves
 from closegap.report.sections.frontier import frontier
 from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
+from closegap.report.sections.one_search import one_search
+from closegap.report.sections.pairs import pairs_section
 from closegap.report.sections.queries import Shown, queries_section, top_hits
-from closegap.report.verdict import verdict
+from closegap.report.sections.verdicts import verdict_section
+from closegap.report.verdict import too_few_seeds, verdicts
 from closegap.report.write import write_report
 from closegap.training.validation import validation_figures
 
@@ -74,21 +80,27 @@ def _render(
     sets = {arm: found for arm, found in comparison.sets.items() if not {"posthoc", "at_end"} & found.meta.keys()}
     first, subject = next(iter(sets.values())), list(sets)[-1]
     hover = None if cases is None else hover_texts(first, cases, kinds)
+    shown = None if cases is None else shown_items(first, cases, kinds)
+    found = verdicts(comparison)
     sections = [
+        verdict_section(found, too_few_seeds(comparison.report)) if found else None,
+        pairs_section(comparison.report, comparison.differences),
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
         latent_map(sets, hover, named=cases is not None),
         cosine_histograms(sets),
         training_curves(histories, validation_figures(first.modalities)),
         frontier([Series(arm.name, [arm]) for arm in comparison.report.arms], comparison.report.figures),
-        None if cases is None else _queries(sets, subject, shown_items(first, cases, kinds)),
+        None if shown is None else _queries(sets, subject, shown),
     ]
     return render_html(
         comparison.report,
         [section for section in sections if section is not None],
         title=title,
-        verdict=verdict(comparison, subject),
+        verdict=answer(comparison) if found else told_alone(comparison),
         made=date.today(),
         version=version("closegap"),
+        warnings=duplicate_notes(comparison.report),
+        opening=one_search(comparison, shown, named=cases is not None),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 
 from closegap.evaluation.columns import (
     Differences,
@@ -20,6 +21,8 @@ from closegap.metrics.figure import ARROWS, WORDS, Figure
 from closegap.report.figures import Section
 from closegap.report.html import render
 
+_BESIDE = 8  # arms that a window of 1,400 pixels shows beside each other
+
 
 @dataclass(frozen=True)
 class _Cell:
@@ -30,38 +33,34 @@ class _Cell:
     best: bool = False
     mark: str = ""
     difference: str = ""
-    starts: bool = False
+    by_seed: str = ""
     spread: str = ""
 
 
 def arms_section(report: Report, *, baseline: str | None = None, differences: Differences | None = None) -> Section:
-    """The section with the arms as rows.
+    """The section with key metrics as rows and arms as columns, as many beside each other as are seen at once.
 
     Args:
         report: what to show.
         baseline: the arm that `differences` are relative to.
-        differences: arm name to metric name to paired difference from the baseline; a cell is marked where the
-            difference's interval excludes 0.
+        differences: arm name to metric name to paired difference from its control; a cell is marked where every
+            interval of the difference excludes 0 (`marked`).
     """
     given = differences or {}
     keys = key_columns(report)
     blocks = [
         {
             "pair": figures[0].about or ("All modalities" if len(keys) > 1 else ""),
-            "groups": _groups(figures),
-            "rows": [
-                {"arm": arm.name, "steps": steps_text(report, arm), "cells": _row(report, arm, figures, given)}
-                for arm in report.arms
+            "tables": [
+                {"arms": [_head(report, arm) for arm in arms], "groups": _groups(report, arms, figures, given)}
+                for arms in _side_by_side(report.arms)
             ],
         }
         for figures in keys.values()
     ]
     every = columns(report)
     full = [
-        {
-            "title": title,
-            "rows": [{"figure": f, "cells": [_cell(report, arm, f, given) for arm in report.arms]} for f in group],
-        }
+        {"title": title, "rows": _rows(report, report.arms, list(group), given)}
         for title, group in groupby(every, key=_heading)
     ]
     html = render(
@@ -69,7 +68,7 @@ def arms_section(report: Report, *, baseline: str | None = None, differences: Di
         blocks=blocks,
         baseline=baseline,
         key=_key(report, baseline, given),
-        full=[{**group, "rows": list(group["rows"])} for group in full],
+        full=full,
         count=len(every),
         arms=[arm.name for arm in report.arms],
         skipped=report.skipped,
@@ -85,19 +84,36 @@ def _heading(figure: Figure) -> str:
     return f"{figure.about}: {figure.heading}" if figure.pair else figure.heading
 
 
-def _groups(figures: Sequence[Figure]) -> list[dict[str, object]]:
-    return [{"title": title, "figures": list(group)} for title, group in groupby(figures, key=lambda f: f.heading)]
+def _side_by_side(arms: Sequence[Arm]) -> list[Sequence[Arm]]:
+    """The arms in as few tables as can be seen without scrolling sideways, as even as possible."""
+    tables = max(1, ceil(len(arms) / _BESIDE))
+    each = ceil(len(arms) / tables)
+    return [arms[start : start + each] for start in range(0, len(arms), each)]
 
 
-def _row(report: Report, arm: Arm, figures: Sequence[Figure], differences: Differences) -> list[_Cell]:
-    starts = [i > 0 and figures[i - 1].heading != figure.heading for i, figure in enumerate(figures)]
-    return [_cell(report, arm, f, differences, starts=s) for f, s in zip(figures, starts, strict=True)]
+def _head(report: Report, arm: Arm) -> dict[str, str]:
+    return {"name": arm.name, "steps": steps_text(report, arm)}
 
 
-def _cell(report: Report, arm: Arm, figure: Figure, differences: Differences, *, starts: bool = False) -> _Cell:
+def _groups(
+    report: Report, arms: Sequence[Arm], figures: Sequence[Figure], differences: Differences
+) -> list[dict[str, object]]:
+    return [
+        {"title": title, "rows": _rows(report, arms, list(group), differences)}
+        for title, group in groupby(figures, key=lambda figure: figure.heading)
+    ]
+
+
+def _rows(
+    report: Report, arms: Sequence[Arm], figures: Sequence[Figure], differences: Differences
+) -> list[dict[str, object]]:
+    return [{"figure": f, "cells": [_cell(report, arm, f, differences) for arm in arms]} for f in figures]
+
+
+def _cell(report: Report, arm: Arm, figure: Figure, differences: Differences) -> _Cell:
     estimate = arm.metrics.get(figure.full_name)
     if estimate is None:
-        return _Cell("", starts=starts)
+        return _Cell("")
     difference = differences.get(arm.name, {}).get(figure.full_name)
     return _Cell(
         text=figure.text(estimate.value),
@@ -107,19 +123,21 @@ def _cell(report: Report, arm: Arm, figure: Figure, differences: Differences, *,
         difference=f"difference{_from(report, arm)} {figure.signed(difference.value)} {figure.interval(difference)}"
         if difference
         else "",
-        starts=starts,
+        by_seed=_by_seed(report, arm, figure),
         spread=_spread(report, arm, figure),
     )
 
 
-def _spread(report: Report, arm: Arm, figure: Figure) -> str:
-    """The standard deviation over seeds and the difference paired by them, where the report's data have it."""
-    value = report.data.get("seed_spread", {}).get(arm.name, {}).get(figure.full_name)
-    spread = "" if value is None else f"sd {figure.number(value)} over seeds"
+def _by_seed(report: Report, arm: Arm, figure: Figure) -> str:
+    """The difference paired by seed, as it stands beside the value."""
     difference = seed_difference(report, arm, figure)
-    if difference is None:
-        return spread
-    return f"{spread}; difference by seed {figure.signed(difference.value)} {figure.interval(difference)}"
+    return "" if difference is None else f"Δ {figure.signed(difference.value)} {figure.interval(difference)}"
+
+
+def _spread(report: Report, arm: Arm, figure: Figure) -> str:
+    """The standard deviation over seeds, where the report's data have it."""
+    value = report.data.get("seed_spread", {}).get(arm.name, {}).get(figure.full_name)
+    return "" if value is None else f"sd {figure.number(value)} over seeds"
 
 
 def _from(report: Report, arm: Arm) -> str:
@@ -128,14 +146,14 @@ def _from(report: Report, arm: Arm) -> str:
 
 
 def _key(report: Report, baseline: str | None, differences: Differences) -> list[str]:
-    lines = ["Arrows point to better; bold is the best of a column."]
+    lines = ["Arrows point to better; bold is the best of a row."]
     if any(estimate.low is not None for arm in report.arms for estimate in arm.metrics.values()):
         lines.append("Grey: 95% interval.")
     if baseline is not None and differences:
         lines.append(marks_key(report, baseline))
     if report.data.get("seed_differences"):
         lines.append(
-            "Difference by seed: mean over three shared seeds or more with Student's 95% interval, among all metrics."
+            "Δ: that difference paired by seed, mean over three shared seeds or more with Student's 95% interval."
         )
     if note := withheld_note(report):
         lines.append(note)
