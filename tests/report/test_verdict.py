@@ -82,7 +82,7 @@ def test_a_trained_arm_pays_against_its_own_control_at_its_step() -> None:
         "[10.0, 30.0]; by seed [10.0, 30.0]); training (step 18 to 42); nothing else falls."
     )
     assert one_index.commands == []
-    assert answer(comparison).startswith("losses pays for search across modalities (a → b R@10 40.0% → 60.0%")
+    assert answer(comparison).startswith("losses pays for search across modalities: a → b R@10 40.0% → 60.0%")
     assert "training (step 18 to 42)" in verdict_lines(comparison)[0]
 
 
@@ -118,7 +118,7 @@ def test_several_pairs_are_told_on_one_line_a_task() -> None:
     (line,) = verdict_lines(comparison)
     assert line.startswith("one index of all: original + shift pays for a and b (Matched-size mixed search R@10 50.0%")
     assert "; b and c (" in line
-    assert line.endswith("no training. leave as they are: a and c.")
+    assert line.endswith("no training; nothing else falls. leave them as they are: a and c.")
     assert answer(comparison) == "original + shift pays for one index of all (a and b and 1 more pair)."
 
 

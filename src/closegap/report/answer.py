@@ -43,8 +43,8 @@ def sentence(verdict: Verdict, seeds: str = "") -> str:
         seeds: why nothing can be claimed (`too_few_seeds`).
     """
     if verdict.arm is not None:
-        cost = f"; at the cost of {', '.join(verdict.costs)}" if verdict.costs else "; nothing else falls"
-        told = f"{verdict.arm} pays against {verdict.control}: {', '.join(verdict.gains)}; {verdict.effort}{cost}"
+        told = f"{verdict.arm} pays against {verdict.control}: {', '.join(verdict.gains)}"
+        told = f"{told}; {verdict.effort}{_cost(verdict)}"
     elif seeds:
         higher = f"; highest here: {verdict.highest}, {', '.join(verdict.shown)}" if verdict.shown else ""
         told = f"{seeds}, nothing is claimed{higher}"
@@ -59,31 +59,32 @@ def _of_pairs(found: Sequence[Verdict], seeds: str) -> str:
     for one in found:
         by_arm.setdefault(one.arm, []).append(one)
     left = by_arm.pop(None, [])
-    told = [
-        f"{arm} pays for {'; '.join(f'{one.modalities} ({one.gains[0]})' for one in some)}; {some[0].effort}"
-        for arm, some in by_arm.items()
-    ]
+    told = [f"{arm} pays for {_gained(some)}; {some[0].effort}{_cost(some[0])}" for arm, some in by_arm.items()]
     if left:
-        why = f"{seeds}, nothing is claimed" if seeds else "leave as they are"
+        why = f"{seeds}, nothing is claimed" if seeds else "leave them as they are"
         told.append(
-            f"{why}: {', '.join(one.modalities for one in left)}" if by_arm else f"{why} for any pair of modalities"
+            f"{why}: {', '.join(one.modalities for one in left)}" if by_arm else f"{why}, of every pair of modalities"
         )
     return f"{found[0].task}: {'. '.join(told)}."
 
 
 def _of_tasks(found: Sequence[Verdict]) -> str:
-    """`one index of all (R@10 10.0% → 20.0% (+10.0 [8.0, 12.0]))`; of several pairs how many."""
+    """`one index of all: R@10 10.0% → 20.0% (+10.0 [8.0, 12.0])`; of several pairs which."""
     by_task: dict[str, list[Verdict]] = {}
     for one in found:
         by_task.setdefault(one.task, []).append(one)
-    return _listed(
-        [
-            f"{task} ({some[0].gains[0]})"
-            if not some[0].pair
-            else f"{task} ({some[0].modalities}{_more(len(some) - 1)})"
-            for task, some in by_task.items()
-        ]
+    return ", and for ".join(
+        f"{task} ({some[0].modalities}{_more(len(some) - 1)})" if some[0].pair else f"{task}: {some[0].gains[0]}"
+        for task, some in by_task.items()
     )
+
+
+def _gained(found: Sequence[Verdict]) -> str:
+    return "; ".join(f"{one.modalities} ({one.gains[0]})" for one in found)
+
+
+def _cost(verdict: Verdict) -> str:
+    return f"; at the cost of {', '.join(verdict.costs)}" if verdict.costs else "; nothing else falls"
 
 
 def _more(pairs: int) -> str:

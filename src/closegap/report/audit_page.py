@@ -77,10 +77,13 @@ def gap_sentence(audit: Audit) -> str:
 def _render(audit: Audit, title: str, cases: bool) -> str:
     comparison = audit.comparison
     sets = comparison.sets
-    found = verdicts(comparison)
+    found, gap = verdicts(comparison), gap_sentence(audit)
+    opening = one_search(comparison, None, named=cases)
+    if opening is not None and found:
+        opening = replace(opening, lead=f"{gap} {opening.lead}")
     sections = [
-        verdict_section(found) if found else None,
         pairs_section(comparison.report, comparison.differences),
+        verdict_section(found) if found else None,
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
         frontier(audit.frontier, comparison.report.figures) if len(comparison.report.arms) > 1 else None,
         latent_map(_shift_last(sets), with_tsne=len(sets) <= _TSNE_ARMS, named=cases),
@@ -91,11 +94,11 @@ def _render(audit: Audit, title: str, cases: bool) -> str:
         replace(comparison.report, data=facts),
         [section for section in sections if section is not None],
         title=title,
-        verdict=f"{gap_sentence(audit)} {answer(comparison)}" if found else gap_sentence(audit),
+        verdict=answer(comparison) if found else gap,
         made=date.today(),
         version=version("closegap"),
         warnings=audit.notes,
-        opening=one_search(comparison, None, named=cases),
+        opening=opening,
     )
 
 

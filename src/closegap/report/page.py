@@ -83,8 +83,8 @@ def _render(
     shown = None if cases is None else shown_items(first, cases, kinds)
     found = verdicts(comparison)
     sections = [
-        verdict_section(found, too_few_seeds(comparison.report)) if found else None,
         pairs_section(comparison.report, comparison.differences),
+        verdict_section(found, too_few_seeds(comparison.report)) if found else None,
         arms_section(comparison.report, baseline=comparison.baseline, differences=comparison.differences),
         latent_map(sets, hover, named=cases is not None),
         cosine_histograms(sets),
