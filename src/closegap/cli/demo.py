@@ -9,9 +9,14 @@ from closegap.bounds import PositiveInt
 from closegap.cli.arguments import parse, verb_parser
 from closegap.runs.presets import ARMS, preset
 
+_RECOMMENDED = "CLIP + ATP + CU"
+"""The arm that canonical alignment and standardised scores go on from."""
+
 _DESCRIPTION = """Train three arms on phantoms (generated radiographs with their reports): CLIP with a learnable
-temperature, CLIP with a fixed one, CLIP + Align True Pairs + Centroid Uniformity. Same seed, batch and steps. Compares
-them on held-out cases and writes report.html: the table, the latent space before and after, curves, queries.
+temperature, CLIP with a fixed one, CLIP + Align True Pairs + Centroid Uniformity. Same seed, batch and steps. What is
+recommended goes on from the last of them without training: canonical alignment and standardised scores, fitted on
+validation. Compares all on held-out cases and writes report.html: one search before and after, the table, the latent
+space, curves, queries.
 
   closegap demo --out runs/demo"""
 
@@ -31,6 +36,8 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.cli.console import say
     from closegap.cli.tables import print_tables
     from closegap.cli.train import say_trained
+    from closegap.posthoc import Canonical
+    from closegap.scores import Standardise
     from closegap.studies.study import study
 
     overrides = [] if given.steps is None else ["--train.steps", str(given.steps)]
@@ -42,6 +49,11 @@ def main(arguments: Sequence[str]) -> None:
         given.out,
         overrides=overrides,
         title=title,
+        methods={"canonical": Canonical()},
+        stages={"standardise": Standardise()},
+        reference="validation",
+        fit_on="validation",
+        corrected_arms=[_RECOMMENDED],
         watching=Bars,
         finished=say_trained,
     )

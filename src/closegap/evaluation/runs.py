@@ -1,6 +1,6 @@
 """Trained runs and their post-hoc variants on the split that they are compared on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def judge_runs(
     reference: str = "train",
     fit_on: str = "train",
     at_end: bool = False,
+    corrected_arms: Collection[str] | None = None,
 ) -> JudgedRuns:
     """Each run's embeddings of the split, and what can be done without training.
 
@@ -52,6 +53,7 @@ def judge_runs(
         fit_on: a split. Pairs that a run was trained on agree better than new ones do, which misleads what is fitted
             on them.
         at_end: beside the checkpoints that runs are judged by, compare them after their last steps.
+        corrected_arms: the arms that methods and stages are tried on; all by default.
 
     Raises:
         UsageError: `fit_on` is the split that is judged.
@@ -66,7 +68,7 @@ def judge_runs(
         with watching(f"run {number} of {len(runs)}") as watcher:
             of_splits = dict(zip(splits, evaluate_splits(run, splits, overrides, watcher, at_end=at_end), strict=True))
         found.append(of_splits[split])
-        if methods or stages:
+        if (methods or stages) and (corrected_arms is None or found[-1].arm in corrected_arms):
             train, fitted_on = (of_splits.get(name, found[-1]).embeddings for name in (fit_on, reference))
             made = corrected(_result(found[-1]), Correction(methods or {}, stages or {}, train, fitted_on))
             moved, staged = [*moved, *made.moved.values()], [*staged, *made.staged]

@@ -1,7 +1,7 @@
 """Trained runs side by side."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -33,6 +33,7 @@ def compare_runs(
     fit_on: str = "train",
     watching: Watching = unwatched,
     cases: bool = True,
+    corrected_arms: Collection[str] | None = None,
 ) -> Compared:
     """Evaluate runs on a split, put them side by side, write report.json and report.html.
 
@@ -49,6 +50,7 @@ def compare_runs(
         fit_on: the split of each run that post-hoc methods are fitted on.
         watching: who is told how it goes.
         cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
+        corrected_arms: the arms that methods and stages are tried on; all by default.
 
     Raises:
         UsageError: a run twice, two settings of one name, or runs of different cases.
@@ -69,6 +71,7 @@ def compare_runs(
             reference=reference,
             fit_on=fit_on,
             at_end=True,
+            corrected_arms=corrected_arms,
         )
         histories: dict[str, list[list[dict[str, object]]]] = {}
         for run, found in zip(runs, judged.runs, strict=True):

@@ -1,6 +1,6 @@
 """Several arms, several seeds, one comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from closegap.metrics.base import Metric
@@ -32,6 +32,7 @@ def study(
     watching: Watching = unwatched,
     finished: Finished | None = None,
     cases: bool = True,
+    corrected_arms: Collection[str] | None = None,
 ) -> Compared:
     """Train every arm with every seed where it is not trained yet, compare them, write the page.
 
@@ -51,6 +52,7 @@ def study(
         watching: who is told how it goes.
         finished: told of each run that was trained.
         cases: whether the page shows cases; see `compare_runs`.
+        corrected_arms: the arms that methods and stages are tried on; all by default.
 
     Raises:
         UsageError: a config that is none, or two runs of one arm and seed.
@@ -72,4 +74,5 @@ def study(
             fit_on=fit_on,
             watching=watching,
             cases=cases,
+            corrected_arms=corrected_arms,
         )
