@@ -17,11 +17,24 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Activations:
+    """Outputs of a tower's frozen prefix: the tower goes on from here.
+
+    Args:
+        values: one row per item, padded with zeros to the longest along the first dimension.
+        lengths: how long each item is; None where all are of one shape.
+    """
+
+    values: Float[Tensor, "k longest ..."]
+    lengths: Int[Tensor, "k"] | None = None
+
+
+@dataclass(frozen=True)
 class Batch:
     """n cases, of which each modality holds those that have it.
 
     Args:
-        inputs: modality name to its prepared items, or to `Features`.
+        inputs: modality name to its prepared items, to `Activations` or to `Features`.
         rows: modality name to the row of each item, in 0..n-1, ascending.
         groups: one number per case; cases of one group are not each other's negatives.
     """
@@ -72,6 +85,8 @@ def _map(value: Any, change: Any) -> Any:
         return change(value)
     if isinstance(value, Features):
         return Features(change(value.values))
+    if isinstance(value, Activations):
+        return Activations(change(value.values), None if value.lengths is None else change(value.lengths))
     if isinstance(value, Mapping):
         return {key: _map(item, change) for key, item in value.items()}
     if isinstance(value, tuple | list):

@@ -1,5 +1,6 @@
 """Heads that begin as the canonical map, and runs that take no step."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import torch
 from tests.training.tiny import TinySource, fixed, tiny_run
 from torch.nn.functional import normalize
 
-from closegap.errors import UsageError
 from closegap.infer.prepared import feature_set
 from closegap.models import CanonicalHead
 from closegap.posthoc import Canonical
@@ -17,9 +17,8 @@ from closegap.runs.run import Run
 from closegap.training.trainer import Trainer
 
 
-def _run(steps: int, **training: Any) -> Run:
-    frozen = ("report", "record")
-    run = tiny_run(frozen=frozen, dropout=0.0, temperature=fixed(), source=TinySource(), steps=steps, **training)
+def _run(steps: int, frozen: Sequence[str] = ("report", "record"), **training: Any) -> Run:
+    run = tiny_run(frozen, frozen, dropout=0.0, temperature=fixed(), source=TinySource(), steps=steps, **training)
     run.model.heads.update({name: CanonicalHead(16, 8, hidden=16, ridge=0.3, power=1.0) for name in frozen})
     return run
 
@@ -33,7 +32,8 @@ def _trained(folder: Path, steps: int) -> Trainer:
 def test_without_a_step_the_model_is_the_canonical_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     trainer = _trained(tmp_path / "run", 0)
-    train, validation = (feature_set(split) for split in (trainer.train_split, trainer.validation_split))
+    splits = (trainer.train_split, trainer.validation_split)
+    train, validation = (feature_set(split, trainer.model, torch.device("cpu")) for split in splits)
     moved = Canonical(ridge=0.3, power=1.0, keep=0.0).fit(train).apply(validation)
     before, after = trainer.validation_embeddings()
     first = torch.tensor([after.ids.index(case) for case in validation.ids])
@@ -58,8 +58,13 @@ def test_training_moves_the_residual_alone(tmp_path: Path, monkeypatch: pytest.M
         assert last.contract.weight.any()
 
 
-def test_features_that_are_not_kept_are_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"model\.head: starts from features of untrained towers that are kept; freeze"
-    ):
-        Trainer(_run(2, cache_features=False), tmp_path / "run", Nobody())
+def test_the_map_is_the_same_where_features_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = (_run(0, ("report", "concepts"), cache_features=cached) for cached in (True, False))
+    kept, computed = (Trainer(run, tmp_path / f"run{n}", Nobody()).model for n, run in enumerate(runs))
+    for name in kept.modalities:
+        one, other = kept.heads[name].map, computed.heads[name].map
+        assert isinstance(one, torch.Tensor)
+        assert isinstance(other, torch.Tensor)
+        assert one.any()
+        torch.testing.assert_close(other @ other.T, one @ one.T, atol=1e-3, rtol=1e-3)

@@ -46,7 +46,9 @@ def captions_of(split: Prepared, text: str) -> Sequence[str]:
 
 def caption_views(split: Prepared, text: str, tokenizer: CaptionTokenizer) -> Views:
     """The captions as tokens."""
-    return replace(split.views[text], features=None, inputs=tokenizer.encode(captions_of(split, text)))
+    return replace(
+        split.views[text], features=None, activations=None, inputs=tokenizer.encode(captions_of(split, text))
+    )
 
 
 def embedding_views(model: Model, split: Prepared, modality: str, device: torch.device) -> Views:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from closegap.batch import Batch, Features
+from closegap.batch import Activations, Batch, Features
 from closegap.data.case import Case
 from closegap.errors import ClosegapError, DataError, WorkerError
 
@@ -30,12 +30,14 @@ class Views:
         starts: where each case's items begin, and the end; a case without the modality begins where the next does.
         features: outputs of a frozen tower, one row per item, in place of preparation; None where the tower is trained.
         inputs: the items prepared ahead, one row each; None where they are prepared batch by batch.
+        activations: from numbers of items to outputs of the tower's frozen prefix; None where there are none.
     """
 
     items: Sequence[Any]
     starts: Int[Tensor, "n_plus_1"]
     features: Float[Tensor, "k dim"] | None = None
     inputs: Tensor | None = None
+    activations: Callable[[Sequence[int]], Activations] | None = None
 
 
 def views(cases: Sequence[Case], modality: str) -> Views:
@@ -96,11 +98,16 @@ class Draws(Dataset[Batch]):
 
 
 def take(given: Views, items: Sequence[int], preparer: Preparer | None) -> Any:
-    """These items as inputs of the model: features where there are some, else prepared; nothing where there is none."""
+    """These items as inputs of the model: features or activations where there are some, else prepared.
+
+    Nothing where there is none.
+    """
     if given.features is not None:
         return Features(given.features[torch.as_tensor(items, dtype=torch.long)])
     if given.inputs is not None:
         return given.inputs[torch.as_tensor(items, dtype=torch.long)]
+    if given.activations is not None:
+        return given.activations(items) if items else None
     assert preparer is not None
     return preparer([given.items[item] for item in items]) if items else None
 

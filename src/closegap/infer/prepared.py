@@ -10,14 +10,15 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from closegap.batch import move
 from closegap.data import Case
 from closegap.data.checks import Verifier
-from closegap.data.loader import Views, group_numbers, views
+from closegap.data.loader import Views, group_numbers, take, views
 from closegap.data.verification import remember_sound
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import UsageError
 from closegap.infer.features import FeatureCache
 from closegap.kinds.base import Kind
+from closegap.models.ahead import ahead
 from closegap.models.model import Model
 
 
@@ -44,7 +45,9 @@ def prepare(
     progress: Callable[[str, int, int], None] | None = None,
     keep_images: bool = False,
 ) -> Prepared:
-    """The cases with the features of every untrained tower, if there is a cache to keep them.
+    """The cases with the features of every untrained tower, and the activations of every frozen prefix.
+
+    Without a cache to keep them items stay raw.
 
     Args:
         cases: the cases.
@@ -60,6 +63,8 @@ def prepare(
         encoder, report = model.encoder(name), None if progress is None else _named(progress, name)
         if cache is not None and encoder.untrained:
             found = replace(found, features=cache.features(encoder, found.items, device, progress=report))
+        elif cache is not None and encoder.prefix is not None:
+            found = replace(found, activations=cache.activations(encoder, found.items, device, report))
         elif cache is not None and keep_images and encoder.one_shape and found.items:
             inputs = cache.inputs(encoder.preparer(), encoder.takes(), found.items, report)
             found = replace(found, inputs=inputs)
@@ -67,24 +72,32 @@ def prepare(
     return Prepared(cases, prepared, group_numbers([case.group for case in cases]))
 
 
-def feature_set(split: Prepared) -> EmbeddingSet:
-    """The features of a split's cases as unit rows, the first view of each case.
+@torch.no_grad()
+def feature_set(split: Prepared, model: Model, device: torch.device, batch_size: int = 64) -> EmbeddingSet:
+    """The features of a split's cases as unit rows, the first view of each case, from the model as it is.
 
-    Raises:
-        UsageError: a tower whose features are not kept.
+    Args:
+        split: the cases.
+        model: whose towers compute the features that are not kept; it is evaluated, and left in its mode.
+        device: where they are computed.
+        batch_size: items at once.
     """
     embeddings, present = {}, {}
+    training = model.training
+    model.to(device).eval()
     for name, found in split.views.items():
-        if found.features is None:
-            raise UsageError(
-                f"model.head: starts from features of untrained towers that are kept; freeze model.encoders.{name}, "
-                "and leave train.cache_features true"
-            )
         starts = found.starts[:-1]
         present[name] = found.starts[1:] > starts
-        rows = found.features.new_zeros(len(starts), found.features.shape[1])
-        rows[present[name]] = normalize(found.features[starts[present[name]]], dim=1)
+        rows = torch.zeros(len(starts), model.encoder(name).dim)
+        chosen = starts[present[name]].tolist()
+        batches = [chosen[first : first + batch_size] for first in range(0, len(chosen), batch_size)]
+        preparer = model.encoder(name).preparer()
+        parts = [rows[:0]]
+        for inputs in ahead(lambda batch, found=found, preparer=preparer: take(found, batch, preparer), batches):
+            parts.append(model.features(name, move(inputs, device)).float().cpu())
+        rows[present[name]] = normalize(torch.cat(parts), dim=1)
         embeddings[name] = rows
+    model.train(training)
     cases = split.cases
     return EmbeddingSet(embeddings, [case.id for case in cases], present, groups=[case.group for case in cases])
 
@@ -113,7 +126,10 @@ def verifiers(
         if cache is None or not encoder.takes.costly:
             continue
         if encoder.frozen:
-            compute = partial(cache.features, encoder, device=device, progress=report)
+            compute: Callable[..., Any] = partial(cache.features, encoder, device=device, progress=report)
+            found[name] = partial(_refused, encoder.takes(), compute)
+        elif encoder.prefix is not None:
+            compute = partial(cache.activations, encoder, device=device, progress=report)
             found[name] = partial(_refused, encoder.takes(), compute)
         elif keep_images and encoder.one_shape:
             compute = partial(cache.inputs, encoder.preparer(), encoder.takes(), progress=report)
@@ -121,7 +137,7 @@ def verifiers(
     return found
 
 
-def _refused(kind: Kind, compute: Callable[..., Tensor], items: Sequence[Any]) -> list[str | None]:
+def _refused(kind: Kind, compute: Callable[..., Any], items: Sequence[Any]) -> list[str | None]:
     refused: dict[int, str] = {}
     if items:
         compute(items=items, refused=refused)

@@ -21,6 +21,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
 CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, shard INT NOT NULL, row INT NOT NULL) WITHOUT ROWID;
 """
+_DAMAGED = (SafetensorError, KeyError, IndexError, FileNotFoundError)  # or of another version
 _AT_ONCE = 900  # variables of a statement that every SQLite takes
 
 _Found = TypeVar("_Found")
@@ -54,9 +55,28 @@ class RowStore:
         for shard, held in places.items():
             try:
                 rows |= self._rows_of(shard, held)
-            except (SafetensorError, KeyError, IndexError, FileNotFoundError):  # damaged, or of another version
+            except _DAMAGED:
                 (self.folder / shard).unlink(missing_ok=True)
         return rows
+
+    def places(self, keys: Sequence[str]) -> dict[str, tuple[Path, int]]:
+        """File and row of those keys that are there, whose rows are read once to see that they are whole.
+
+        Args:
+            keys: in hexadecimal.
+        """
+        if not self.folder.is_dir() or not keys:
+            return {}
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, tuple[Path, int]] = {}
+        for shard, held in self._with_index(lambda index: _find(index, self._held, wanted)).items():
+            try:
+                self._rows_of(shard, held)
+            except _DAMAGED:
+                (self.folder / shard).unlink(missing_ok=True)
+            else:
+                found |= {key: (self.folder / shard, row) for key, row in held.items()}
+        return found
 
     def add(self, keys: Sequence[str], rows: Tensor) -> None:
         """Write a shard, whole or not at all.

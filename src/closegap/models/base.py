@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from closegap.batch import Activations
 from closegap.errors import UsageError
 from closegap.files import stream_digest
 from closegap.kinds.base import Kind
@@ -41,6 +43,29 @@ class Encoder(Recorded, nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Any) -> Float[Tensor, "n dim"]:
         """Features of a prepared batch."""
+
+    @property
+    def prefix(self) -> nn.Module | None:
+        """The frozen blocks before the first trained one, whose outputs may be kept; None where there are none.
+
+        A module from a prepared batch to `Activations`, or to a tensor of one row per item. It shares the tower's
+        weights and is made anew at each call, for what is frozen then; what is kept is found by its weights and `repr`.
+        """
+        return None
+
+    def resume(self, activations: Activations) -> Float[Tensor, "n dim"]:
+        """Features from what `prefix` gave: `forward` from there on.
+
+        Raises:
+            UsageError: a tower without a prefix.
+        """
+        raise UsageError(f"{type(self).__name__} has no prefix to go on from; give it prepared items")
+
+    def activations(self, inputs: Any) -> Activations:
+        """What `prefix` gives of a prepared batch."""
+        assert self.prefix is not None
+        found = self.prefix(inputs)
+        return found if isinstance(found, Activations) else Activations(found)
 
     def grid(self, inputs: Any) -> Float[Tensor, "n features height width"]:
         """What the tower has of each place, before pooling, for decoders that attend to places.
@@ -102,15 +127,24 @@ class Encoder(Recorded, nn.Module, ABC):
         super().train(mode)
         if mode:
             _evaluate_frozen(self)
+            if (prefix := self.prefix) is not None:
+                prefix.eval()  # what has no weights, too
         return self
 
     def fingerprint(self) -> str:
         """Digest of the weights and of the preparation: equal fingerprints give equal features."""
-        return stream_digest(self._fingerprinted())
+        return stream_digest(self._fingerprinted(self))
 
-    def _fingerprinted(self) -> Iterator[bytes | memoryview]:
+    def prefix_fingerprint(self) -> str | None:
+        """Digest of the prefix and of the preparation: equal ones give equal activations; None without a prefix."""
+        prefix = self.prefix
+        if prefix is None:
+            return None
+        return stream_digest(chain([repr(prefix).encode()], self._fingerprinted(prefix)))
+
+    def _fingerprinted(self, part: nn.Module) -> Iterator[bytes | memoryview]:
         yield f"{type(self).__qualname__}:{self.preparer()!r}".encode()
-        for name, tensor in self.state_dict().items():
+        for name, tensor in part.state_dict().items():
             yield f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode()
             yield memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
 

@@ -21,7 +21,7 @@ class Head(Recorded, nn.Module, ABC):
     Its constructor takes the number of features and the width of the space, and options after them.
 
     Attributes:
-        fitted: whether heads of this class start from the features of the training cases, which frozen towers give.
+        fitted: whether heads of this class start from the features of the training cases.
     """
 
     fitted: ClassVar[bool] = False

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from closegap.batch import Batch, Features, move
+from closegap.batch import Activations, Batch, Features, move
 from closegap.bounds import Width
 from closegap.checked import Checked
 from closegap.errors import UsageError
@@ -115,9 +116,12 @@ class Model(Checked, nn.Module):
         return {name: self.encoder(name).preparer() for name in self.modalities}
 
     def features(self, modality: str, inputs: Any) -> Float[Tensor, "k features"]:
-        """Features of prepared items, before projection; given `Features` pass through."""
+        """Features of prepared items, before projection, or from `Activations` on; given `Features` pass through."""
         if isinstance(inputs, Features):
             return inputs.values
+        if isinstance(inputs, Activations):
+            weights = next(self.encoders[modality].parameters())
+            return self.encoder(modality).resume(replace(inputs, values=inputs.values.to(weights.dtype)))
         features: Tensor = self.encoders[modality](inputs)
         return features
 

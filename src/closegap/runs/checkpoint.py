@@ -57,23 +57,35 @@ class TrainingState:
 
 
 def model_state(model: Model) -> dict[str, Tensor]:
-    """The tensors that define the model beside its frozen towers, which the config rebuilds."""
-    frozen = tuple(f"encoders.{name}." for name in _frozen(model))
-    return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(frozen or ("\0",))}
+    """The tensors that define the model beside its frozen towers and prefixes, which the config rebuilds."""
+    frozen = {f"encoders.{name}.{key}" for name, encoder in _rebuilt(model).items() for key in _frozen(encoder)}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
 
 
 def frozen_towers(model: Model) -> dict[str, str]:
-    """The names of frozen towers, also of those inside others, to their fingerprints."""
-    return {name: tower_fingerprint(encoder) for name, encoder in _frozen(model).items()}
+    """The names of towers that are frozen, or whose prefix is, to the fingerprint of that; also of those inside others."""
+    return {
+        name: tower_fingerprint(encoder) if encoder.frozen else str(encoder.prefix_fingerprint())
+        for name, encoder in _rebuilt(model).items()
+    }
 
 
-def _frozen(model: Model) -> dict[str, Encoder]:
-    """Frozen towers by their names among the model's: `caption`, or `caption.encoders.0` inside another."""
+def _rebuilt(model: Model) -> dict[str, Encoder]:
+    """Towers of which the config brings back all or the prefix: `caption`, or `caption.encoders.0` inside another."""
     found: dict[str, Encoder] = {}
     for name, module in model.encoders.named_modules():
-        if isinstance(module, Encoder) and module.frozen and not name.startswith(tuple(f"{outer}." for outer in found)):
+        inside = name.startswith(tuple(f"{outer}." for outer in found))
+        if not inside and isinstance(module, Encoder) and (module.frozen or module.prefix is not None):
             found[name] = module
     return found
+
+
+def _frozen(encoder: Encoder) -> set[str]:
+    """Names of the tensors of a tower that no step changes: all of a frozen one, or those of its prefix."""
+    if encoder.frozen or encoder.prefix is None:
+        return set(encoder.state_dict())
+    shared = {id(tensor) for tensor in encoder.prefix.state_dict(keep_vars=True).values()}
+    return {name for name, tensor in encoder.state_dict(keep_vars=True).items() if id(tensor) in shared}
 
 
 def save_checkpoint(
@@ -95,7 +107,7 @@ def save_checkpoint(
         beside: name to what else has parameters: the loss, a decoder; each gets a file of its name.
         optimizer: its state is saved.
         state: where training stands.
-        towers: fingerprints of the frozen towers.
+        towers: fingerprints of the frozen towers and prefixes.
     """
     path = checkpoint_path(folder, state.step)
     if path.exists():
@@ -182,7 +194,7 @@ def load_model(path: Path, model: Model, towers: Mapping[str, str] | None = None
     Args:
         path: a checkpoint folder.
         model: the model.
-        towers: fingerprints of the model's frozen towers, where known already.
+        towers: fingerprints of the model's frozen towers and prefixes, where known already.
 
     Raises:
         ClosegapError: a damaged checkpoint, one of another model, or frozen towers with other weights.
@@ -194,7 +206,7 @@ def load_model(path: Path, model: Model, towers: Mapping[str, str] | None = None
     for name, fingerprint in (frozen_towers(model) if towers is None else towers).items():
         if expected.get(name) != fingerprint:
             raise ClosegapError(
-                f"{path}: trained on a frozen {name} tower with other weights or preparation than the config's"
+                f"{path}: trained on a {name} tower whose frozen weights or preparation are others than the config's"
             )
     copy_tensors(path / "model.safetensors", own)
 

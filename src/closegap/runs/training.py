@@ -41,7 +41,8 @@ class Training:
             shards are read almost in order; null shuffles all cases at once.
         workers: processes that prepare inputs; 0 prepares in the training process.
         mask_groups: cases of one group (article, patient) are not each other's negatives.
-        cache_features: keep frozen towers' outputs on disk.
+        cache_features: keep outputs of frozen towers, and of the frozen blocks before trained ones, on disk.
+        half_activations: keep the latter in float16.
         shard: keep parameters, gradients and optimiser state in parts, one on each process (FSDP2), for models that one
             device cannot train; one process trains as ever.
         keep_images: hold the prepared images of trained towers in memory and on disk, for data sets that fit there.
@@ -72,6 +73,7 @@ class Training:
     workers: Workers = 0
     mask_groups: bool = True
     cache_features: bool = True
+    half_activations: bool = True
     keep_images: bool = False
     shard: bool = False
     validate_every: PositiveInt | None = None

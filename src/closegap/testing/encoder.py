@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +40,7 @@ def check_encoder(encoder: Encoder, items: Sequence[Any]) -> None:
     features = _check_features(tried, items)
     _check_fingerprint(tried)
     _check_gradient(encoder, items)
+    _check_prefix(encoder, items)
     _check_folder(tried, items, features)
 
 
@@ -116,6 +117,44 @@ def _check_gradient(encoder: Encoder, items: Sequence[Any]) -> None:
                 f"{_name(encoder)}: {key} is trained but has no gradient; distributed training would wait for it"
             )
             assert parameter.grad.isfinite().all(), f"{_name(encoder)}: the gradient of {key} is not finite"
+
+
+def _check_prefix(encoder: Encoder, items: Sequence[Any]) -> None:
+    """Trained from its activations, a tower is trained as it is from its items."""
+    name, tried = _name(encoder), copy.deepcopy(encoder).train()
+    if tried.prefix is None:
+        return
+    inputs = tried.preparer()(items)
+    whole = _with_gradients(tried, lambda: tried(inputs))
+    resumed = _with_gradients(tried, lambda: tried.resume(tried.activations(inputs)))
+    for key, expected in whole.items():
+        apart = float((resumed[key] - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
+        assert apart < _ROUNDING, f"{name}: resumed from its prefix, {key} is {apart:.1g} of the largest apart"
+    inside = {id(tensor) for tensor in tried.prefix.state_dict(keep_vars=True).values()}
+    found = tried.prefix_fingerprint()
+    for key, tensor in [*tried.named_parameters(), *tried.named_buffers()]:
+        assert not (tensor.requires_grad and id(tensor) in inside), f"{name}: its prefix holds {key}, which is trained"
+        if id(tensor) not in inside and tensor.is_floating_point():
+            _nudge(tensor)
+            assert tried.prefix_fingerprint() == found, f"{name}: its prefix is found by {key}, which is not part of it"
+    _nudge(next(tried.prefix.parameters()))
+    assert tried.prefix_fingerprint() != found, f"{name}: a weight of its prefix changes, but not what it is found by"
+
+
+def _with_gradients(encoder: Encoder, features: Callable[[], Tensor]) -> dict[str, Tensor]:
+    """Features, the same units dropped each time, and the gradient of each trained parameter."""
+    encoder.zero_grad()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = features()
+    found.square().sum().backward()  # type: ignore[no-untyped-call]
+    gradients = {f"the gradient of {key}": p.grad for key, p in encoder.named_parameters() if p.grad is not None}
+    return {"a feature": found.detach(), **gradients}
+
+
+@torch.no_grad()
+def _nudge(tensor: Tensor) -> None:
+    tensor.view(-1)[0] += 1
 
 
 def _check_folder(encoder: Encoder, items: Sequence[Any], features: Tensor) -> None:

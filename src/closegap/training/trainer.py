@@ -156,7 +156,7 @@ class Trainer:
             self.train_split = self._prepare_split(cases.split("train"), cache)
             self.validation_split = self._prepare_split(cases.splits.get("validation", ()), cache)
         if self.model.fits_heads and not checkpoint.checkpoints(self.folder / CHECKPOINTS):
-            self.model.fit_heads(feature_set(self.train_split))
+            self.model.fit_heads(feature_set(self.train_split, self.model, device))
         self.model.to(device)
         self.run.loss.to(device)
         splits_ready = (self.train_split, self.validation_split)

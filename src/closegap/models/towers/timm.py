@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
+from closegap.batch import Activations
 from closegap.bounds import NonNegativeInt, Side
 from closegap.errors import ClosegapError, UsageError, needs
 from closegap.files import digest
 from closegap.kinds.image import ImageKind
 from closegap.models.base import Encoder
+from closegap.models.towers.cut import Cut, bypassed, can_be_cut
 from closegap.models.towers.freezing import train_last_blocks
 from closegap.models.towers.image_preparer import ImagePreparer
 from closegap.models.weights import load_state, locate, read_state
@@ -68,6 +70,11 @@ class TimmImageEncoder(Encoder):
             self.tower.set_grad_checkpointing()
         depth = group_parameters(self.tower, self.tower.group_matcher(coarse=True), reverse=True)
         train_last_blocks(self.tower, depth, trained_blocks)
+        self._cut_allowed = True
+        if self.prefix is not None:
+            random = torch.Generator().manual_seed(0)
+            images = torch.randint(0, 256, (2, 3, self.size, self.size), dtype=torch.uint8, generator=random)
+            self._cut_allowed = can_be_cut(self, images)
 
     def preparer(self) -> ImagePreparer:
         """Decoding, padding, resizing."""
@@ -79,7 +86,23 @@ class TimmImageEncoder(Encoder):
 
     def forward(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n dim"]:
         """Pooled features."""
-        features: Tensor = self.tower(self._normalised(inputs))
+        features: Tensor = self.tower(_normalised(inputs, self.mean, self.std))
+        return features
+
+    @property
+    def prefix(self) -> nn.Module | None:
+        """Normalisation and the frozen blocks, up to the input of the first trained one."""
+        cut = Cut.of(self.tower)
+        if not (self._cut_allowed and cut.front):
+            return None
+        return _Prefix(bypassed(self.tower, cut.rear), self.mean, self.std)
+
+    def resume(self, activations: Activations) -> Float[Tensor, "n dim"]:
+        """Pooled features."""
+        values = activations.values
+        if values.ndim == 4:
+            values = values.contiguous(memory_format=torch.channels_last)
+        features: Tensor = bypassed(self.tower, Cut.of(self.tower).front)(values)
         return features
 
     def grid(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n features height width"]:
@@ -88,7 +111,7 @@ class TimmImageEncoder(Encoder):
         Raises:
             UsageError: a tower whose tokens form no square.
         """
-        states: Tensor = self.tower.forward_features(self._normalised(inputs))
+        states: Tensor = self.tower.forward_features(_normalised(inputs, self.mean, self.std))
         if states.ndim == 4:
             channels_first = states.shape[1] == self.tower.num_features  # Swin and its like put channels last
             return states if channels_first else states.permute(0, 3, 1, 2)
@@ -98,13 +121,32 @@ class TimmImageEncoder(Encoder):
             raise UsageError(f"{self.name}: {patches.shape[1]} tokens form no square; use another image tower")
         return patches.transpose(1, 2).reshape(len(patches), -1, side, side)
 
-    def _normalised(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n 3 size size"]:
-        images = (inputs.float() / 255 - self.mean) / self.std
-        return images.contiguous(memory_format=torch.channels_last)
-
     def fingerprint(self) -> str:
         """As every encoder's, architecture included: some differ in what no weight shows, such as their activation."""
         return digest(super().fingerprint().encode(), self.name.partition(".")[0].encode())
+
+
+class _Prefix(nn.Module):
+    """The first blocks of a tower, from bytes on."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, tower: Any, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.tower = tower
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, inputs: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n ..."]:
+        activations: Tensor = self.tower.forward_features(_normalised(inputs, self.mean, self.std))
+        return activations
+
+
+def _normalised(
+    inputs: UInt8[Tensor, "n 3 size size"], mean: Float[Tensor, "1 3 1 1"], std: Float[Tensor, "1 3 1 1"]
+) -> Float[Tensor, "n 3 size size"]:
+    return ((inputs.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def _expect_known(name: str) -> None:

@@ -7,14 +7,16 @@ from typing import Any, Literal, Self
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
+from closegap.batch import Activations
 from closegap.bounds import NonNegativeInt, Width
 from closegap.errors import ClosegapError, needs
 from closegap.files import digest
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
 from closegap.models.pretrained import expect_plain_config, from_transformers
+from closegap.models.towers.cut import Cut, bypassed, can_be_cut
 from closegap.models.towers.freezing import train_last_blocks
 
 with needs("text"):
@@ -108,6 +110,9 @@ class TransformersTextEncoder(Encoder):
         for name, parameter in self.tower.named_parameters():
             if name.startswith(_UNUSED):
                 parameter.requires_grad_(False)  # never in the graph: distributed training would wait for its gradient
+        self._cut_allowed = True
+        if self.prefix is not None:
+            self._cut_allowed = can_be_cut(self, self._preparer(["a", "a b c d"]))
 
     def preparer(self) -> Callable[[Sequence[str]], dict[str, Tensor]]:
         """Tokenisation."""
@@ -129,6 +134,20 @@ class TransformersTextEncoder(Encoder):
         states = self.tower(**inputs).last_hidden_state
         return self._pool(states, inputs["attention_mask"])
 
+    @property
+    def prefix(self) -> nn.Module | None:
+        """Embeddings and the frozen layers, up to the input of the first trained one."""
+        cut = Cut.of(self.tower)
+        return _Prefix(bypassed(self.tower, cut.rear)) if self._cut_allowed and cut.front else None
+
+    def resume(self, activations: Activations) -> Float[Tensor, "n dim"]:
+        """Pooled states of the last layer."""
+        states, lengths = activations.values, activations.lengths
+        assert lengths is not None
+        mask = (torch.arange(states.shape[1], device=states.device) < lengths[:, None]).long()
+        tail = bypassed(self.tower, Cut.of(self.tower).front)
+        return self._pool(tail(inputs_embeds=states, attention_mask=mask).last_hidden_state, mask)
+
     def lengths(self, items: Sequence[str]) -> Sequence[int]:
         """Tokens of each text."""
         return self._preparer.lengths(items) if items else []
@@ -136,6 +155,19 @@ class TransformersTextEncoder(Encoder):
     def fingerprint(self) -> str:
         """As every encoder's, pooling included."""
         return digest(super().fingerprint().encode(), self._pool.__name__.encode())
+
+
+class _Prefix(nn.Module):
+    """The first layers of a tower; padding goes to the end, wherever the tokenizer puts it."""
+
+    def __init__(self, tower: Any) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, inputs: dict[str, Int[Tensor, "n tokens"]]) -> Activations:
+        states, mask = self.tower(**inputs).last_hidden_state, inputs["attention_mask"]
+        order = mask.sort(dim=1, descending=True, stable=True).indices.unsqueeze(-1).expand_as(states)
+        return Activations((states * mask.unsqueeze(-1).to(states.dtype)).gather(1, order), mask.sum(1))
 
 
 def _first_token(states: Float[Tensor, "n tokens dim"], mask: Int[Tensor, "n tokens"]) -> Float[Tensor, "n dim"]:
