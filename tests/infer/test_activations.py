@@ -8,7 +8,7 @@ import torch
 from tests.models.prefixed import Letters, PrefixedEncoder
 
 from closegap.data.loader import Views, take
-from closegap.errors import ClosegapError
+from closegap.errors import ClosegapError, DataError
 from closegap.infer.features import FeatureCache
 
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def test_activations_are_computed_once_whatever_becomes_of_what_is_trained(tmp_p
     first = cache.activations(encoder, TEXTS, CPU)
     ran = len(encoder.front.ran)
     with torch.no_grad():
-        encoder.rear[0].weight += 1
+        next(encoder.rear.parameters()).add_(1)
     again = cache.activations(encoder, [*TEXTS[::-1], "a"], CPU)
     assert len(encoder.front.ran) == ran
     assert torch.equal(again([4, 0]).values, first([0, 4]).values)
@@ -80,6 +80,17 @@ def test_what_half_precision_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClosegapError, match=message):
         FeatureCache(tmp_path).activations(encoder, TEXTS, CPU)
     assert FeatureCache(tmp_path, half=False).activations(encoder, TEXTS, CPU)([0]).values.max() == 1e5
+
+
+def test_items_that_cannot_be_prepared_are_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    encoder, refused = _encoder(), dict[int, str]()
+    kept = FeatureCache(tmp_path).activations(encoder, ["mass", "broken", "a"], CPU, refused=refused)
+    assert refused == {1: "a broken text"}
+    assert len(kept) == 2
+    alone = FeatureCache(tmp_path / "alone").activations(encoder, ["a"], CPU)
+    assert torch.equal(kept([1]).values, alone([0]).values)
+    with pytest.raises(DataError, match="a broken text"):
+        FeatureCache(tmp_path / "other").activations(encoder, ["mass", "broken"], CPU)
 
 
 def test_batches_are_drawn_from_disk(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from closegap.batch import Activations
+from closegap.errors import DataError
 from closegap.kinds import TextKind
 from closegap.models import Encoder
 
@@ -17,6 +18,8 @@ class Letters:
     """Texts as numbers of their letters, padded with zeros."""
 
     def __call__(self, items: Sequence[str]) -> Tensor:
+        if "broken" in items:
+            raise DataError("a broken text")
         longest = max(map(len, items), default=0)
         return torch.tensor([[ord(letter) % 64 + 1 for letter in item] + [0] * (longest - len(item)) for item in items])
 

@@ -11,6 +11,7 @@ from tests.training.tiny import TinySource, fixed, tiny_run
 from torch import Tensor
 
 from closegap.data.loader import take
+from closegap.errors import ClosegapError
 from closegap.infer.prepared import feature_set
 from closegap.models import CanonicalHead
 from closegap.posthoc import Canonical
@@ -81,8 +82,8 @@ def test_checkpoints_hold_what_is_trained(tmp_path: Path) -> None:
     for name, tensor in trainer.model.state_dict().items():
         assert torch.equal(other.model.state_dict()[name], tensor)
     with torch.no_grad():
-        other.model.encoder("report").front.table.weight[1] += 1
-    with pytest.raises(checkpoint.ClosegapError, match="a report tower whose frozen weights or preparation are others"):
+        other.model.get_parameter("encoders.report.front.table.weight")[1] += 1
+    with pytest.raises(ClosegapError, match="a report tower whose frozen weights or preparation are others"):
         checkpoint.load_model(newest, other.model)
 
 

@@ -187,7 +187,7 @@ class _Asked:
             if computed:
                 yield computed
         if self.refused is not None and broken:
-            self.refused |= {number: broken[key] for number, key in enumerate(self.keys) if key in broken}
+            self.refused.update({number: broken[key] for number, key in enumerate(self.keys) if key in broken})
 
 
 def _computed(

@@ -93,7 +93,7 @@ def feature_set(split: Prepared, model: Model, device: torch.device, batch_size:
         batches = [chosen[first : first + batch_size] for first in range(0, len(chosen), batch_size)]
         preparer = model.encoder(name).preparer()
         parts = [rows[:0]]
-        for inputs in ahead(lambda batch, found=found, preparer=preparer: take(found, batch, preparer), batches):
+        for inputs in ahead(partial(take, found, preparer=preparer), batches):
             parts.append(model.features(name, move(inputs, device)).float().cpu())
         rows[present[name]] = normalize(torch.cat(parts), dim=1)
         embeddings[name] = rows

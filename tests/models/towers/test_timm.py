@@ -11,6 +11,7 @@ from torch import Tensor
 
 from closegap.errors import ClosegapError, UsageError
 from closegap.models import TimmImageEncoder
+from closegap.models.towers.timm import _normalised
 from closegap.models.towers.token_grid import TokenGrid
 
 CNN, VIT = "test_efficientnet", "test_vit"
@@ -189,7 +190,7 @@ def test_the_grid_is_what_pooling_is_over(name: str) -> None:
     images = _images(size=encoder.size)
     with torch.no_grad():
         grid = encoder.grid(images)
-        states = encoder.tower.forward_features(encoder._normalised(images))
+        states = encoder.tower.forward_features(_normalised(images, encoder.mean, encoder.std))
     assert grid.shape[:2] == (2, encoder.tower.num_features)
     assert grid.shape[2] == grid.shape[3] > 1
     if name == VIT:  # behind its class and register tokens, row by row
