@@ -83,7 +83,7 @@ def test_checkpoints_hold_what_is_trained(tmp_path: Path) -> None:
         assert torch.equal(other.model.state_dict()[name], tensor)
     with torch.no_grad():
         other.model.get_parameter("encoders.report.front.table.weight")[1] += 1
-    with pytest.raises(ClosegapError, match="a report tower whose frozen weights or preparation are others"):
+    with pytest.raises(ClosegapError, match="a frozen report tower with other weights or preparation"):
         checkpoint.load_model(newest, other.model)
 
 

@@ -206,7 +206,7 @@ def load_model(path: Path, model: Model, towers: Mapping[str, str] | None = None
     for name, fingerprint in (frozen_towers(model) if towers is None else towers).items():
         if expected.get(name) != fingerprint:
             raise ClosegapError(
-                f"{path}: trained on a {name} tower whose frozen weights or preparation are others than the config's"
+                f"{path}: trained on a frozen {name} tower with other weights or preparation than the config's"
             )
     copy_tensors(path / "model.safetensors", own)
 
