@@ -1,4 +1,4 @@
-"""Outputs of untrained towers and of frozen prefixes, and prepared images, computed once and kept on disk by content."""
+"""Outputs of untrained towers and frozen prefixes, and prepared images, computed once and kept on disk by content."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -63,7 +63,7 @@ def model_state(model: Model) -> dict[str, Tensor]:
 
 
 def frozen_towers(model: Model) -> dict[str, str]:
-    """The names of towers that are frozen, or whose prefix is, to the fingerprint of that; also of those inside others."""
+    """The names of towers that are frozen or begin so, also inside others, to the fingerprint of what is frozen."""
     return {
         name: tower_fingerprint(encoder) if encoder.frozen else str(encoder.prefix_fingerprint())
         for name, encoder in _rebuilt(model).items()
