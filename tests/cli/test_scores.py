@@ -59,7 +59,7 @@ def test_a_stage_has_help_of_its_own(cli: Cli, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("scores",), 2, "scores '': expected fit or apply"),
+        (("scores",), 2, "scores '': expected fit, apply, calibrate or explain"),
         (FIT, 2, "not given: method; see `closegap scores fit --help`"),
         (
             (*FIT, "--method", "standardize"),

@@ -6,6 +6,8 @@ from typing import Any
 
 from closegap.api import given
 from closegap.api.bars import Bars
+from closegap.calibration import Calibration
+from closegap.calibration.curves import CurveName
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.evaluation.audit import audit_arms
@@ -23,6 +25,7 @@ def audit(
     posthoc: given.Methods = (),
     scores: given.Stages = (),
     reference: given.Rows | None = None,
+    calibrate: CurveName | None = None,
     in_sample: bool = False,
     metrics: given.Metrics = "all",
     resamples: int = 1000,
@@ -47,6 +50,7 @@ def audit(
         posthoc: methods that stand beside the original: "all", names, import paths, methods.
         scores: score stages that stand beside each of these: "all", names, import paths, stages.
         reference: what score stages are fitted on instead: a validation split, or an archive.
+        calibrate: "isotonic" or "logistic" fits probabilities of a match on the same and measures whether they hold.
         in_sample: allow fitting on rows that are judged; the report says so.
         metrics: "quick", "tasks", "all", import paths, metrics.
         resamples: of the bootstrap by group.
@@ -82,6 +86,7 @@ def audit(
             in_full=in_full,
             stages=given.stages(scores),
             reference=reference_set,
+            calibration=None if calibrate is None else Calibration(calibrate),
             progress=watcher.work,
         )
     if out is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -23,6 +23,7 @@ each array is the same case. Writes report.json and report.html and prints the t
   closegap audit image.npy text.npy --labels organ.csv:organ --out audit
   closegap audit image.npy text.npy --train image-train.npy text-train.npy --posthoc all --out audit
   closegap audit image.npy text.npy --train image-train.npy text-train.npy --scores standardise --out audit
+  closegap audit test.safetensors --reference validation.safetensors --calibrate isotonic --out audit
   closegap audit both.npz:image both.npz:text --groups patients.txt --out audit
   closegap audit test.safetensors --train train.safetensors --posthoc shift center --out audit
 
@@ -50,6 +51,12 @@ def parser() -> ArgumentParser:
     found.add_argument(
         "--reference", type=str, nargs="+", default=[], help="what score stages are fitted on; default: as --train"
     )
+    found.add_argument(
+        "--calibrate",
+        type=Literal["isotonic", "logistic"] | None,
+        default=None,
+        help="fit probabilities of a match on --reference or --train, and measure whether they hold",
+    )
     found.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
     found.add_argument("--resamples", type=Resamples, default=1000, help="resamples of the bootstrap")
     found.add_argument("--exact", action="store_true", help="measure all cases, also where they are over 50,000")
@@ -63,6 +70,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parse(parser(), arguments)
     free(given, "report.json", "report.html")
     from closegap.api.bars import Bars
+    from closegap.calibration import Calibration
     from closegap.cli.console import console
     from closegap.cli.tables import print_tables
     from closegap.evaluation.audit import audit_arms
@@ -71,11 +79,11 @@ def main(arguments: Sequence[str]) -> None:
     metrics = chosen_metrics(given.metrics)
     methods, train_files = chosen_methods(given.posthoc), _train_files(given)
     stages = chosen_stages(given.scores)
-    if train_files and not methods and not stages:
+    if train_files and not methods and not stages and given.calibrate is None:
         raise UsageError(
             "--train is what post-hoc methods and score stages are fitted on; choose them, as with --posthoc all"
         )
-    if given.reference and not stages:
+    if given.reference and not stages and given.calibrate is None:
         raise UsageError("--reference is what score stages are fitted on; choose them, as with --scores all")
     embeddings, notes = _judged(given)
     train = _fitted_on("--train", train_files, embeddings) if train_files else None
@@ -92,6 +100,7 @@ def main(arguments: Sequence[str]) -> None:
             in_full=given.exact,
             stages=stages,
             reference=reference,
+            calibration=None if given.calibrate is None else Calibration(given.calibrate),
             progress=bars.work,
         )
         page = write_audit(found, given.out, cases=not given.no_cases)

@@ -1,4 +1,4 @@
-"""closegap scores: fit a score stage on reference embeddings, search one index of several modalities with it."""
+"""closegap scores: fit a score stage, search one index of several modalities with it, say what a score is worth."""
 
 from argparse import ArgumentParser as PlainParser
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from closegap.bounds import PositiveInt
 from closegap.cli.arguments import add_out, free, parse, verb_parser
+from closegap.cli.calibration import calibrate, calibrate_parser, explain, explain_parser
 from closegap.errors import UsageError
 from closegap.scores import STAGES
 
@@ -26,24 +27,32 @@ and writes the first k: query, query_modality, rank, id, modality, score.
   closegap scores apply stage.safetensors queries.safetensors archive.safetensors -k 10 --out found.parquet
   closegap scores fit --method my_package.Mine --reference validation.safetensors --out mine.safetensors
   closegap scores apply mine.safetensors queries.safetensors archive.safetensors --method my_package.Mine \\
-    --out found.parquet"""
+    --out found.parquet
+  closegap scores calibrate validation.safetensors --out calibration.safetensors
+  closegap scores explain calibration.safetensors --query text --target image --cosine 0.27"""
 
 _OPTIONS_OF = "`closegap scores fit --method NAME --help` lists a stage's own options."
 
 
 def parser(action: str) -> ArgumentParser:
-    """What `fit` and `apply` take; a stage's own options come with its name."""
-    return {"fit": lambda: _fit_parser("scores fit", _described()), "apply": _apply_parser}[action]()
+    """What each action takes; a stage's own options come with its name."""
+    parsers = {
+        "fit": lambda: _fit_parser("scores fit", _described()),
+        "apply": _apply_parser,
+        "calibrate": calibrate_parser,
+        "explain": explain_parser,
+    }
+    return parsers[action]()
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Fit or apply a stage."""
-    actions = {"fit": _fit, "apply": _apply}
+    """Fit or apply a stage, fit or ask a calibration."""
+    actions = {"fit": _fit, "apply": _apply, "calibrate": _calibrate, "explain": _explain}
     action = arguments[0] if arguments else ""
     if action in ("-h", "--help"):
-        parse(verb_parser("scores fit|apply", _described()), ["--help"])
+        parse(verb_parser("scores fit|apply|calibrate|explain", _described()), ["--help"])
     if action not in actions:
-        raise UsageError(f"scores '{action}': expected fit or apply; see `closegap scores --help`")
+        raise UsageError(f"scores '{action}': expected fit, apply, calibrate or explain; see `closegap scores --help`")
     actions[action](arguments[1:])
 
 
@@ -85,6 +94,16 @@ def _apply(arguments: Sequence[str]) -> None:
     found = mixed_search(queries, targets, stage, given.k)
     write_found(given.out, found)
     _tell([*notes, *further], f"{given.out}: the first {given.k} of {', '.join(targets.modalities)} for each query")
+
+
+def _calibrate(arguments: Sequence[str]) -> None:
+    *notes, line = calibrate(arguments, _check_out)
+    _tell(notes, line)
+
+
+def _explain(arguments: Sequence[str]) -> None:
+    *lines, last = explain(arguments)
+    _tell(lines, last)
 
 
 def _fit_parser(verb: str, description: str) -> ArgumentParser:

@@ -36,7 +36,11 @@ VERBS = {
     "caption": Verb("write captions of images with a trained decoder: a table, a page, scores", _ANEW),
     "audit": Verb("embeddings of any origin: do they have a gap, does it hurt, what would closing it be worth", _ANEW),
     "posthoc": Verb("fit a method that closes the gap after training, apply it to embeddings", _ANEW, ("fit", "apply")),
-    "scores": Verb("fit a stage that makes scores of modalities comparable, search with it", _ANEW, ("fit", "apply")),
+    "scores": Verb(
+        "make scores of modalities comparable, search with them, say what one is worth",
+        _ANEW,
+        ("fit", "apply", "calibrate", "explain"),
+    ),
     "compare": Verb("put runs side by side: paired intervals, figures, report", _ANEW),
     "shard": Verb("write a data set as a few large files, for millions of cases", _ANEW),
     "cache": Verb("show or delete what is kept between runs", "what was listed may be gone in part", ("info", "prune")),

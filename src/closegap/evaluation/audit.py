@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from closegap.calibration import Calibration
 from closegap.embeddings.embedding_set import NOTES, EmbeddingSet
 from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import DataError, UsageError
+from closegap.evaluation.calibrating import calibrated, diagrams
 from closegap.evaluation.card import group_count, measure
 from closegap.evaluation.compare import Comparison, Result, compare
 from closegap.evaluation.duplicates import equal_rows_notes
@@ -16,6 +18,7 @@ from closegap.evaluation.report import Arm, Report, Skipped
 from closegap.evaluation.series import Series
 from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
+from closegap.metrics.calibrated import Calibrated
 from closegap.metrics.gap import GAP
 from closegap.metrics.location import Location
 from closegap.metrics.standard import standard_metrics
@@ -26,6 +29,7 @@ from closegap.scores import ScoreStage
 ORIGINAL = "original"
 """Name of the arm that nothing was done to."""
 
+_CALIBRATION_IN_SAMPLE = "Calibrations were fitted on rows that are judged here: their figures are flattered."
 _STAGES_IN_SAMPLE = "Score stages were fitted on rows that are judged here, as on an archive itself."
 
 
@@ -69,6 +73,7 @@ def audit_arms(
     in_full: bool = False,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: EmbeddingSet | None = None,
+    calibration: Calibration | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """The audit with post-hoc methods and score stages beside the original.
@@ -90,11 +95,13 @@ def audit_arms(
         stages: name to score stage, unfitted: an arm beside the original and each method's.
         reference: what the stages are fitted on; by default what the methods are. Rows that are judged are allowed, as
             stages see no pairs but to choose their strength; the audit's notes say so.
+        calibration: settings of what is fitted for each arm on the reference and measured on what is judged, under the
+            arm's method and stage; it wants rows that are not judged.
         progress: called with (arms measured, arms).
 
     Raises:
-        UsageError: methods or stages without anything to be fitted on, or rows of `train` that are judged without
-            `in_sample`.
+        UsageError: methods, stages or a calibration without anything to be fitted on, or rows of `train`, or of what a
+            calibration is fitted on, that are judged without `in_sample`.
         DataError: rows that are not finite or zero, or no pair of modalities that can be measured.
     """
     embeddings, normalised = unit_norm(embeddings)
@@ -109,15 +116,27 @@ def audit_arms(
             "score stages are fitted on reference embeddings and none were given; give them with --reference or "
             "--train, or fit on what is judged with --in-sample (in_sample=True), which the report will say"
         )
+    if calibration is not None and reference is None and train is None and not in_sample:
+        raise UsageError(
+            "a calibration is fitted on pairs that are not judged and none were given; give them with --reference or "
+            "--train, or fit on what is judged with --in-sample (in_sample=True), which the report will say"
+        )
     fitted_on = embeddings if train is None else unit_norm(train)[0]
     reference = fitted_on if reference is None else unit_norm(reference)[0]
+    overlap = len(Seen.of(reference).rows(embeddings)) if calibration is not None else 0
+    if overlap and not in_sample:
+        raise UsageError(
+            f"{overlap} of {len(embeddings.ids)} rows are among those that the calibration is fitted on; fit it on a "
+            "validation split, or allow it with --in-sample (in_sample=True), which the report will say"
+        )
     original = Result(ORIGINAL, None, embeddings)
-    made = corrected(original, Correction(methods, stages or {}, fitted_on, reference, in_sample))
+    made = corrected(original, Correction(methods, stages or {}, fitted_on, reference, in_sample, calibration))
     sweeps = {name: sweep for name in made.moved if (sweep := sweep_of(methods[name])) is not None}
     results, skipped = [*made.moved.values(), *made.staged], list(made.skipped)
     try:
         _ = embeddings.width
-        results = [original, *results]
+        first = original if calibration is None else calibrated(original, calibration, reference)
+        results = [first, *results]
     except DataError as error:
         if not results:
             raise
@@ -131,7 +150,8 @@ def audit_arms(
         if progress is not None:
             progress(done, total)
 
-    comparison = compare(results, resamples, progress=advance, metrics=metrics, in_full=in_full)
+    measured = metrics if calibration is None else [*(metrics or standard_metrics()), Calibrated()]
+    comparison = compare(results, resamples, progress=advance, metrics=measured, in_full=in_full)
     _expect_numbers(comparison.report, metrics)
     counts = resample_counts(group_count(embeddings), resamples)
     along_sweeps = [metric for metric in metrics or standard_metrics() if metric.extent != "all"]
@@ -150,6 +170,10 @@ def audit_arms(
     if made.moved:
         seen = any(bool(result.embeddings.meta.get("in_sample")) for result in made.moved.values())
         facts["post_hoc"] = {"fitted_on": len(fitted_on.ids), "in_sample": seen}
+    if calibration is not None:
+        facts["reliability"] = diagrams(results, resamples, in_full)
+        if overlap:
+            notes = [_CALIBRATION_IN_SAMPLE, *notes]
     if made.staged:
         facts["scores"] = {
             "fitted_on": len(reference.ids),

@@ -13,6 +13,7 @@ from closegap.evaluation.report import Arm, Estimate, Skipped
 from closegap.evaluation.sampling import is_sampled, sampled_cases
 from closegap.metrics.base import Attempt, Metric
 from closegap.metrics.bootstrap import Sampled
+from closegap.metrics.calibrator import Calibrator
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure
 from closegap.metrics.positives import group_codes
@@ -49,6 +50,7 @@ def measure(
     in_full: bool = False,
     stage: Stage | None = None,
     plain: Card | None = None,
+    calibration: Calibrator | None = None,
 ) -> Card:
     """The card of a set.
 
@@ -59,6 +61,7 @@ def measure(
         in_full: measure all cases, however many; by default sets of more than 50,000 are sampled (`sampling`).
         stage: what scores go through where one index holds both modalities.
         plain: the card of the same set without a stage, whose numbers stand where no stage changes them.
+        calibration: what says how probable it is that a target is relevant.
 
     Raises:
         UsageError: two metrics call their numbers alike.
@@ -69,7 +72,7 @@ def measure(
     cases = sampled_cases(len(set(embeddings.ids))) if is_sampled(embeddings, in_full) else None
     cards = []
     for a, b in pairs:
-        couple = Couple.of(embeddings, a, b, cases, stage)
+        couple = Couple.of(embeddings, a, b, cases, stage, calibration)
         for metric in chosen:
             if plain is None or metric.takes_scores:
                 found = attempted(metric.attempts(couple, counts), f"{a}|{b}" if len(pairs) > 1 else "")

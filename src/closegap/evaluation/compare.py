@@ -13,6 +13,7 @@ from closegap.evaluation.sampling import is_sampled, sampling_facts
 from closegap.evaluation.seeds import differences_by_seed
 from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
+from closegap.metrics.calibrator import Calibrator
 from closegap.metrics.stage import Stage
 
 
@@ -27,6 +28,7 @@ class Result:
         stage: what scores go through where one index holds both modalities; fitted.
         against: the arm that it is compared with, its own control: what it is without what it adds. "": the first arm.
         placebo: whether it closes nothing, and shows what others' gains are worth.
+        calibration: what says how probable it is that a target is relevant; fitted.
     """
 
     arm: str
@@ -35,6 +37,7 @@ class Result:
     stage: Stage | None = None
     against: str = ""
     placebo: bool = False
+    calibration: Calibrator | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,9 @@ def compare(
     for done, result in enumerate(results, start=1):
         given, stage = result.embeddings, result.stage
         known = None if stage is None else plain.get(id(given))
-        card = measure(given, counts, metrics, in_full=in_full, stage=stage, plain=known)
+        card = measure(
+            given, counts, metrics, in_full=in_full, stage=stage, plain=known, calibration=result.calibration
+        )
         cards.setdefault(result.arm, []).append(card)
         if stage is None:
             plain[id(given)] = card

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from closegap.calibration import Calibration
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
+from closegap.evaluation.calibrating import calibrated
 from closegap.evaluation.compare import Result
 from closegap.evaluation.report import Skipped
 from closegap.posthoc import PostHoc, Sweep
@@ -22,6 +24,7 @@ class Correction:
         train: what the methods are fitted on.
         reference: what the stages are fitted on, moved by the arm's method.
         in_sample: allow post-hoc methods on rows that they were fitted on.
+        calibration: settings of what is fitted on the reference for each arm; None for nothing.
     """
 
     methods: Mapping[str, PostHoc]
@@ -29,6 +32,7 @@ class Correction:
     train: EmbeddingSet
     reference: EmbeddingSet
     in_sample: bool = False
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,14 @@ def corrected(result: Result, correction: Correction) -> Corrected:
             continue
         rows = method.apply(result.embeddings, in_sample=correction.in_sample)
         moved[name] = Result(arm, result.seed, rows, against=result.arm, placebo=method.control)
-        if correction.stages and not method.control:
-            further = _staged(moved[name], correction, method.apply(correction.reference, in_sample=True))
+        if method.control:
+            continue
+        if correction.stages or correction.calibration is not None:
+            reference = method.apply(correction.reference, in_sample=True)
+            further = _staged(moved[name], correction, reference)
             staged, skipped = staged + further[0], skipped + further[1]
+            if correction.calibration is not None:
+                moved[name] = calibrated(moved[name], correction.calibration, reference)
     return Corrected(moved, staged, skipped)
 
 
@@ -95,5 +104,6 @@ def _staged(result: Result, correction: Correction, reference: EmbeddingSet) -> 
         except DataError as error:
             skipped.append(Skipped(f"arm {arm}", str(error)))
             continue
-        found.append(Result(arm, result.seed, result.embeddings, fitted, against=result.against or result.arm))
+        one = Result(arm, result.seed, result.embeddings, fitted, against=result.against or result.arm)
+        found.append(one if correction.calibration is None else calibrated(one, correction.calibration, reference))
     return found, skipped

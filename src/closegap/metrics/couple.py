@@ -8,6 +8,7 @@ from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.metrics.bootstrap import Sampled
+from closegap.metrics.calibrator import Calibrator
 from closegap.metrics.positives import Rows, rows_of
 from closegap.metrics.stage import Stage
 
@@ -28,6 +29,7 @@ class Couple:
         chosen: the cases, by number, that are measured where all would take too long; None for all.
         label: which of the set's labels are meant; "" where it has none.
         stage: what scores go through where one index holds both modalities; None for nothing.
+        calibration: what says how probable it is that a target is relevant; None for nothing.
     """
 
     embeddings: EmbeddingSet
@@ -38,6 +40,7 @@ class Couple:
     chosen: Bool[Tensor, "c"] | None = None
     label: str = ""
     stage: Stage | None = None
+    calibration: Calibrator | None = None
     _found: dict[object, Mapping[str, Sampled]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -48,10 +51,12 @@ class Couple:
         b: str,
         chosen: Bool[Tensor, "c"] | None = None,
         stage: Stage | None = None,
+        calibration: Calibrator | None = None,
     ) -> "Couple":
         """The modalities `a` and `b` of a set, with its first labels."""
         label = next(iter(embeddings.labels), "")
-        return cls(embeddings, a, b, rows_of(embeddings, a), rows_of(embeddings, b), chosen, label, stage)
+        x, y = rows_of(embeddings, a), rows_of(embeddings, b)
+        return cls(embeddings, a, b, x, y, chosen, label, stage, calibration)
 
     @property
     def direction(self) -> str:

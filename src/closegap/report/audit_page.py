@@ -20,6 +20,7 @@ from closegap.report.sections.histograms import cosine_histograms
 from closegap.report.sections.maps import latent_map
 from closegap.report.sections.one_search import one_search
 from closegap.report.sections.pairs import pairs_section
+from closegap.report.sections.reliability import reliability_section
 from closegap.report.sections.verdicts import verdict_section
 from closegap.report.verdict import verdicts
 from closegap.report.write import write_report
@@ -88,8 +89,9 @@ def _render(audit: Audit, title: str, cases: bool) -> str:
         frontier(audit.frontier, comparison.report.figures) if len(comparison.report.arms) > 1 else None,
         latent_map(_shift_last(sets), with_tsne=len(sets) <= _TSNE_ARMS, named=cases),
         cosine_histograms(sets),
+        reliability_section(comparison.report.data.get("reliability", {})),
     ]
-    facts = {name: value for name, value in comparison.report.data.items() if name != "notes"}
+    facts = {name: value for name, value in comparison.report.data.items() if name not in ("notes", "reliability")}
     return render_html(
         replace(comparison.report, data=facts),
         [section for section in sections if section is not None],

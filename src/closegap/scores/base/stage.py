@@ -137,10 +137,16 @@ class ScoreStage(Checked, ABC):
 
     def save(self, path: str | Path) -> None:
         """Write `path` (.safetensors, settings as JSON in its header), whole or not at all."""
+        _FILE.write(Path(path), self.kept())
+
+    def kept(self) -> Kept:
+        """What `save` writes.
+
+        Raises:
+            UsageError: not fitted.
+        """
         fitted = self._fitted()
-        _FILE.write(
-            Path(path), Kept(class_path(type(self)), self.settings, {"items": dict(fitted.items)}, fitted.state)
-        )
+        return Kept(class_path(type(self)), self.settings, {"items": dict(fitted.items)}, fitted.state)
 
     @classmethod
     def load(cls, path: str | Path, trusted: Sequence[str] = ()) -> Self:
@@ -156,7 +162,21 @@ class ScoreStage(Checked, ABC):
             UsageError: a stage that is not trusted, or not the one asked for.
         """
         path = Path(path)
-        kept = _FILE.read(path)
+        return cls.of(_FILE.read(path), path, trusted)
+
+    @classmethod
+    def of(cls, kept: Kept, path: Path, trusted: Sequence[str] = ()) -> Self:
+        """The stage of which a file holds `kept`.
+
+        Args:
+            kept: of such a stage.
+            path: the file, for errors.
+            trusted: as in `load`.
+
+        Raises:
+            DataError: parts that do not fit the class.
+            UsageError: a stage that is not trusted, or not the one asked for.
+        """
         own = kept.class_path == class_path(cls)
         found = cls if own else STAGES.trusted(kept.class_path, path, trusted, "--method")
         if not issubclass(found, cls):
