@@ -72,7 +72,7 @@ def test_scores_that_say_nothing_or_the_contrary_leave_the_prior() -> None:
     held = some_set(noise=0.0)
     turned = EmbeddingSet({"image": held.embeddings["image"], "text": -held.embeddings["text"]}, held.ids)
     for method in ("logistic", "isotonic"):
-        calibration = Calibration(method).fit(turned)  # type: ignore[arg-type]
+        calibration = Calibration(method).fit(turned)
         found = calibration.probability(torch.tensor([-0.9, 0.0, 0.9]), "image", "text")
         assert found.tolist() == pytest.approx([1 / 90] * 3, rel=0.03)
 
