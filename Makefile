@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 COUNT ?= 300
 SEED ?= 0
-BENCHMARKS := losses agreement retrieval step inputs features embed archive
+BENCHMARKS := losses agreement retrieval step inputs features embed archive mixed canonical
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --constraint $(VENV)/installed.txt \
 	--custom-compile-command "make lock"
