@@ -51,7 +51,9 @@ def gap(path: str) -> float:
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("method", ["shift", "center", "realign", "procrustes", "project_out", "whiten"])
+@pytest.mark.parametrize(
+    "method", ["shift", "center", "realign", "match_moments", "procrustes", "project_out", "whiten"]
+)
 def test_every_method_closes_the_gap_and_carries_the_rest_on(method: str) -> None:
     assert fit("--method", method) == 0
     assert main(["posthoc", "apply", "m.safetensors", "test.safetensors", "--out", "moved.safetensors"]) == 0

@@ -104,7 +104,7 @@ def test_a_loaded_method_gives_the_same_bits(arm: str, make_set: MakeSet, tmp_pa
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("arm", [arm for arm in ARMS if arm != "placebo"])  # its directions are fixed by its seed
+@pytest.mark.parametrize("arm", [arm for arm in ARMS if arm not in ("placebo", "match_moments")])  # these see the axes
 def test_rotating_the_space_changes_no_cosine(arm: str, make_set: MakeSet) -> None:
     train, test = make_set(), make_set(n=10, seed=1, prefix="test")
     turn, _ = torch.linalg.qr(torch.randn(8, 8, generator=torch.manual_seed(5), dtype=torch.float64))

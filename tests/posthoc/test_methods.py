@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -12,7 +13,18 @@ from torch.nn.functional import normalize
 
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError, UsageError
-from closegap.posthoc import Center, Placebo, PostHoc, Procrustes, ProjectOut, ReAlign, Shift, Whiten, standard_arms
+from closegap.posthoc import (
+    Center,
+    MatchMoments,
+    Placebo,
+    PostHoc,
+    Procrustes,
+    ProjectOut,
+    ReAlign,
+    Shift,
+    Whiten,
+    standard_arms,
+)
 
 from .conftest import MakeSet
 
@@ -112,15 +124,46 @@ def test_realign_puts_every_mean_on_the_anchors(make_set: MakeSet) -> None:
         torch.testing.assert_close(after[name], train.embeddings["concepts"].mean(0))
 
 
-def test_realign_needs_rows_that_vary(make_set: MakeSet) -> None:
+@pytest.mark.parametrize("method", [ReAlign, MatchMoments])
+def test_a_scale_needs_rows_that_vary(method: type[ReAlign] | type[MatchMoments], make_set: MakeSet) -> None:
     train = make_set()
     constant = train.embeddings["caption"][:1].expand(60, 8)
-    with pytest.raises(DataError, match="all rows of caption are equal"):
-        ReAlign().fit(replace(train, embeddings={**train.embeddings, "caption": constant}))
+    with pytest.raises(DataError, match=f"all rows of caption are equal; {method.__name__} needs"):
+        method().fit(replace(train, embeddings={**train.embeddings, "caption": constant}))
 
 
-@pytest.mark.parametrize("method", [ReAlign, Procrustes])
-def test_an_anchor_must_exist(method: type[ReAlign] | type[Procrustes], make_set: MakeSet) -> None:
+def test_matched_moments_equal_their_definition(make_set: MakeSet) -> None:
+    train, test = make_set(modalities=THREE, absent=0.3), make_set(n=10, modalities=THREE, seed=1, prefix="test")
+    result = MatchMoments(anchor="caption").fit(train).apply(test)
+    there = {name: rows[train.mask(name)].numpy() for name, rows in train.embeddings.items()}
+    anchor = there["caption"]
+    for name, rows in test.embeddings.items():
+        for row, found in zip(rows.numpy(), result.embeddings[name].numpy(), strict=True):
+            expected = [
+                anchor[:, d].mean() + anchor[:, d].std() / there[name][:, d].std() * (row[d] - there[name][:, d].mean())
+                for d in range(8)
+            ]
+            np.testing.assert_allclose(found, np.array(expected) / np.linalg.norm(expected), rtol=1e-9)
+    after = {name: rows[train.mask(name)] for name, rows in moved(MatchMoments().fit(train), train).items()}
+    for name in THREE:
+        torch.testing.assert_close(after[name].mean(0), train.embeddings["image"].mean(0))
+        torch.testing.assert_close(after[name].var(0, correction=0), train.embeddings["image"].var(0, correction=0))
+
+
+def test_a_dimension_without_variance_is_only_shifted(make_set: MakeSet) -> None:
+    def still(embeddings: EmbeddingSet, value: float) -> EmbeddingSet:
+        rows = embeddings.embeddings["caption"].clone()
+        rows[:, 3] = value
+        return replace(embeddings, embeddings={**embeddings.embeddings, "caption": rows})
+
+    train = still(make_set(), 0.25)
+    found = moved(MatchMoments().fit(train), still(make_set(n=10, seed=1, prefix="test"), 0.5))
+    expected = train.embeddings["image"][:, 3].mean() + 0.25
+    torch.testing.assert_close(found["caption"][:, 3], expected.expand(10))
+
+
+@pytest.mark.parametrize("method", [ReAlign, MatchMoments, Procrustes])
+def test_an_anchor_must_exist(method: type[ReAlign] | type[MatchMoments] | type[Procrustes], make_set: MakeSet) -> None:
     with pytest.raises(UsageError, match="anchor 'ehr'; expected one of image, caption"):
         method(anchor="ehr").fit(make_set())
 
@@ -294,7 +337,7 @@ def test_placebo_is_seeded_and_subtracts_the_gaps_length(make_set: MakeSet) -> N
     assert not torch.allclose(moved(one, train)["image"], moved(other, train)["image"])
 
 
-@pytest.mark.parametrize("arm", ["shift", "realign", "procrustes", "project_out", "placebo"])
+@pytest.mark.parametrize("arm", ["shift", "realign", "match_moments", "procrustes", "project_out", "placebo"])
 def test_no_gap_no_change(arm: str, make_set: MakeSet) -> None:
     def closed(embeddings: EmbeddingSet) -> EmbeddingSet:
         return replace(embeddings, embeddings=dict.fromkeys(THREE, embeddings.embeddings["image"]))
@@ -312,7 +355,7 @@ def test_one_row_is_enough_where_no_variance_is_needed(arm: str, make_set: MakeS
         torch.testing.assert_close(rows.norm(dim=1), torch.ones(10, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("arm", ["shift", "center", "realign", "project_out", "whiten"])
+@pytest.mark.parametrize("arm", ["shift", "center", "realign", "match_moments", "project_out", "whiten"])
 def test_the_gap_of_another_split_closes(arm: str, make_set: MakeSet) -> None:
     train, test = make_set(n=400), make_set(n=400, seed=1, prefix="test")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from closegap.posthoc.base.sweep import Sweep as Sweep
     from closegap.posthoc.canonical import Canonical as Canonical
     from closegap.posthoc.center import Center as Center
+    from closegap.posthoc.match_moments import MatchMoments as MatchMoments
     from closegap.posthoc.placebo import Placebo as Placebo
     from closegap.posthoc.procrustes import Procrustes as Procrustes
     from closegap.posthoc.project_out import ProjectOut as ProjectOut
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Canonical": "closegap.posthoc.canonical",
     "Center": "closegap.posthoc.center",
+    "MatchMoments": "closegap.posthoc.match_moments",
     "Placebo": "closegap.posthoc.placebo",
     "PostHoc": "closegap.posthoc.base.method",
     "Procrustes": "closegap.posthoc.procrustes",

@@ -13,7 +13,7 @@ from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
 from closegap.posthoc.base.anchor import anchor_of
 from closegap.posthoc.base.method import PostHoc
-from closegap.posthoc.base.moments import blocks, count, mean
+from closegap.posthoc.base.moments import blocks, count, mean, variance
 
 
 @dataclass(eq=False)
@@ -43,7 +43,7 @@ class ReAlign(PostHoc):
         """The anchor's mean; each other modality's mean, scale and mean after the first step."""
         anchor = anchor_of(train, self.anchor)
         means = {modality: mean(train, modality) for modality in train.modalities}
-        traces = {modality: _trace(train, modality, means[modality]) for modality in train.modalities}
+        traces = {modality: float(variance(train, modality, means[modality]).sum()) for modality in train.modalities}
         state = {"anchor": means[anchor]}
         for modality in train.modalities:
             if traces[modality] < 1e-12:
@@ -62,11 +62,6 @@ class ReAlign(PostHoc):
         if f"mean/{modality}" not in state:
             return rows
         return _first_step(rows, modality, state) - state[f"drifted/{modality}"] + state["anchor"]
-
-
-def _trace(train: EmbeddingSet, modality: str, center: Float[Tensor, "d"]) -> float:
-    total = sum(float((block - center).square().sum()) for block in blocks(train, modality))
-    return total / count(train, modality)
 
 
 def _scale(traces: Mapping[str, float], anchor: str, modality: str) -> Float[Tensor, ""]:

@@ -1,4 +1,4 @@
-"""Means and covariances of a modality in float64, a block of rows at a time."""
+"""Means, variances and covariances of a modality in float64, a block of rows at a time."""
 
 from collections.abc import Iterator
 
@@ -29,6 +29,14 @@ def count(embeddings: EmbeddingSet, modality: str, also: str | None = None) -> i
 def mean(embeddings: EmbeddingSet, modality: str) -> Float[Tensor, "d"]:
     """Mean of the present rows of `modality`."""
     return torch.stack([block.sum(0) for block in blocks(embeddings, modality)]).sum(0) / count(embeddings, modality)
+
+
+def variance(embeddings: EmbeddingSet, modality: str, center: Float[Tensor, "d"]) -> Float[Tensor, "d"]:
+    """Mean of (x - center)^2 over the present rows of `modality`, dimension by dimension."""
+    total = torch.zeros_like(center)
+    for block in blocks(embeddings, modality):
+        total += (block - center).square().sum(0)
+    return total / count(embeddings, modality)
 
 
 def covariance(embeddings: EmbeddingSet, modality: str, center: Float[Tensor, "d"]) -> Float[Tensor, "d d"]:

@@ -26,7 +26,7 @@ def method_names() -> list[str]:
 
     Example:
         >>> method_names()
-        ['canonical', 'center', 'placebo', 'procrustes', 'project_out', 'realign', 'shift', 'whiten']
+        ['canonical', 'center', 'match_moments', 'placebo', 'procrustes', 'project_out', 'realign', 'shift', 'whiten']
     """
     return METHODS.names()
 
@@ -105,7 +105,7 @@ def standard_arms() -> dict[str, "PostHoc"]:
 
     Example:
         >>> list(standard_arms())
-        ['shift', 'center', 'realign', 'procrustes', 'project_out', 'whiten', 'canonical', 'placebo']
+        ['shift', 'center', 'realign', 'match_moments', 'procrustes', 'project_out', 'whiten', 'canonical', 'placebo']
     """
     return chosen_arms(method_names())
 
