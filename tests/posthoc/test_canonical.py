@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import DataError
+from closegap.errors import DataError, UsageError
 from closegap.posthoc import Canonical
 from closegap.posthoc.base.correlations import Correlations
 from closegap.posthoc.base.held_out import Trial, coins_of, folds_of, held_out_cases, mean_reciprocal_rank
@@ -213,6 +213,47 @@ def test_keeping_all_is_what_was_given_and_keeping_some_mixes_cosines() -> None:
     torch.testing.assert_close(cosines(dict(mixed.embeddings)), expected, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
+@pytest.mark.parametrize("anchor", ["image", "text"])
+def test_with_an_anchor_and_all_variates_it_is_the_regression_at_the_anchors_variance(
+    ridge: float, anchor: str
+) -> None:
+    train, test = make(), make(20, seed=1)
+    other = "text" if anchor == "image" else "image"
+    found = Canonical(dim=4, ridge=ridge, power=1.0, keep=0.0, anchor=anchor).fit(train).apply(test)
+    torch.testing.assert_close(found.embeddings[anchor], test.embeddings[anchor])
+    x, y = train.embeddings[other].numpy(), train.embeddings[anchor].numpy()
+    centred = x - x.mean(0)
+    within = centred.T @ centred / len(x)
+    within += ridge * np.diag(within).mean() * np.eye(len(within))
+    slope = np.linalg.solve(within, centred.T @ (y - y.mean(0)) / len(x))
+    slope *= (y.var(0).sum() / (centred @ slope).var(0).sum()) ** 0.5
+    expected = y.mean(0) + (test.embeddings[other].numpy() - x.mean(0)) @ slope
+    np.testing.assert_allclose(
+        found.embeddings[other].numpy(), expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-8
+    )
+
+
+def test_at_power_0_without_ridge_the_moved_rows_have_the_anchors_covariance() -> None:
+    train = one_space(200, 0, noise=0.3)
+    method = Canonical(dim=32, ridge=0.0, power=0.0, keep=0.0, anchor="text").fit(train)
+    assert method.fitted is not None
+    moved = method.move(train.embeddings["image"].double(), "image", method.fitted.state)
+    torch.testing.assert_close(torch.cov(moved.T), torch.cov(train.embeddings["text"].double().T))
+    torch.testing.assert_close(moved.mean(0), train.embeddings["text"].double().mean(0))
+
+
+def test_settings_are_chosen_by_what_the_anchor_finds() -> None:
+    train, test = make(600), make(200, seed=1)
+    fitted = Canonical(anchor="text").fit(train)
+    moved = fitted.apply(test)
+    assert moved.width == 4
+    chance = sum(1 / rank for rank in range(1, 201)) / 200
+    assert cross_modal_rank(moved) > 10 * chance
+    kept = Canonical(anchor="text").fit(one_space(60, 0, noise=0.7))
+    assert kept.notes[0].startswith("canonical: leaves the rows as they are, chosen inside train")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -223,6 +264,15 @@ def test_keeping_all_is_what_was_given_and_keeping_some_mixes_cosines() -> None:
 def test_settings_that_the_rows_do_not_allow_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Canonical(**settings).fit(make())
+
+
+def test_anchors_that_the_rows_do_not_allow_are_refused() -> None:
+    with pytest.raises(DataError, match="anchor 'text': 3 modalities; with an anchor, canonical takes two"):
+        Canonical(anchor="text").fit(make(modalities=("image", "text", "record")))
+    with pytest.raises(DataError, match=r"keep 0\.5: expected 0 or 1 with an anchor, whose rows stay as they are"):
+        Canonical(anchor="text", keep=0.5).fit(one_space(40, 0, noise=0.3))
+    with pytest.raises(UsageError, match="anchor 'words'; expected one of image, text"):
+        Canonical(anchor="words").fit(make(40))
 
 
 def test_sets_that_say_nothing_are_refused() -> None:
@@ -250,3 +300,8 @@ def test_held_out_cases_are_one_row_each_and_bounded() -> None:
 )
 def test_it_keeps_the_contract(method: Canonical) -> None:
     check_posthoc(method)
+
+
+@pytest.mark.parametrize("keep", [None, 0.0])
+def test_it_keeps_the_contract_with_an_anchor(keep: float | None) -> None:
+    check_posthoc(Canonical(anchor="text", keep=keep), modalities=("image", "text"))

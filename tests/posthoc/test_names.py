@@ -120,6 +120,9 @@ def test_a_method_that_holds_a_modality() -> None:
     assert anchored("shift", "text").settings == {"fraction": 1.0, "anchor": "text"}
     assert anchored(f"{HERE}.Anchored", "text").settings == {"strength": 1.0, "anchor": "text"}
     for name in ("center", f"{HERE}.Mine", "shfit"):
-        with pytest.raises(UsageError, match=r"no post-hoc method with an anchor.* one of shift, realign, procrustes"):
+        with pytest.raises(
+            UsageError,
+            match=r"no post-hoc method with an anchor.* one of shift, realign, match_moments, procrustes, canonical",
+        ):
             anchored(name, "text")
     assert [name for name, arm in standard_arms().items() if arm.control] == ["placebo"]

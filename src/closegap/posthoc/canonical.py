@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 from closegap.bounds import NonNegativeFloat, Power, Share, Width
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
+from closegap.posthoc.base.anchor import anchor_of
 from closegap.posthoc.base.correlations import Correlations, Directions
 from closegap.posthoc.base.held_out import Trial, coins_of, folds_of, held_out_cases, mean_reciprocal_rank
 from closegap.posthoc.base.method import PostHoc
@@ -50,6 +51,11 @@ class Canonical(PostHoc):
     rank of held-out true pairs, over searches across modalities and matched-size mixed ones alike. To leave the rows
     as they are is among the candidates, if they are in one space.
 
+    With an anchor, of two modalities, the other one is carried into the anchor's space, which stays as it is:
+    x' = mean_a + s (x - mean_m) C_m^-1/2 U_k diag(rho)^power V_k^T C_a^1/2, with s that makes the total variance the
+    anchor's. At power 1 and all variates this is the ridge regression of the anchor's rows on their partners, but for
+    s, which takes back that a regression draws everything to the mean.
+
     Fit it on rows that the towers were not trained on: their training pairs agree better than new ones will, which
     inflates the correlations.
 
@@ -57,11 +63,14 @@ class Canonical(PostHoc):
         dim: how many variates, at most the smallest width.
         ridge: what is added to each covariance's diagonal, in units of its mean.
         power: of the correlations that weight the variates; 0 weights all alike.
-        keep: share of the rows as they are in every cosine; above 0 of modalities in one space alone.
+        keep: share of the rows as they are in every cosine; above 0 of modalities in one space alone; with an anchor 0
+            or 1.
+        anchor: the modality that stays, to whose space the other is carried; None maps both to a space of their own.
 
     Raises:
         DataError: on fitting, no row that has two modalities, a covariance that cannot be inverted, more variates than
-            dimensions, `keep` across widths, or too few groups to choose by.
+            dimensions, `keep` across widths, an anchor among more than two, or too few groups to choose by.
+        UsageError: on fitting, an anchor that the set lacks.
 
     Reference:
         Two unimodal encoders: CSA, Li et al. 2024, arXiv:2410.07610, which weights similarities by correlations; we
@@ -75,6 +84,7 @@ class Canonical(PostHoc):
     ridge: NonNegativeFloat | None = None
     power: Power | None = None
     keep: Share | None = None
+    anchor: str | None = None
 
     def estimate(self, train: EmbeddingSet) -> dict[str, Tensor]:
         """Each modality's mean and map, the correlations, and the settings that were given or chosen."""
@@ -89,16 +99,18 @@ class Canonical(PostHoc):
             settings, scores = self._chosen(train, grid, folds, parts, everything)
         found = Correlations(everything)
         directions = found.at(settings.ridge)
-        state = _state(found, directions, settings)
+        state = _state(found, directions, settings, grid.anchor)
         return state | {f"mrr/{name}": torch.tensor(value, dtype=torch.float64) for name, value in scores.items()}
 
     def move(self, rows: Float[Tensor, "n d"], modality: str, state: Mapping[str, Tensor]) -> Float[Tensor, "n k"]:
         """Canonical variates, beside them what is kept of the rows."""
         keep = float(state["keep"])
-        if keep == 1:
+        if keep == 1 or f"map/{modality}" not in state:
             return rows
         centred = rows - state[f"mean/{modality}"]
         variates = centred @ state[f"map/{modality}"]
+        if "anchor" in state:
+            return state["anchor"] + variates
         if not keep:
             return variates
         return torch.cat([(1 - keep) ** 0.5 * normalize(variates), keep**0.5 * normalize(centred)], dim=1)
@@ -112,8 +124,8 @@ class Canonical(PostHoc):
             what = "leaves the rows as they are"
         else:
             kept = f", {keep:g} of the rows kept" if keep else ""
-            width = state[f"map/{self._fitted().modalities[0]}"].shape[1]
-            what = f"{width} variates, ridge {float(state['ridge']):g}, power {float(state['power']):g}{kept}"
+            ridge, power = float(state["ridge"]), float(state["power"])
+            what = f"{len(state['correlations'])} variates, ridge {ridge:g}, power {power:g}{kept}"
         if "mrr/chosen" not in state:
             return (f"canonical: {what}",)
         before = f", {float(state['mrr/original']):.3f} as they are" if "mrr/original" in state else ""
@@ -155,6 +167,7 @@ class _Grid:
     dims: Sequence[int]
     powers: Sequence[float]
     keeps: Sequence[float]
+    anchor: str | None
 
     @classmethod
     def of(cls, given: Canonical, train: EmbeddingSet) -> "_Grid":
@@ -165,13 +178,20 @@ class _Grid:
         if given.keep and len(set(widths.values())) > 1:
             listed = ", ".join(f"{name} {width}" for name, width in widths.items())
             raise DataError(f"keep {given.keep}: expected 0, since the modalities differ in width ({listed})")
+        anchor = None if given.anchor is None else anchor_of(train, given.anchor)
+        if anchor is not None and len(widths) > 2:
+            raise DataError(f"anchor '{anchor}': {len(widths)} modalities; with an anchor, canonical takes two")
+        if anchor is not None and given.keep not in (None, 0, 1):
+            raise DataError(f"keep {given.keep}: expected 0 or 1 with an anchor, whose rows stay as they are")
         dims = sorted({narrow, *(2**power for power in range(4, narrow.bit_length()) if 2**power <= narrow)})
-        keeps = sorted(_KEEPS, reverse=True) if len(set(widths.values())) == 1 else (0.0,)
+        mixed = sorted(_KEEPS, reverse=True) if anchor is None else (1.0, 0.0)
+        keeps = mixed if len(set(widths.values())) == 1 else (0.0,)
         return cls(
             sorted(_RIDGES, reverse=True) if given.ridge is None else [given.ridge],
             dims if given.dim is None else [given.dim],
             _POWERS if given.power is None else [given.power],
             keeps if given.keep is None else [given.keep],
+            anchor,
         )
 
     @property
@@ -205,18 +225,52 @@ def _trials(
         maps = {name: value.float() for name, value in directions.maps.items()}
         variates = {name: (rows - correlations.means[name].float()) @ maps[name] for name, rows in held_out.items()}
         for dim, power in product(grid.dims, grid.powers):
-            weights = directions.correlations[:dim].float() ** power
-            scores = trial.scores({name: normalize(value[:, :dim] * weights) for name, value in variates.items()})
+            if grid.anchor is None:
+                weights = directions.correlations[:dim].float() ** power
+                scores = trial.scores({name: normalize(value[:, :dim] * weights) for name, value in variates.items()})
+            else:
+                scores = trial.scores(_carried(correlations, directions, held_out, grid.anchor, dim, power))
             for keep in grid.keeps:
                 if keep < 1:
                     mixed = [s.lerp(k, keep) for s, k in zip(scores, kept, strict=True)] if keep else scores
                     yield Settings(ridge, dim, power, keep), mean_reciprocal_rank(mixed)
 
 
-def _state(found: Correlations, directions: Directions, settings: Settings) -> dict[str, Tensor]:
+def _carried(
+    found: Correlations,
+    directions: Directions,
+    rows: Mapping[str, Float[Tensor, "n _"]],
+    anchor: str,
+    dim: int,
+    power: float,
+) -> dict[str, Float[Tensor, "n d"]]:
+    """The rows with the other modality in the anchor's space."""
+    (other,) = set(rows) - {anchor}
+    towards = _towards(found, directions, other, anchor, dim, power)
+    moved = found.means[anchor] + (rows[other] - found.means[other]) @ towards
+    return {name: value if name == anchor else normalize(moved).float() for name, value in rows.items()}
+
+
+def _towards(
+    found: Correlations, directions: Directions, other: str, anchor: str, dim: int, power: float
+) -> Float[Tensor, "d e"]:
+    """The map of centred rows of one modality to centred rows of the anchor, of the anchor's total variance."""
+    weighted = directions.maps[other][:, :dim] * directions.correlations[:dim] ** power
+    towards = weighted @ directions.loadings[anchor][:dim]
+    variance = ((found.covariance(other) @ towards) * towards).sum()
+    return towards * (found.covariance(anchor).trace() / variance.clamp(min=1e-12)).sqrt()
+
+
+def _state(found: Correlations, directions: Directions, settings: Settings, anchor: str | None) -> dict[str, Tensor]:
     kept = directions.correlations[: settings.dim]
-    state = {f"mean/{name}": value for name, value in found.means.items()}
-    state |= {f"map/{name}": value[:, : settings.dim] * kept**settings.power for name, value in directions.maps.items()}
+    if anchor is None:
+        state = {f"mean/{name}": value for name, value in found.means.items()}
+        weighted = {name: value[:, : settings.dim] * kept**settings.power for name, value in directions.maps.items()}
+        state |= {f"map/{name}": value for name, value in weighted.items()}
+    else:
+        (other,) = set(found.means) - {anchor}
+        towards = _towards(found, directions, other, anchor, settings.dim, settings.power)
+        state = {"anchor": found.means[anchor], f"mean/{other}": found.means[other], f"map/{other}": towards}
     numbers = {"ridge": settings.ridge, "power": settings.power, "keep": settings.keep}
     state |= {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
     return state | {"correlations": kept}
