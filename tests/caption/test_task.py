@@ -157,6 +157,57 @@ def test_jointly_the_captions_pull_at_the_model(tmp_path: Path) -> None:
     assert last["loss"] == pytest.approx(sum(last[name] for name in terms), rel=1e-5)
 
 
+@pytest.mark.parametrize("condition", ["pairs", "text"])
+def test_neighbours_are_captions_of_other_groups_in_training_and_validation(
+    aligned: Path, tmp_path: Path, condition: str
+) -> None:
+    trainer = Trainer(captioned_run(aligned, condition=condition, neighbours=2), tmp_path / "run", Nobody())
+    task = trainer.task
+    assert isinstance(task, FrozenCaptioning)
+    cases = [case for case in trainer.train_split.cases for _ in case.views["report"]]
+    whole = embed(trainer.model, trainer.train_split, torch.device("cpu"))
+    bank = whole.embeddings["report"][whole.mask("report")]
+    assert len(bank) == len(cases)
+
+    def expected(query: Tensor, group: str) -> Tensor:
+        others = torch.tensor([case.group != group for case in cases])
+        nearest = (bank[others] @ query).topk(2).indices
+        return torch.cat([query, *bank[others][nearest]])
+
+    draws = Draws(task.views, trainer.train_split.groups, {}, 0, task.alike)
+    drawn = [(0, case) for case in range(8)]
+    batch = draws.__getitems__(drawn)
+    seen: list[Tensor] = []
+
+    def parallel(memory: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(memory)
+        found: tuple[Tensor, Tensor] = task.captioner(memory, tokens)
+        return found
+
+    task.step(parallel, batch, 0.0)
+    queries, rows = batch.inputs[MEMORY].values, batch.rows[MEMORY].tolist()
+    groups = [trainer.train_split.cases[drawn[row][1]].group for row in rows]
+    made = torch.stack([expected(query, group) for query, group in zip(queries, groups, strict=True)])
+    assert len(seen[0])
+    assert all(any(torch.allclose(row, other, atol=1e-6) for other in made) for row in seen[0])
+
+    memory, _ = task.validation[LOG_LIKELIHOOD]
+    held = trainer.validation_split
+    records = embed(trainer.model, held, torch.device("cpu"))
+    assert memory.features is not None
+    query, case = (
+        records.embeddings["record"][records.mask("record")][0],
+        next(c for c in held.cases if "record" in c.views),
+    )
+    torch.testing.assert_close(memory.features[0], expected(query, case.group))
+
+
+def test_neighbours_need_a_space_that_stays(aligned: Path) -> None:
+    for options in ({}, {"model_from": aligned, "freeze": False}):
+        with pytest.raises(UsageError, match=r"objective\.neighbours: 2 given, but captions have neighbours only in"):
+            captioning(neighbours=2, **options)
+
+
 class _StopError(Exception):
     pass
 
@@ -170,11 +221,13 @@ class _Killer(Nobody):
             raise _StopError
 
 
-@pytest.mark.parametrize("way", ["pairs", "text", "joint"])
+@pytest.mark.parametrize("way", ["pairs", "text", "neighbours", "joint"])
 def test_a_run_that_is_stopped_and_goes_on_is_one_that_was_not(aligned: Path, tmp_path: Path, way: str) -> None:
     def run() -> Run:
         if way == "joint":
             return captioned_run()
+        if way == "neighbours":
+            return captioned_run(aligned, condition="text", noise=0.5, neighbours=2)
         return captioned_run(aligned, condition=way, noise=0.5)
 
     Trainer(run(), tmp_path / "whole", Nobody()).train()
@@ -211,6 +264,8 @@ def _wider(features: int, tokenizer: CaptionTokenizer) -> CaptionDecoder:
         ({"image": "scan"}, r"objective\.image: 'scan' is no modality of the model \(report, record\)"),
         ({"image": "report", "text": "record"}, r"objective\.text: 'record' holds no texts"),
         ({"decoder": _bert, "condition": "text"}, r"objective\.condition: text needs a decoder that reads the shared"),
+        ({"decoder": _bert, "neighbours": 2}, r"objective\.neighbours: 2 needs a decoder that reads the shared"),
+        ({"neighbours": 500}, r"objective\.neighbours: 500 given, but outside the largest group there are only"),
         ({"decoder": _bert}, r"RecordEncoder has no tokens to attend to"),
         (
             {"tokenizer": "/nowhere/at/all"},

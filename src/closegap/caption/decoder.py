@@ -22,7 +22,8 @@ class CaptionDecoder(Checked, nn.Module, ABC):
 
     Attributes:
         reads: "embedding": the memory is one unit vector of the shared space, (n, d), so that it may come from any
-            modality. "tokens": it is the image tower's grid of tokens, (n, tokens, features).
+            modality; with `Captioning.neighbours` further unit vectors stand behind it, (n, (1 + k) d).
+            "tokens": it is the image tower's grid of tokens, (n, tokens, features).
     """
 
     reads: ClassVar[Literal["embedding", "tokens"]]

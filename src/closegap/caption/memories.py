@@ -9,6 +9,7 @@ from torch import Tensor
 
 from closegap.batch import Batch
 from closegap.caption.decoder import CaptionDecoder
+from closegap.caption.neighbours import group_digests
 from closegap.caption.objective import Captioning
 from closegap.caption.tokenizer import CaptionTokenizer
 from closegap.data.loader import Views
@@ -55,6 +56,11 @@ def embedding_views(model: Model, split: Prepared, modality: str, device: torch.
     """The items as embeddings in the shared space."""
     found = split.views[modality]
     return replace(found, features=embed_views(model, modality, found, device), inputs=None)
+
+
+def group_of_items(split: Prepared, views: Views) -> Int[Tensor, "k"]:
+    """`group_digests` of each item's case."""
+    return group_digests([case.group for case in split.cases]).repeat_interleave(views.starts.diff())
 
 
 def token_views(
@@ -106,7 +112,7 @@ def new_decoder(
         UsageError: see `token_views` and `Captioning.new_decoder`.
     """
     torch.manual_seed(run.seed)
-    decoder = captioning.new_decoder(run.model.dim, tokenizer)
+    decoder = captioning.new_decoder(captioning.memory_width(run.model.dim), tokenizer)
     if decoder.reads == "embedding":
         return decoder, []
     tokens = [token_views(run.model, split, captioning, cache, device, progress) for split in splits]

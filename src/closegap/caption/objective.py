@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from closegap.bounds import NonNegativeFloat, PositiveInt, Rate, Side, Weight, Width
+from closegap.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt, Rate, Side, Weight, Width
 from closegap.caption.decoder import CaptionDecoder
 from closegap.caption.tokenizer import CaptionTokenizer
 from closegap.errors import UsageError
@@ -33,6 +33,7 @@ class Captioning(Objective):
         condition: "pairs": the decoder learns to write a caption from its image. "text": from the caption's own
             embedding, so that no image is needed; images are read only afterwards.
         noise: length of the noise on the embeddings that the decoder learns from; their own length is 1.
+        neighbours: how many of the nearest training captions, of other groups, the decoder reads beside the embedding.
         weight: of the captions' cross-entropy beside the alignment terms.
         lr: the decoder's peak learning rate; null: `train.lr`.
         model_from: the run whose aligned model the decoder reads; null trains both from the start.
@@ -51,6 +52,7 @@ class Captioning(Objective):
     text: str = "caption"
     condition: Literal["pairs", "text"] = "pairs"
     noise: NonNegativeFloat = 0.0
+    neighbours: NonNegativeInt = 0
     weight: Weight = 1.0
     lr: Rate | None = None
     model_from: Path | None = None
@@ -60,6 +62,11 @@ class Captioning(Objective):
     def __post_init__(self) -> None:
         if self.image == self.text:
             raise UsageError(f"objective.image and objective.text are both {self.image!r}; name two modalities")
+        if self.neighbours and self.moves_model:
+            raise UsageError(
+                f"objective.neighbours: {self.neighbours} given, but captions have neighbours only in a space that "
+                "stays; name a finished run with objective.model_from and leave objective.freeze true"
+            )
 
     def task(self, setting: "Setting") -> "TrainingTask":
         """See `Objective`; what trains reads this class, so it is imported here."""
@@ -104,16 +111,22 @@ class Captioning(Objective):
             return CaptionTokenizer.load(self.tokenizer, self.max_tokens)
         return CaptionTokenizer.train(captions, self.vocabulary, self.max_tokens)
 
+    def memory_width(self, dim: int) -> int:
+        """How wide the memory is in a shared space of `dim` dimensions, neighbours included."""
+        return dim * (1 + self.neighbours)
+
     def new_decoder(self, features: int, tokenizer: CaptionTokenizer) -> CaptionDecoder:
         """The decoder, with new weights or those it names.
 
         Raises:
-            UsageError: one that reads image tokens, where it should learn from texts.
+            UsageError: one that reads image tokens, where it should learn from texts or read neighbours.
         """
         decoder = self.decoder(features, tokenizer)
-        if self.condition == "text" and decoder.reads == "tokens":
-            raise UsageError(
-                f"objective.condition: text needs a decoder that reads the shared embedding, such as PrefixDecoder; "
-                f"{type(decoder).__name__} reads image tokens"
-            )
+        wants = {"condition: text": self.condition == "text", f"neighbours: {self.neighbours}": self.neighbours > 0}
+        for option, wanted in wants.items():
+            if wanted and decoder.reads == "tokens":
+                raise UsageError(
+                    f"objective.{option} needs a decoder that reads the shared embedding, such as PrefixDecoder; "
+                    f"{type(decoder).__name__} reads image tokens"
+                )
         return decoder

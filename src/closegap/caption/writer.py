@@ -12,6 +12,7 @@ from closegap.batch import move
 from closegap.caption.generate import generate_captions
 from closegap.caption.generation import Generation
 from closegap.caption.memories import embedding_views, new_decoder
+from closegap.caption.neighbours import Neighbours, group_digests
 from closegap.caption.objective import Captioning
 from closegap.caption.tokenizer import TOKENIZER, CaptionTokenizer
 from closegap.data import Case, load_cases
@@ -105,7 +106,7 @@ class CaptionWriter:
 
         Raises:
             UsageError: a correction, and a decoder that reads no embedding.
-            ClosegapError: a checkpoint of another decoder.
+            ClosegapError: a checkpoint of another decoder, or no captions where it reads some.
         """
         cases = [case for case in cases if case.views.get(self.captioning.image)]
         first = [
@@ -124,19 +125,22 @@ class CaptionWriter:
             moved = correction.apply(EmbeddingSet({self.captioning.image: images}, [case.id for case in cases]))
             images = moved.embeddings[self.captioning.image]
         memory = tokens[0].features if tokens else images
+        if self.captioning.neighbours:
+            neighbours = Neighbours.load(self.folder, self.captioning.neighbours)
+            memory = neighbours.beside(images, group_digests([case.group for case in cases]))
         assert memory is not None
         decoder.to(self.device)
         generated = generate_captions(decoder, self.tokenizer, memory, settings, self.device, progress)
         return WrittenCaptions(cases, generated, images)
 
-    def fit(self, name: str, train: Sequence[Case]) -> PostHoc:
-        """A correction by its name or import path, fitted on the training cases, that leaves the texts where they are.
+    def fit(self, name: str, cases: Sequence[Case]) -> PostHoc:
+        """A correction by its name or import path, fitted on cases, that leaves the texts where they are.
 
         Raises:
             UsageError: no method of that name, or one that can hold no modality.
         """
         method = anchored(name, self.captioning.text)
-        embeddings = embed(self.run.model, self.prepare(train), self.device)
+        embeddings = embed(self.run.model, self.prepare(cases), self.device)
         names = (self.captioning.image, self.captioning.text)
         pair = EmbeddingSet(
             {key: embeddings.embeddings[key] for key in names},

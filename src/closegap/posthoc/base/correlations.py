@@ -47,10 +47,11 @@ class Correlations:
     def __init__(self, products: Products) -> None:
         self.modalities = list(dict.fromkeys(a for a, _ in products.counts))
         self.means = {name: products.mean(name) for name in self.modalities}
+        self._covariances = {name: products.covariance(name, name) for name in self.modalities}
         self._values: dict[str, Tensor] = {}
         self._vectors: dict[str, Tensor] = {}
         for name in self.modalities:
-            values, self._vectors[name] = torch.linalg.eigh(products.covariance(name, name))
+            values, self._vectors[name] = torch.linalg.eigh(self._covariances[name])
             self._values[name] = values.clamp(min=0)
         # Each cross-covariance in the eigenvectors of its two modalities: a ridge then only scales it.
         self._crossed = {
@@ -83,8 +84,7 @@ class Correlations:
 
     def covariance(self, name: str) -> Float[Tensor, "d d"]:
         """Covariance of a modality, without a ridge."""
-        found: Tensor = (self._vectors[name] * self._values[name]) @ self._vectors[name].T
-        return found
+        return self._covariances[name]
 
     def _inverse_roots(self, name: str, ridge: float) -> Float[Tensor, "_"]:
         values = self._values[name] + ridge * self._values[name].mean()
