@@ -11,6 +11,7 @@ from tests.cli import tiny
 from tests.cli.tiny import Cli
 
 from closegap.cli import main
+from closegap.runs.presets import preset
 
 _DECODER = {
     "class_path": "closegap.caption.PrefixDecoder",
@@ -79,6 +80,37 @@ def test_study_on_runs_does_not_train_again(studied: Path, runs: Path, cli: Cli)
     assert ": seed 0 of arm 'a: pairs' is there already; name each run once" in found.err
 
 
+def test_a_study_of_decoders_takes_corrections(studied: Path, runs: Path, cli: Cli, tmp_path: Path) -> None:
+    shutil.copytree(studied, tmp_path / "study")
+    given = ("--config", studied.parent / "captioning.yaml", "--arms", preset("arms/captions-text.yaml"))
+    command = (
+        "study",
+        "--on",
+        runs / "a",
+        *given,
+        "--out",
+        tmp_path / "study",
+        "--search.beams",
+        1,
+        "--correct",
+        "shift",
+    )
+    found = cli(*command, "--fit-on", "validation")
+    assert (found.code, found.err) == (0, "")
+    report = json.loads((tmp_path / "study" / "report.json").read_text(encoding="utf-8"))
+    names = ["a: text alone", "a: text alone, shift", *_BASELINES]
+    assert [arm["name"] for arm in report["arms"]] == names
+    assert report["data"]["compared_with"] == dict.fromkeys(names[1:], names[0])
+    found = cli(*command, "--fit-on", "nowhere")
+    assert (found.code, found.err) == (
+        1,
+        "closegap: fit_on: no case in split 'nowhere'; there are train, validation, test\n",
+    )
+    found = cli("study", *given, "--out", tmp_path / "other", "--correct", "shift")
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith("closegap: --correct: moves what decoders read; name the runs")
+
+
 def test_a_split_is_captioned_and_scored(cli: Cli, studied: Path, tmp_path: Path) -> None:
     run, out = studied / "a-text-alone-seed0", tmp_path / "out"
     found = cli("caption", run, "--out", out, "--beams", 2)
@@ -113,11 +145,28 @@ def test_a_page_of_captions_without_cases(cli: Cli, studied: Path, tmp_path: Pat
     assert str(tmp_path.parent) not in report
 
 
+def test_a_decoder_reads_the_captions_that_are_nearest(cli: Cli, studied: Path, runs: Path, tmp_path: Path) -> None:
+    arm = tiny.write(tmp_path / "arm.yaml", {"objective": {"init_args": {"condition": "text", "neighbours": 2}}})
+    given = ("--config", studied.parent / "captioning.yaml", arm, "--objective.init_args.model_from", runs / "a")
+    assert cli("train", "--config", runs / "a" / "config.yaml", *given, "--out", tmp_path / "run").code == 0
+    command = ("caption", tmp_path / "run", "--correct", "match_moments", "canonical", "--beams", 1)
+    found = cli(*command, "--out", tmp_path / "out")
+    assert (found.code, found.err) == (0, "")
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert [arm["name"] for arm in report["arms"]][1:3] == ["a, match_moments", "a, canonical"]
+    (tmp_path / "run" / "neighbours.safetensors").unlink()
+    found = cli(*command, "--out", tmp_path / "gone")
+    assert (found.code, found.out) == (1, "")
+    assert re.fullmatch(r"closegap: .*neighbours\.safetensors: no such file\n", found.err)
+
+
 def test_corrections_stand_beside(cli: Cli, studied: Path, tmp_path: Path) -> None:
     found = cli("caption", studied / "a-text-alone-seed0", "--correct", "shift", "realign", "--out", tmp_path / "out")
     assert (found.code, found.err) == (0, "")
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     names = ["a: text alone", "a: text alone, shift", "a: text alone, realign"]
+    assert report["data"]["compared_with"] == dict.fromkeys([*names[1:], *_BASELINES], names[0])
+    assert "seeds" not in report["data"]
     assert [arm["name"] for arm in report["arms"]] == [*names, *_BASELINES]
     tables = {path.name for path in (tmp_path / "out").glob("*.csv")}
     run = "a-text-alone-seed0"

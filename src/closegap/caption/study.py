@@ -27,6 +27,8 @@ def caption_study(
     split: str = "test",
     overrides: Sequence[str] = (),
     search: Generation | None = None,
+    corrections: Sequence[str] = (),
+    fit_on: str = "train",
     watching: Watching = unwatched,
     finished: Finished | None = None,
     cases: bool = True,
@@ -41,6 +43,8 @@ def caption_study(
         split: what is captioned; it must have cases before anything is trained.
         overrides: dotted options on top of all.
         search: how captions are searched for.
+        corrections: names of post-hoc methods; each decoder's captions stand there with each of them, too.
+        fit_on: the split that these are fitted on.
         watching: who is told how it goes.
         finished: told of each run that was trained.
         cases: whether pages show cases; see `write_captions`.
@@ -68,10 +72,12 @@ def caption_study(
     with claimed(out, "study"):
         train_all(plans, [split], watching, finished)
         scoring = Scoring()
-        written = caption_runs(list(plans), split_cases(split), search or Generation(), scoring, watching=watching)
+        settings = search or Generation()
+        chosen = split_cases(split)
+        written = caption_runs(list(plans), chosen, settings, scoring, corrections, watching=watching, fit_on=fit_on)
         baselines = [one for one in written if one.run is None]
         for own, folders in of_arm.items():
-            chosen = [*(one for one in written if one.run in folders), *baselines]
-            compared = captions_compared(chosen, split, scoring)
-            write_arms_page(chosen, compared, out / slug(own), f"Captions: {own}", cases=cases)
+            shown = [*(one for one in written if one.run in folders), *baselines]
+            compared = captions_compared(shown, split, scoring)
+            write_arms_page(shown, compared, out / slug(own), f"Captions: {own}", cases=cases)
         return write_captions(written, split, out, scoring, "Captions compared", cases)

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from closegap.caption import Generation, Scoring
 from closegap.caption.predictions import TABLE
 from closegap.cli.arguments import add_no_cases, add_out, free, parse_with_overrides, verb_parser
+from closegap.cli.methods import CORRECT_HELP
 from closegap.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,12 +40,9 @@ def parser() -> ArgumentParser:
     found.add_argument("--manifest", type=Path | None, default=None, help="a table of images")
     add_out(found, "the folder to write")
     add_no_cases(found)
+    found.add_argument("--correct", type=str, nargs="+", default=[], help=CORRECT_HELP)
     found.add_argument(
-        "--correct",
-        type=str,
-        nargs="+",
-        default=[],
-        help="also with these post-hoc methods, of those with an anchor: shift, realign, ..., or package.module.Class",
+        "--fit-on", type=str, default="train", help="the split of the run's data that these are fitted on"
     )
     found.add_class_arguments(Generation, None)
     found.add_class_arguments(Scoring, None)
@@ -62,7 +60,8 @@ def main(arguments: Sequence[str]) -> None:
 
     split, chosen = _chosen(given)
     scores = scoring(given)
-    arms = caption_runs(given.runs, chosen, generation(given), scores, given.correct, overrides, Bars)
+    settings = generation(given)
+    arms = caption_runs(given.runs, chosen, settings, scores, given.correct, overrides, Bars, given.fit_on)
     written = write_captions(arms, split, given.out, scores, cases=not given.no_cases)
     say_captions(written)
     say(f"report: {written.page}")

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 METHODS_HELP = f"post-hoc arms: all, or some of {', '.join(method_names())}, or classes as package.module.Class"
 
+CORRECT_HELP = (
+    "also with these post-hoc methods, of those with an anchor: shift, realign, canonical, ..., or package.module.Class"
+)
+
 
 def chosen_methods(names: Sequence[str]) -> dict[str, "PostHoc"]:
     """Arm name to method, unfitted.

@@ -8,7 +8,7 @@ from jsonargparse import ArgumentParser
 from closegap.bounds import Seed
 from closegap.caption import Generation
 from closegap.cli.arguments import add_no_cases, parse_with_overrides, verb_parser
-from closegap.cli.methods import METHODS_HELP, chosen_methods
+from closegap.cli.methods import CORRECT_HELP, METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.cli.stages import SCORES_HELP, chosen_stages
 from closegap.errors import UsageError
@@ -26,6 +26,7 @@ compared on the captions that they write, arm by arm and together, beside two ba
 from pairs, and from text alone.
 
   closegap study --on runs/roco/*-seed? --config configs/captioning.yaml --out runs/captions
+  closegap study --on runs/roco/*-seed? --config configs/captioning.yaml --correct realign canonical --out runs/captions
 
 A config is trusted input, and so is a run's folder: the modules of the classes that they name are imported."""
 
@@ -43,6 +44,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
     found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
+    found.add_argument("--correct", type=str, nargs="+", default=[], help=f"with --on, {CORRECT_HELP}")
     found.add_argument("--fit-on", type=str, default="train", help="the split that post-hoc methods are fitted on")
     add_no_cases(found)
     found.add_class_arguments(Generation, "search", help="how captions are searched for, with --on")
@@ -61,11 +63,11 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.studies.study import study
 
     if given.on:
-        of_runs = {"seeds": [0], "metrics": ["all"], "posthoc": [], "scores": [], "fit_on": "train"}
-        for option, default in of_runs.items():
+        for option, default in (("seeds", [0]), ("metrics", ["all"]), ("posthoc", []), ("scores", [])):
             if given[option] != default:
-                name = option.replace("_", "-")
-                raise UsageError(f"--{name}: means nothing with --on, where runs are given and captions are scored")
+                raise UsageError(f"--{option}: means nothing with --on, where runs are given and captions are scored")
+    elif given.correct:
+        raise UsageError("--correct: moves what decoders read; name the runs that they are trained on with --on")
     if given.no_cases:
         overrides += ["--train.show_cases", "false"]
     methods, metrics = chosen_methods(given.posthoc), chosen_metrics(given.metrics)
@@ -80,7 +82,16 @@ def main(arguments: Sequence[str]) -> None:
     if given.on:
         arms = given.arms or [preset(name) for name in CAPTION_ARMS]
         search = Generation(**vars(given.search))
-        written = caption_study(given.on, given.config, arms, given.out, search=search, **shared)
+        written = caption_study(
+            given.on,
+            given.config,
+            arms,
+            given.out,
+            search=search,
+            corrections=given.correct,
+            fit_on=given.fit_on,
+            **shared,
+        )
         say_captions(written)
         say(f"report: {written.page}")
         return

@@ -10,7 +10,7 @@ from closegap.errors import UsageError
 from closegap.evaluation.card import Card, group_count, mean_card, measure
 from closegap.evaluation.report import Estimate, Report, Skipped
 from closegap.evaluation.sampling import is_sampled, sampling_facts
-from closegap.evaluation.seeds import differences_by_seed
+from closegap.evaluation.seeds import seed_facts
 from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
 from closegap.metrics.calibrator import Calibrator
@@ -119,12 +119,9 @@ def compare(
     if placebos := list(dict.fromkeys(result.arm for result in results if result.placebo)):
         facts["placebos"] = placebos
     if any(result.seed is not None for result in results):
-        facts["seeds"] = {arm: [r.seed for r in results if r.arm == arm] for arm in cards}
+        seeds = {arm: [r.seed for r in results if r.arm == arm] for arm in cards}
+        facts |= seed_facts(cards, seeds, facts["compared_with"])
         facts["steps"] = {arm: [r.embeddings.meta.get("step") for r in results if r.arm == arm] for arm in cards}
-        if paired := differences_by_seed(cards, facts["seeds"], facts["compared_with"]):
-            facts["seed_differences"] = {
-                arm: {name: vars(estimate) for name, estimate in found.items()} for arm, found in paired.items()
-            }
     firsts = {result.arm: result for result in reversed(results)}
     firsts = {arm: firsts[arm] for arm in cards}
     sets = {arm: found.embeddings for arm, found in firsts.items() if found.stage is None}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import sqrt
 from statistics import mean, stdev
+from typing import Any
 
 from scipy.special import stdtrit
 
@@ -32,6 +33,15 @@ def difference_by_seed(values: Mapping[int, float], baseline: Mapping[int, float
     centre = mean(differences)
     half = float(stdtrit(len(shared) - 1, 0.975)) * stdev(differences) / sqrt(len(shared))
     return Estimate(centre, centre - half, centre + half)
+
+
+def seed_facts(
+    cards: Mapping[str, Sequence[Card]], seeds: Mapping[str, Sequence[int | None]], compared_with: Mapping[str, str]
+) -> dict[str, Any]:
+    """What a report's data say of seeds: `seeds`, and `seed_differences` where three are shared; see there for Args."""
+    paired = differences_by_seed(cards, seeds, compared_with)
+    told = {arm: {name: vars(estimate) for name, estimate in found.items()} for arm, found in paired.items()}
+    return {"seeds": dict(seeds), **({"seed_differences": told} if told else {})}
 
 
 def differences_by_seed(
