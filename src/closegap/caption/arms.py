@@ -162,7 +162,9 @@ def captions_compared(written: Sequence[CaptionedArm], split: str, scoring: Scor
         "compared_with": controls,
     }
     if len({one.run for one in written if one.run is not None}) > 1:
-        facts |= seed_facts(cards, {arm: [one.seed for one in written if one.arm == arm] for arm in cards}, controls)
+        seeds = {arm: [one.seed for one in written if one.arm == arm and one.run] for arm in cards}
+        seeds = {arm: found for arm, found in seeds.items() if found}  # none of baselines
+        facts |= seed_facts({arm: cards[arm] for arm in seeds}, seeds, controls)
     return compare_cards(cards, facts) if cards else None
 
 
