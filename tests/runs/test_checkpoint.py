@@ -197,7 +197,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     for options, message in (
         ({"modalities": ("report", "concepts")}, "checkpoint of another model .*is in one and not in the other"),
         ({"temperature": fixed()}, "checkpoint of another model .temperature.* is in one"),
-        ({"frozen": ("record",)}, "checkpoint of another model .encoders.record.* is in one"),
+        ({"frozen": ("report",)}, "checkpoint of another model .encoders.report.* is in one"),
     ):
         with pytest.raises(ClosegapError, match=message) as caught:
             Trained(**options).load(path)
