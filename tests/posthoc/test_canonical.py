@@ -305,3 +305,17 @@ def test_it_keeps_the_contract(method: Canonical) -> None:
 @pytest.mark.parametrize("keep", [None, 0.0])
 def test_it_keeps_the_contract_with_an_anchor(keep: float | None) -> None:
     check_posthoc(Canonical(anchor="text", keep=keep), modalities=("image", "text"))
+
+
+def test_directions_do_not_hang_on_the_algorithm_that_finds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick one does not converge on some matrices of fewer rows than dimensions; the slow one stands in."""
+    found = Correlations(products(make(40))).at(0.3)
+
+    def refuses(*_: object, **__: object) -> None:
+        raise torch.linalg.LinAlgError("the algorithm failed to converge")  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(torch.linalg, "svd", refuses)
+    other = Correlations(products(make(40))).at(0.3)
+    torch.testing.assert_close(other.correlations, found.correlations)
+    for name, value in found.maps.items():
+        torch.testing.assert_close(other.maps[name], value, atol=1e-8, rtol=1e-6)

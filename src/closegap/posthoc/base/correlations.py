@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+import scipy.linalg
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -99,7 +100,7 @@ class Correlations:
         self, crossed: Mapping[tuple[str, str], Float[Tensor, "_ _"]]
     ) -> tuple[dict[str, Float[Tensor, "_ k"]], Float[Tensor, "k"]]:
         a, b = self.modalities
-        left, correlations, right = torch.linalg.svd(crossed[a, b], full_matrices=False)
+        left, correlations, right = _svd(crossed[a, b])
         return {a: left, b: right.T}, correlations
 
     def _of_many(
@@ -116,3 +117,13 @@ class Correlations:
         many = len(self.modalities)
         parts = {name: many**0.5 * vectors[place] for name, place in places.items()}
         return parts, (values - 1) / (many - 1)
+
+
+def _svd(matrix: Float[Tensor, "d e"]) -> tuple[Float[Tensor, "d k"], Float[Tensor, "k"], Float[Tensor, "k e"]]:
+    """Singular vectors and values; where there are fewer rows than dimensions the quick algorithm may not converge."""
+    try:
+        left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+        return left, values, right
+    except RuntimeError:  # torch.linalg.LinAlgError is one
+        u, s, vt = scipy.linalg.svd(matrix.numpy(), full_matrices=False, lapack_driver="gesvd")
+        return torch.from_numpy(u), torch.from_numpy(s), torch.from_numpy(vt)
