@@ -4,7 +4,16 @@ from typing import Any
 import tests.figures
 from tests.figures import figure
 
-from closegap.evaluation.columns import best_arms, columns, key_columns, mark, marked, steps_text, withheld_note
+from closegap.evaluation.columns import (
+    best_arms,
+    columns,
+    key_columns,
+    mark,
+    marked,
+    marks_key,
+    steps_text,
+    withheld_note,
+)
 from closegap.evaluation.report import Arm, Estimate, Report
 
 
@@ -98,3 +107,13 @@ def test_what_a_placebo_earns_nothing_beside_it_has_gained() -> None:
 def test_the_steps_of_an_arm_are_told() -> None:
     given = replace(report(a={}, b={}, c={}), data={"steps": {"a": [42, 18], "b": [1200], "c": [None]}})
     assert [steps_text(given, arm) for arm in given.arms] == ["step 18 to 42", "step 1,200", ""]
+
+
+def test_the_key_of_the_marks_names_few_controls_and_explains_many() -> None:
+    arms = [Arm(f"arm {number}", {}) for number in range(6)]
+    pairs = {f"arm {number}": f"arm {number - 1}" for number in range(2, 6)}
+    few, many = (Report(arms, data={"compared_with": dict(list(pairs.items())[:n])}) for n in (2, 4))
+    assert "from arm 0 (arm 2 from arm 1; arm 3 from arm 2) excludes 0" in marks_key(few, "arm 0")
+    assert "from arm 0, or from an arm's own control: what it is without what it adds excludes 0" in marks_key(
+        many, "arm 0"
+    )

@@ -82,7 +82,11 @@ def test_arms_are_compared_at_equal_steps_too(tmp_path: Path) -> None:
     assert set(best.values()) != {4}, "no run has another best step than its last"
     assert [arm.name for arm in report.arms] == ["slow", "wild", "slow, last step", "wild, last step"]
     assert report.data["steps"]["slow, last step"] == report.data["steps"]["wild, last step"] == [4]
-    assert report.data["compared_with"]["wild, last step"] == "slow, last step"
+    assert report.data["compared_with"] == {
+        "wild": "slow",
+        "slow, last step": "slow",
+        "wild, last step": "slow, last step",
+    }
     last = ["--train.keep", "last"]
     alone = evaluate_run(out / "wild-seed0", "validation", metrics=quick, overrides=last).report.arms[0]
     assert report.arm("wild, last step").metrics == alone.metrics

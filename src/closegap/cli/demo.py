@@ -7,7 +7,7 @@ from jsonargparse import ArgumentParser
 
 from closegap.bounds import PositiveInt
 from closegap.cli.arguments import parse, verb_parser
-from closegap.runs.presets import ARMS, preset
+from closegap.runs.presets import DEMO_ARMS, preset
 
 _RECOMMENDED = "CLIP + ATP + CU"
 """The arm that canonical alignment and standardised scores go on from."""
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.studies.study import study
 
     overrides = [] if given.steps is None else ["--train.steps", str(given.steps)]
-    arms = [preset(name) for name in ARMS]
+    arms = [preset(name) for name in DEMO_ARMS]
     title = "The modality gap, open and closed"
     found = study(
         [preset("demo.yaml")],

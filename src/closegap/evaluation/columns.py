@@ -9,6 +9,9 @@ from closegap.metrics.figure import Figure
 Differences: TypeAlias = Mapping[str, Mapping[str, Estimate]]
 """Arm name to metric name to the paired difference from the arm that it is compared with."""
 
+_LISTED = 3
+"""Controls that the key of the marks names; of more it says what they are."""
+
 
 def columns(report: Report) -> list[Figure]:
     """Every figure of the report, in reading order.
@@ -93,7 +96,10 @@ def marks_key(report: Report, baseline: str) -> str:
     """What the marks of a table mean."""
     controls = report.data.get("compared_with", {})
     others = [f"{arm} from {control}" for arm, control in controls.items() if control != baseline]
-    from_whom = f"from {baseline}" + (f" ({'; '.join(others)})" if others else "")
+    if len(others) > _LISTED:
+        from_whom = f"from {baseline}, or from an arm's own control: what it is without what it adds"
+    else:
+        from_whom = f"from {baseline}" + (f" ({'; '.join(others)})" if others else "")
     over = "over cases and by seed (of three seeds or more)" if report.data.get("seeds") else "over cases"
     return f"▲ better, ▼ worse, ◆ different: the paired 95% interval of the difference {from_whom} excludes 0, {over}."
 

@@ -84,8 +84,9 @@ def _at_end(found: Sequence[Evaluated]) -> list[Result]:
     steps = [run for run in found if run.at_end is not None]
     if all(run.at_end is not None and run.at_end.meta["step"] == run.embeddings.meta["step"] for run in steps):
         return []
+    first = found[0].arm
     return [
-        Result(_after(run.arm), run.seed, run.at_end, against=_after(run.control or found[0].arm))
+        Result(_after(run.arm), run.seed, run.at_end, against="" if run.arm == first else _after(run.control or first))
         for run in steps
         if run.at_end is not None
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 from closegap.errors import ClosegapError
 
 ARMS = ("arms/clip-learnable.yaml", "arms/clip-fixed.yaml", "arms/closegap.yaml")
+DEMO_ARMS = (*ARMS[:2], "arms/demo-closegap.yaml")
 CAPTION_ARMS = ("arms/captions-pairs.yaml", "arms/captions-text.yaml")
 
 
