@@ -147,7 +147,14 @@ def test_a_page_of_captions_without_cases(cli: Cli, studied: Path, tmp_path: Pat
 
 def test_a_decoder_reads_the_captions_that_are_nearest(cli: Cli, studied: Path, runs: Path, tmp_path: Path) -> None:
     arm = tiny.write(tmp_path / "arm.yaml", {"objective": {"init_args": {"condition": "text", "neighbours": 2}}})
-    given = ("--config", studied.parent / "captioning.yaml", arm, "--objective.init_args.model_from", runs / "a")
+    given = (
+        "--config",
+        studied.parent / "captioning.yaml",
+        "--config",
+        arm,
+        "--objective.init_args.model_from",
+        runs / "a",
+    )
     assert cli("train", "--config", runs / "a" / "config.yaml", *given, "--out", tmp_path / "run").code == 0
     command = ("caption", tmp_path / "run", "--correct", "match_moments", "canonical", "--beams", 1)
     found = cli(*command, "--out", tmp_path / "out")

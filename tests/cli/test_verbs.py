@@ -197,7 +197,7 @@ def test_compare_puts_posthoc_arms_beside_the_trained_ones(cli: Cli, runs: Path,
     assert arms["a + shift"]["gap"]["value"] != arms["a"]["gap"]["value"]
     found = cli("compare", runs / "a", "--out", tmp_path / "train", "--split", "train", *methods)
     assert found.code == 2  # fitted on what is judged
-    assert "rows were fitted on" in found.err
+    assert "--fit-on train: is what the runs are compared on; fit on another split" in found.err
     assert not (tmp_path / "train").exists()
     found = cli("evaluate", runs / "a", "--out", tmp_path / "a.json", "--scores", "standardize")
     assert (found.code, found.err.count("\n")) == (2, 1)
