@@ -53,6 +53,8 @@ class Corrected:
 def corrected(result: Result, correction: Correction) -> Corrected:
     """An arm with each method, each stage and each pair of both; seeds of one arm stay seeds of one arm.
 
+    Each is compared with the arm that it goes on from.
+
     Args:
         result: what is judged.
         correction: what is tried; its methods are fitted here, of its stages copies.
@@ -61,7 +63,7 @@ def corrected(result: Result, correction: Correction) -> Corrected:
         UsageError: rows that a method was fitted on are judged and `in_sample` does not allow it.
     """
     moved: dict[str, Result] = {}
-    staged, skipped = _staged(result, correction, correction.reference)
+    staged, skipped = _staged(result, correction, correction.reference, result.arm)
     for name, method in correction.methods.items():
         arm = f"{result.arm} + {name}"
         try:
@@ -75,7 +77,7 @@ def corrected(result: Result, correction: Correction) -> Corrected:
             continue
         if correction.stages or correction.calibration is not None:
             reference = method.apply(correction.reference, in_sample=True)
-            further = _staged(moved[name], correction, reference)
+            further = _staged(moved[name], correction, reference, result.arm)
             staged, skipped = staged + further[0], skipped + further[1]
             if correction.calibration is not None:
                 moved[name] = calibrated(moved[name], correction.calibration, reference)
@@ -94,8 +96,10 @@ def swept(method: PostHoc, sweep: Sweep, train: EmbeddingSet) -> Iterator[tuple[
         yield value, type(method)(**{**method.settings, sweep.setting: value}).fit(train)
 
 
-def _staged(result: Result, correction: Correction, reference: EmbeddingSet) -> tuple[list[Result], list[Skipped]]:
-    """The arm under each stage, fitted on a reference in the same space."""
+def _staged(
+    result: Result, correction: Correction, reference: EmbeddingSet, against: str
+) -> tuple[list[Result], list[Skipped]]:
+    """The arm under each stage, fitted on a reference in the same space, to be compared with `against`."""
     found, skipped = [], []
     for name, stage in correction.stages.items():
         arm = f"{result.arm} + {name}"
@@ -104,6 +108,6 @@ def _staged(result: Result, correction: Correction, reference: EmbeddingSet) -> 
         except DataError as error:
             skipped.append(Skipped(f"arm {arm}", str(error)))
             continue
-        one = Result(arm, result.seed, result.embeddings, fitted, against=result.against or result.arm)
+        one = Result(arm, result.seed, result.embeddings, fitted, against=against)
         found.append(one if correction.calibration is None else calibrated(one, correction.calibration, reference))
     return found, skipped
