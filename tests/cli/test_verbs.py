@@ -344,8 +344,9 @@ def test_the_demo(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert found.out.endswith(f"\nLook at {tmp_path / 'demo' / 'report.html'}\n")
     assert "<title>The modality gap, open and closed" in (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
     report = read_report(tmp_path / "demo" / "report.json")
-    expected = ["CLIP, learnable temperature", "CLIP, temperature 0.1", "CLIP + ATP + CU"]
-    assert [arm["name"] for arm in report["arms"]] == expected
+    trained = ["CLIP, learnable temperature", "CLIP, temperature 0.1", "CLIP + ATP + CU"]
+    beyond = [f"{trained[-1]} + {name}" for name in ("canonical", "standardise", "canonical + standardise")]
+    assert [arm["name"] for arm in report["arms"]] == trained + beyond
 
 
 @pytest.mark.parametrize("steps", ["0", "-3", "few"])

@@ -64,7 +64,7 @@ def test_it_stands_beside_ours_in_every_view(capsys: pytest.CaptureFixture[str])
     assert report["data"]["shift_sweep"]["0.5"]["mutual_nearest"]["value"] > 0
     assert "Mutual nearest ↑" in capsys.readouterr().out
     page = Path("out/report.html").read_text(encoding="utf-8")
-    assert re.search(r'scope="colgroup">Agreement</th>', page)
+    assert re.search(r'scope="rowgroup">Agreement</th>', page)
     assert f"{MUTUAL.meaning} (higher is better)" in page
     assert re.search(r'<option value="mutual_nearest"[^>]*>\s*Mutual nearest', page)
 
