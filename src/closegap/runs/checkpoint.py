@@ -82,9 +82,10 @@ def _rebuilt(model: Model) -> dict[str, Encoder]:
 
 def _frozen(encoder: Encoder) -> set[str]:
     """Names of the tensors of a tower that no step changes: all of a frozen one, or those of its prefix."""
-    if encoder.frozen or encoder.prefix is None:
+    prefix = None if encoder.frozen else encoder.prefix
+    if prefix is None:
         return set(encoder.state_dict())
-    shared = {id(tensor) for tensor in encoder.prefix.state_dict(keep_vars=True).values()}
+    shared = {id(tensor) for tensor in prefix.state_dict(keep_vars=True).values()}
     return {name for name, tensor in encoder.state_dict(keep_vars=True).items() if id(tensor) in shared}
 
 

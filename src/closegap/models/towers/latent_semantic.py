@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, Int
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from torch import Tensor
 
 from closegap.bounds import Buckets, PositiveInt, Width
@@ -99,13 +99,17 @@ class LatentSemanticEncoder(Encoder):
     def fit(self, items: Iterable[Any]) -> None:
         """Inverse frequencies of the terms, and the leading right singular vectors of the training items' weights."""
         counts = self.preparer().counts(list(items))
-        having = np.bincount(counts.indices, minlength=len(self.frequency))
-        frequency = np.where(having >= _LEAST, np.log((1 + counts.shape[0]) / (1 + having)) + 1, 0)
-        counts.data = (1 + np.log(counts.data)) * frequency[counts.indices]
-        lengths = np.sqrt(np.asarray(counts.multiply(counts).sum(axis=1)).ravel())
-        weights = sparse.diags(1 / np.where(lengths > 0, lengths, 1)) @ counts
-        known = min(self.dim, counts.shape[0] - 1)
+        self.frequency.zero_()
         self.directions.zero_()
+        if not counts.nnz:
+            return
+        weigher = TfidfTransformer(sublinear_tf=True).fit(counts)
+        heavy = np.bincount(counts.indices, minlength=len(self.frequency)) >= _LEAST
+        counts.data *= heavy[counts.indices]
+        counts.eliminate_zeros()
+        weights = weigher.transform(counts)
+        frequency = np.where(heavy, weigher.idf_, 0)
+        known = min(self.dim, counts.shape[0] - 1)
         self.frequency.copy_(torch.from_numpy(frequency))
         if known > 0 and weights.nnz:
             found = TruncatedSVD(known, random_state=0).fit(weights).components_
