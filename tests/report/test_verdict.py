@@ -19,13 +19,15 @@ ACROSS, BACK, ONE_INDEX = (search.recall_at(10) for search in (across("a", "b"),
 GAIN, LOSS, NOTHING = Estimate(0.2, 0.1, 0.3), Estimate(-0.2, -0.3, -0.1), Estimate(0.1, -0.1, 0.3)
 
 
-def _comparison(placebos: tuple[str, ...] = (), **differences: tuple[Estimate, Estimate, Estimate]) -> Comparison:
+def _comparison(
+    placebos: tuple[str, ...] = (), controls: tuple[str, ...] = (), **differences: tuple[Estimate, Estimate, Estimate]
+) -> Comparison:
     figures = (ACROSS, BACK, ONE_INDEX)
     names = {arm.replace("_plus_", " + "): found for arm, found in differences.items()}
     arms = [Arm("original", {figure.name: Estimate(0.5) for figure in figures})]
     told = {arm: {figure.name: one for figure, one in zip(figures, found, strict=True)} for arm, found in names.items()}
     arms += [Arm(arm, {name: Estimate(0.5 + one.value) for name, one in found.items()}) for arm, found in told.items()]
-    data = {"compared_with": dict.fromkeys(names, "original"), "placebos": list(placebos)}
+    data = {"compared_with": dict.fromkeys(names, "original"), "placebos": list(placebos), "controls": list(controls)}
     return Comparison(Report(arms, data=data, figures={figure.name: figure for figure in figures}), "original", told)
 
 
@@ -128,6 +130,13 @@ def test_a_placebo_is_never_advised_nor_what_gains_no_more() -> None:
         _comparison(placebo, original_plus_shift=(GAIN, GAIN, GAIN), original_plus_placebo=(NOTHING, NOTHING, GAIN))
     )
     assert [one.arm for one in found] == ["original + shift", None]
+
+
+def test_a_control_is_never_advised() -> None:
+    gains = (NOTHING, NOTHING, GAIN)
+    assert verdicts(_comparison(original_plus_offset=gains))[1].arm == "original + offset"
+    told = verdicts(_comparison(controls=("original + offset",), original_plus_offset=gains))[1]
+    assert (told.arm, told.highest) == (None, "original")
 
 
 def test_an_audit_advises_what_closes_a_gap() -> None:

@@ -28,6 +28,7 @@ class Result:
         stage: what scores go through where one index holds both modalities; fitted.
         against: the arm that it is compared with, its own control: what it is without what it adds. "": the first arm.
         placebo: whether it closes nothing, and shows what others' gains are worth.
+        control: whether it is there to compare others with, and never to be advised.
         calibration: what says how probable it is that a target is relevant; fitted.
     """
 
@@ -37,6 +38,7 @@ class Result:
     stage: Stage | None = None
     against: str = ""
     placebo: bool = False
+    control: bool = False
     calibration: Calibrator | None = None
 
 
@@ -118,6 +120,8 @@ def compare(
     facts["compared_with"] = _controls(results)
     if placebos := list(dict.fromkeys(result.arm for result in results if result.placebo)):
         facts["placebos"] = placebos
+    if controls := list(dict.fromkeys(result.arm for result in results if result.control)):
+        facts["controls"] = controls
     if any(result.seed is not None for result in results):
         seeds = {arm: [r.seed for r in results if r.arm == arm] for arm in cards}
         facts |= seed_facts(cards, seeds, facts["compared_with"])

@@ -108,6 +108,6 @@ def _staged(
         except DataError as error:
             skipped.append(Skipped(f"arm {arm}", str(error)))
             continue
-        one = Result(arm, result.seed, result.embeddings, fitted, against=against)
+        one = Result(arm, result.seed, result.embeddings, fitted, against=against, control=stage.control)
         found.append(one if correction.calibration is None else calibrated(one, correction.calibration, reference))
     return found, skipped

@@ -95,8 +95,9 @@ def too_few_seeds(report: Report) -> str:
 
 
 def candidates(report: Report) -> list[Arm]:
-    """The arms that may be of worth: all but placebos."""
-    return [arm for arm in report.arms if arm.name not in report.data.get("placebos", ())]
+    """The arms that may be advised: all but placebos and controls."""
+    others = {*report.data.get("placebos", ()), *report.data.get("controls", ())}
+    return [arm for arm in report.arms if arm.name not in others]
 
 
 def _verdict(comparison: Comparison, task: str, figures: Sequence[Figure]) -> Verdict:
