@@ -13,17 +13,32 @@ def best_elsewhere(case: int, query: Vector, targets: Items) -> float:
     return max(dot(query, row) for other, row in targets if other != case)
 
 
-def mu_and_sigma(queries: Items, targets: Items) -> tuple[float, float]:
-    best = [best_elsewhere(case, row, targets) for case, row in queries]
+def z_scores(scores: Sequence[float]) -> list[float]:
+    spread = math.sqrt(mean([(score - mean(scores)) ** 2 for score in scores]))
+    return [(score - mean(scores)) / spread for score in scores]
+
+
+def best_z_elsewhere(case: int, query: Vector, targets: Items) -> float:
+    return max(z_scores([dot(query, row) for other, row in targets if other != case]))
+
+
+def mu_and_sigma(queries: Items, targets: Items, per_query: bool) -> tuple[float, float]:
+    best_of = best_z_elsewhere if per_query else best_elsewhere
+    best = [best_of(case, row, targets) for case, row in queries]
     mu = mean(best)
     return mu, math.sqrt(mean([(score - mu) ** 2 for score in best]))
 
 
 def standardised(
-    score: float, query_modality: str, target_modality: str, reference: Mapping[str, Items], strength: float
+    score: float,
+    query_modality: str,
+    target_modality: str,
+    reference: Mapping[str, Items],
+    strength: float,
+    per_query: bool,
 ) -> float:
     """(s - mu) / sigma, both between what all targets of the query modality share and what this pair has."""
-    found = {target: mu_and_sigma(reference[query_modality], items) for target, items in reference.items()}
+    found = {target: mu_and_sigma(reference[query_modality], items, per_query) for target, items in reference.items()}
     shared_mu = mean([mu for mu, _ in found.values()])
     shared_log = mean([math.log(sigma) for _, sigma in found.values()])
     mu, sigma = found[target_modality]

@@ -46,11 +46,12 @@ def test_the_stages_stand_in_the_order_of_reports() -> None:
     assert [name for name, stage in chosen.items() if stage.control] == ["offset", "zscore"]
 
 
+@pytest.mark.parametrize("per_query", [False, True])
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
-def test_standardised_scores_are_ordered_as_their_definition_orders_them(strength: float) -> None:
+def test_standardised_scores_are_ordered_as_their_definition_orders_them(strength: float, per_query: bool) -> None:
     fitted_on = full_set(cases=12)
     names = fitted_on.modalities
-    stage = Standardise(strength).fit(fitted_on)
+    stage = Standardise(strength, per_query).fit(fitted_on)
     items = {}
     for name in names:
         rows = rows_of(fitted_on, name)
@@ -60,7 +61,10 @@ def test_standardised_scores_are_ordered_as_their_definition_orders_them(strengt
         ours = torch.cat([stage.adjusted(scores, query, target) for target in names])
         theirs = torch.tensor(
             [
-                [reference.standardised(score, query, target, items, strength) for score in scores[0].tolist()]
+                [
+                    reference.standardised(score, query, target, items, strength, per_query)
+                    for score in (reference.z_scores(scores[0].tolist()) if per_query else scores[0].tolist())
+                ]
                 for target in names
             ],
             dtype=torch.float64,
@@ -72,7 +76,7 @@ def test_standardised_scores_are_ordered_as_their_definition_orders_them(strengt
 
 
 def test_at_strength_0_no_score_changes() -> None:
-    stage = Standardise(strength=0.0).fit(full_set())
+    stage = Standardise(strength=0.0, per_query=False).fit(full_set())
     scores = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
     assert torch.equal(stage.adjusted(scores, "image", "text"), scores)
 
@@ -84,22 +88,26 @@ def test_neither_pairs_nor_labels_are_needed() -> None:
     assert float(stage.fitted.state["strength"]) == 1
     labelled = replace(unpaired, labels={"organ": ["lung"] * len(unpaired.ids)})
     scores = torch.linspace(-1, 1, 9)[None]
-    again = Standardise(1.0).fit(labelled).adjusted(scores, "image", "text")
+    again = Standardise(1.0, per_query=False).fit(labelled).adjusted(scores, "image", "text")
     assert torch.equal(again, stage.adjusted(scores, "image", "text"))
 
 
-def test_the_strength_is_chosen_where_mixing_costs_nothing() -> None:
+def test_what_merges_most_blindly_is_chosen() -> None:
     fitted_on, judged = apart(), apart(seed=1)
     stage = Standardise().fit(fitted_on)
     assert stage.fitted is not None
-    chosen = float(stage.fitted.state["strength"])
+    chosen = (float(stage.fitted.state["strength"]), bool(stage.fitted.state["per_query"]))
     x, y = paired(*(rows_of(fitted_on, name) for name in fitted_on.modalities))
-    ratios = {
-        step / 10: matched_estimates(x, y, resample_counts(1, 1), stage=Standardise(step / 10).fit(fitted_on))["ratio"]
-        for step in range(11)
-    }
-    assert abs(ratios[chosen].value - 1) == min(abs(ratio.value - 1) for ratio in ratios.values())
-    assert ratios[0.0].value < 0.5
+
+    def distance(strength: float, per_query: bool) -> float:
+        tried = Standardise(strength, per_query).fit(fitted_on)
+        found = matched_estimates(x, y, resample_counts(1, 1), stage=tried)
+        share = found["own_modality_share"].value - found["expected_own_share"].value
+        return max(abs(found["ratio"].value - 1) / 0.05, abs(share) / 0.03)
+
+    distances = {(step / 5, form): distance(step / 5, form) for form in (False, True) for step in range(6)}
+    assert distances[chosen] == min(distances.values())
+    assert distances[0.0, False] > 10
     x, y = paired(*(rows_of(judged, name) for name in judged.modalities))
     assert matched_estimates(x, y, resample_counts(1, 1), stage=stage)["ratio"].value > 0.8
 

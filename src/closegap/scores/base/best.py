@@ -1,5 +1,7 @@
 """The highest scores of reference queries among items of other cases, which stages are estimated from."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,8 +20,10 @@ def sampled(rows: Rows, limit: int, seed: int = 0) -> Rows:
     return rows.pick(picked.sort().values)
 
 
-def best_scores(queries: Rows, gallery: Rows, k: int = 1) -> Float[Tensor, "q k"]:
-    """The k highest cosines of each query among items of other cases, highest first, in float64; O(g) memory.
+def best_scores(
+    queries: Rows, gallery: Rows, k: int = 1, seen_as: Callable[[Tensor], Tensor] = lambda scores: scores
+) -> Float[Tensor, "q k"]:
+    """The k highest scores of each query among items of other cases, highest first, in float64; O(g) memory.
 
     No pair is needed: the query's own case, itself included, is left out. Where fewer than k items are of other cases
     the rest is -inf.
@@ -28,6 +32,8 @@ def best_scores(queries: Rows, gallery: Rows, k: int = 1) -> Float[Tensor, "q k"
         queries: reference queries.
         gallery: all items of one modality.
         k: how many.
+        seen_as: what the cosines of some queries with the whole gallery become, -inf at their own cases; cosines as
+            they are by default.
     """
     of_queries, own = Pairs(queries.cases, gallery.cases).positives()
     k_found = min(k, len(gallery.cases))
@@ -39,5 +45,5 @@ def best_scores(queries: Rows, gallery: Rows, k: int = 1) -> Float[Tensor, "q k"
         scores = torch.mm(some, gallery.embeddings.T, out=tile[: len(some)])
         here = (of_queries >= start) & (of_queries < start + step)
         scores[of_queries[here] - start, own[here]] = -torch.inf
-        found[start : start + step, :k_found] = scores.topk(k_found, dim=1).values.double()
+        found[start : start + step, :k_found] = seen_as(scores).topk(k_found, dim=1).values.double()
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import combinations
 from math import isnan
+from typing import TypeVar
 
 import torch
 
@@ -14,29 +15,34 @@ from closegap.metrics.mixed_matched import matched_estimates
 from closegap.metrics.positives import paired
 from closegap.metrics.stage import Stage
 
-_CASES = 2000  # at most: what is chosen among a few strengths does not ask for more
+_CASES = 2000  # at most: what is chosen among a few stages does not ask for more
+_OF_RATIO, _OF_SHARE = 0.05, 0.03  # what of each is as far from blind
+
+K = TypeVar("K")
 
 
-def nearest_to_blind(reference: EmbeddingSet, stages: Mapping[float, Stage]) -> float | None:
-    """The strength whose matched-size ratio is nearest 1, among those that lose no graded nDCG; None without pairs.
+def nearest_to_blind(reference: EmbeddingSet, stages: Mapping[K, Stage]) -> K | None:
+    """The key of the stage that merges most blindly, among those that lose no graded nDCG; None without pairs.
 
-    Ratio and nDCG are means over the pairs of modalities, of at most 2,000 seeded cases. Where the set has neither
-    labels nor concepts all strengths qualify. Ties go to the lower one.
+    A merge is blind where matched-size search has the ratio 1 and the own modality its expected share. How far from it
+    is the larger of two distances, that of the ratio in units of .05 and that of the share in units of .03; both it
+    and nDCG are means over the pairs of modalities, of at most 2,000 seeded cases. Where the set has neither labels nor
+    concepts all stages qualify. Ties go to the first.
 
     Args:
         reference: what the stages were fitted on.
-        stages: strength to stage, the lowest first: what nDCG is compared with.
+        stages: each with a key, first the one that changes least: what nDCG is compared with.
     """
     couples = [_couple(reference, a, b) for a, b in combinations(reference.modalities, 2)]
     distances, grades = {}, {}
-    for strength, stage in stages.items():
-        ratios = [ratio for couple in couples if not isnan(ratio := _ratio(couple, stage))]
-        if not ratios:
+    for key, stage in stages.items():
+        found = [distance for couple in couples if not isnan(distance := _distance(couple, stage))]
+        if not found:
             return None
-        distances[strength] = sum(abs(ratio - 1) for ratio in ratios) / len(ratios)
-        grades[strength] = sum(_ndcg(couple, stage) for couple in couples)
-    least = grades[min(stages)]
-    return min((strength for strength in stages if grades[strength] >= least), key=lambda strength: distances[strength])
+        distances[key] = sum(found) / len(found)
+        grades[key] = sum(_ndcg(couple, stage) for couple in couples)
+    least = grades[next(iter(stages))]
+    return min((key for key in stages if grades[key] >= least), key=lambda key: distances[key])
 
 
 def _couple(reference: EmbeddingSet, a: str, b: str) -> Couple:
@@ -49,11 +55,14 @@ def _couple(reference: EmbeddingSet, a: str, b: str) -> Couple:
     return Couple.of(reference.select(chosen[torch.tensor(rows)].nonzero().squeeze(1)), a, b)
 
 
-def _ratio(couple: Couple, stage: Stage) -> float:
+def _distance(couple: Couple, stage: Stage) -> float:
     x, y = paired(couple.x, couple.y)
     if not len(x.cases):
         return float("nan")
-    return matched_estimates(x, y, resample_counts(1, 1), stage=stage)["ratio"].value
+    found = {name: one.value for name, one in matched_estimates(x, y, resample_counts(1, 1), stage=stage).items()}
+    of_share = abs(found["own_modality_share"] - found["expected_own_share"]) / _OF_SHARE
+    of_ratio = abs(found["ratio"] - 1) / _OF_RATIO
+    return of_ratio if isnan(of_ratio) else max(of_ratio, of_share)
 
 
 def _ndcg(couple: Couple, stage: Stage) -> float:
