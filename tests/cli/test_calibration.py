@@ -1,12 +1,17 @@
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from tests.calibration.test_calibration import some_set
+from tests.cli import tiny
 from tests.cli.tiny import Cli
+from torch.nn.functional import normalize
 
 import closegap
 from closegap.calibration import Calibration
+from closegap.embeddings import EmbeddingSet
+from closegap.posthoc import Center
 from closegap.scores import Standardise
 
 EXPLAIN = ("scores", "explain", "c.safetensors", "--query", "image", "--target", "text")
@@ -76,6 +81,51 @@ def test_what_is_wrong_is_said_in_a_line(cli: Cli, arguments: tuple[str, ...], m
     assert not Path("c.safetensors").exists()
 
 
+def test_sets_that_give_nothing_to_calibrate_on_say_why(cli: Cli) -> None:
+    held = some_set(seed=1)
+    apart = {"image": torch.arange(90) < 45, "text": torch.arange(90) >= 45}
+    sets = {
+        "has image alone, expected two modalities": EmbeddingSet({"image": held.embeddings["image"]}, held.ids),
+        "no case has two of image, text": EmbeddingSet(held.embeddings, held.ids, apart),
+        "queries of 1 group, expected 20 or more": held.select([0]),
+    }
+    for number, (message, given) in enumerate(sets.items()):
+        given.save(f"{number}.safetensors")
+        found = cli("scores", "calibrate", f"{number}.safetensors", "--out", "c.safetensors")
+        assert (found.code, found.err.count("\n")) == (1, 1)
+        assert message in found.err
+        assert not Path("c.safetensors").exists()
+
+
+def test_rows_that_a_method_was_fitted_on_are_told(cli: Cli) -> None:
+    held = some_set(seed=1)
+    Center().fit(held).apply(held, in_sample=True).save("moved.safetensors")
+    found = cli("scores", "calibrate", "moved.safetensors", "--out", "c.safetensors")
+    assert (found.code, found.err) == (0, "")
+    assert "the calibration promises too much" in " ".join(found.out.split())
+
+
+def test_an_audit_refuses_what_would_promise_too_much(cli: Cli) -> None:
+    command = ("audit", "test.safetensors", "--calibrate", "isotonic", "--metrics", "quick", "--resamples", "20")
+    some_set(seed=3).save("train.safetensors")
+    moved = (*command, "--train", "train.safetensors", "--posthoc", "center", "--out", "audit")
+    refused = cli(*moved)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "90 of 90 rows that calibrations are fitted on are among those that post-hoc methods" in refused.err
+    allowed = cli(*moved, "--in-sample", "--out", "in-sample")
+    assert (allowed.code, allowed.err) == (0, "")
+    assert "Calibrations of post-hoc arms were fitted on rows that the methods were fitted on" in " ".join(
+        allowed.out.split()
+    )
+    held = some_set(seed=1)
+    narrow = EmbeddingSet({name: normalize(rows[:, :5], dim=1) for name, rows in held.embeddings.items()}, held.ids)
+    narrow.save("narrow.safetensors")
+    other = cli(*command, "--reference", "narrow.safetensors", "--out", "audit")
+    assert (other.code, other.err.count("\n")) == (2, 1)
+    assert "--reference: 5 dimensions of image, expected 12 as in what is judged" in other.err
+    assert not Path("audit").exists()
+
+
 def test_an_audit_calibrates_each_arm_on_other_rows(cli: Cli) -> None:
     command = ("audit", "test.safetensors", "--calibrate", "isotonic", "--metrics", "quick", "--resamples", "20")
     refused = cli(*command, "--out", "audit")
@@ -102,3 +152,46 @@ def test_an_audit_calibrates_each_arm_on_other_rows(cli: Cli) -> None:
         assert arm.metrics["image_to_text/coverage"].value > 0.7
         for bins in report.data["reliability"][arm.name].values():
             assert sum(bin["queries"] for bin in bins) == 90
+
+
+def test_a_study_of_phantoms_calibrates_every_arm_on_validation(cli: Cli) -> None:
+    config = tiny.write(Path("tiny.yaml"), tiny.config(tiny.phantoms(cases=240)))
+    arms = [tiny.write(Path(f"{name}.yaml"), {"arm": name}) for name in ("a", "b")]
+    given = ("--config", config, "--arms", *arms, "--seeds", "0", "1", "--metrics", "quick", "--out", "study")
+    calibrate = ("--calibrate", "logistic", "--reference", "validation")
+    found = cli("study", *given, *calibrate, "--posthoc", "center", "--scores", "standardise")
+    assert (found.code, found.err) == (0, "")
+    report = json.loads(Path("study/report.json").read_text(encoding="utf-8"))
+    names = ["a", "b", "a + center", "b + center", "a + standardise", "a + center + standardise"]
+    assert set(report["data"]["reliability"]) >= set(names)
+    for arm in report["arms"]:
+        assert ("image_to_report/coverage" in arm["metrics"]) == (arm["name"] in report["data"]["reliability"])
+    for bins in report["data"]["reliability"]["a"].values():
+        assert sum(bin["queries"] for bin in bins) == 2 * 48  # two seeds
+    assert "Does a stated probability hold?" in Path("study/report.html").read_text(encoding="utf-8")
+
+    run = "study/a-seed0"
+    found = cli("compare", run, "study/b-seed0", *calibrate, "--metrics", "quick", "--out", "compared")
+    assert (found.code, found.err) == (0, "")
+    compared = json.loads(Path("compared/report.json").read_text(encoding="utf-8"))
+    found = cli("evaluate", run, *calibrate, "--metrics", "quick", "--out", "a.json")
+    assert (found.code, found.err) == (0, "")
+    (alone,) = json.loads(Path("a.json").read_text(encoding="utf-8"))["arms"]
+    coverage = alone["metrics"]["image_to_report/coverage"]
+    assert coverage == compared["arms"][0]["metrics"]["image_to_report/coverage"]
+    cli("embed", run, "--split", "validation", "--out", "v.safetensors")
+    cli("embed", run, "--split", "test", "--out", "t.safetensors")
+    fitted, test = Calibration("logistic").fit(EmbeddingSet.load("v.safetensors")), EmbeddingSet.load("t.safetensors")
+    own = (test.embeddings["image"] * test.embeddings["report"]).sum(1)
+    inside = own >= fitted.threshold("image", "report", 0.1)
+    assert coverage["value"] == pytest.approx(float(inside.double().mean()))
+
+    for reference, why in (("train", "is what the runs were trained on"), ("test", "is what the runs are compared on")):
+        found = cli("evaluate", run, "--calibrate", "logistic", "--reference", reference, "--out", "b.json")
+        assert (found.code, found.err.count("\n")) == (2, 1)
+        assert f"--reference {reference}: {why}" in found.err
+    fit_on = ("--posthoc", "center", "--fit-on", "validation")
+    found = cli("evaluate", run, *calibrate, *fit_on, "--out", "b.json")
+    assert found.code == 2
+    assert "--reference validation: is what post-hoc methods are fitted on" in found.err
+    assert not Path("b.json").exists()

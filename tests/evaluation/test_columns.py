@@ -73,6 +73,7 @@ def test_marks_only_what_the_interval_separates() -> None:
     assert mark(gap, Estimate(0.1), Estimate(-0.2, -0.4, 0.0)) == ""
     assert mark(gap, Estimate(0.1), Estimate(-0.2)) == ""
     assert mark(gap, Estimate(0.1), None) == ""
+    assert mark(gap, Estimate(0.10001), Estimate(0.00002, 0.00001, 0.00003)) == ""  # both read 0.100
 
 
 _GAIN = Estimate(0.1, 0.05, 0.15)

@@ -1,6 +1,7 @@
 """The figures of calibrations, against definitions written a second time."""
 
 from dataclasses import replace
+from math import isfinite
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from tests.calibration.test_calibration import naive_couples, some_set
 from tests.reference import calibration as reference
 
 from closegap.calibration import Calibration
+from closegap.embeddings import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.evaluation.card import measure
 from closegap.metrics.bootstrap import resample_counts
@@ -90,3 +92,15 @@ def test_without_a_calibration_the_reason_is_said() -> None:
     couple = replace(Couple.of(alone, "image", "text"), calibration=Calibration().fit(some_set()))
     with pytest.raises(UsageError, match="targets that are relevant and others"):
         Calibrated().measure(couple, resample_counts(1, 5))
+
+
+def test_resamples_in_which_no_best_target_is_relevant_leave_the_skill_finite() -> None:
+    held = some_set(cases=60, seed=2)
+    turned = {"image": held.embeddings["image"], "text": held.embeddings["text"].roll(1, 0)}
+    turned["text"][7] = turned["image"][7]  # the one best target that is relevant
+    couple = Couple.of(EmbeddingSet(turned, held.ids), "image", "text", calibration=Calibration().fit(some_set(seed=1)))
+    measured = Calibrated().measure(couple, resample_counts(60, 100))
+    found = {figure.name: value for figure, value in measured.items()}["image_to_text/first/brier_skill"]
+    assert isfinite(found.value)
+    assert found.low is not None
+    assert isfinite(found.low)

@@ -6,7 +6,6 @@ from typing import Any
 
 from closegap.api import given
 from closegap.api.bars import Bars
-from closegap.calibration import Calibration
 from closegap.calibration.curves import CurveName
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
@@ -86,7 +85,7 @@ def audit(
             in_full=in_full,
             stages=given.stages(scores),
             reference=reference_set,
-            calibration=None if calibrate is None else Calibration(calibrate),
+            calibration=given.calibration(calibrate),
             progress=watcher.work,
         )
     if out is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from closegap.api import given
 from closegap.api.bars import Bars
+from closegap.calibration.curves import CurveName
 from closegap.evaluation.report import Report
 from closegap.runs.log import Watching
 from closegap.runs.study_folder import expanded
@@ -20,6 +21,7 @@ def compare(
     posthoc: given.Methods = (),
     scores: given.Stages = (),
     reference: str = "train",
+    calibrate: CurveName | None = None,
     fit_on: str = "train",
     overrides: Sequence[str] = (),
     title: str = "Arms compared",
@@ -35,7 +37,9 @@ def compare(
         metrics: "quick", "tasks", "all", import paths, metrics.
         posthoc: methods, as arms of their own.
         scores: score stages beside each of these arms: "all", names, import paths, stages.
-        reference: the split of each run that stages are fitted on.
+        reference: the split of each run that stages and calibrations are fitted on.
+        calibrate: "isotonic" or "logistic" fits probabilities of a match for each arm and measures whether they hold;
+            name a `reference` that nothing was trained on.
         fit_on: the split of each run that post-hoc methods are fitted on.
         overrides: of the runs' configs.
         title: of the page.
@@ -55,6 +59,7 @@ def compare(
         methods=given.methods(posthoc),
         stages=given.stages(scores),
         reference=reference,
+        calibration=given.calibration(calibrate),
         fit_on=fit_on,
         watching=watching,
         cases=cases,

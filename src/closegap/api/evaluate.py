@@ -5,6 +5,7 @@ from pathlib import Path
 
 from closegap.api import given
 from closegap.api.bars import Bars
+from closegap.calibration.curves import CurveName
 from closegap.evaluation.report import Report
 from closegap.runs.log import Watching
 from closegap.studies.evaluate_run import evaluate_run
@@ -18,6 +19,7 @@ def evaluate(
     posthoc: given.Methods = (),
     scores: given.Stages = (),
     reference: str = "train",
+    calibrate: CurveName | None = None,
     fit_on: str = "train",
     overrides: Sequence[str] = (),
     out: Path | str | None = None,
@@ -31,7 +33,9 @@ def evaluate(
         metrics: "quick", "tasks", "all", import paths, metrics.
         posthoc: methods, as arms of their own: "all", names, import paths, methods.
         scores: score stages beside each of these arms: "all", names, import paths, stages.
-        reference: the split that stages are fitted on.
+        reference: the split that stages and calibrations are fitted on.
+        calibrate: "isotonic" or "logistic" fits probabilities of a match for each arm and measures whether they hold;
+            name a `reference` that nothing was trained on.
         fit_on: the split that post-hoc methods are fitted on.
         overrides: of the run's config (`["--data.root", "ROCO"]`).
         out: a .json file to write; None writes none.
@@ -47,6 +51,7 @@ def evaluate(
         methods=given.methods(posthoc),
         stages=given.stages(scores),
         reference=reference,
+        calibration=given.calibration(calibrate),
         fit_on=fit_on,
         overrides=overrides,
         watching=watching,

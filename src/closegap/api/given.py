@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from closegap.calibration import Calibration
+from closegap.calibration.curves import CurveName
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.metrics.base import Metric
@@ -86,6 +88,11 @@ def stages(given: Stages) -> dict[str, ScoreStage]:
             raise UsageError(f"two stages are called {name}; give them as a mapping from the name that arms get")
         found[name] = stage
     return found
+
+
+def calibration(curve: CurveName | None) -> Calibration | None:
+    """The settings of what is fitted for each arm; None for nothing."""
+    return None if curve is None else Calibration(curve)
 
 
 def metrics(given: Metrics) -> list[Metric]:

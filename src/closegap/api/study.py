@@ -5,6 +5,7 @@ from pathlib import Path
 
 from closegap.api import given
 from closegap.api.bars import Bars
+from closegap.calibration.curves import CurveName
 from closegap.evaluation.report import Report
 from closegap.runs.config import Layer
 from closegap.runs.log import Watching
@@ -23,6 +24,7 @@ def study(
     posthoc: given.Methods = (),
     scores: given.Stages = (),
     reference: str = "train",
+    calibrate: CurveName | None = None,
     fit_on: str = "train",
     overrides: Sequence[str] = (),
     title: str = "Arms compared",
@@ -41,7 +43,9 @@ def study(
         metrics: "quick", "tasks", "all", import paths, metrics.
         posthoc: methods as arms of their own: "all", names, import paths, methods.
         scores: score stages beside each of these arms: "all", names, import paths, stages.
-        reference: the split that stages are fitted on.
+        reference: the split that stages and calibrations are fitted on.
+        calibrate: "isotonic" or "logistic" fits probabilities of a match for each arm and measures whether they hold;
+            name a `reference` that nothing was trained on.
         fit_on: the split of each run that post-hoc methods are fitted on.
         overrides: dotted options on top of all.
         title: of the page.
@@ -64,6 +68,7 @@ def study(
         methods=given.methods(posthoc),
         stages=given.stages(scores),
         reference=reference,
+        calibration=given.calibration(calibrate),
         fit_on=fit_on,
         watching=watching,
         cases=cases,

@@ -124,10 +124,7 @@ class Calibration(Checked):
                 curve = FITS[self.method](counted)
                 fitted[pair(query, target)] = OfPair(curve, len(rows[query].cases), counted.couples, relevant, best)
         if not fitted:
-            raise DataError(
-                f"{most} groups have a query with a relevant target by {self.relevance}; a calibration needs {_LEAST}, "
-                "and targets that are not relevant"
-            )
+            raise DataError(_too_little(reference, self.relevance, most))
         self.fitted, self.stage = fitted, stage
         return self
 
@@ -259,3 +256,16 @@ class Calibration(Checked):
         if not self.fitted:
             raise UsageError(f"{type(self).__name__} is not fitted; call fit(reference) first")
         return self.fitted
+
+
+def _too_little(reference: EmbeddingSet, relevance: RelevanceKind, groups: int) -> str:
+    """Why nothing could be fitted."""
+    names = ", ".join(reference.modalities)
+    if relevance == "pairs" and len(reference.modalities) < 2:
+        return f"the set has {names} alone, expected two modalities; embed both, or calibrate by labels or concepts"
+    if not groups and relevance == "pairs":
+        return f"no case has two of {names}, so there is no pair to calibrate on; give a split whose cases have both"
+    return (
+        f"relevant targets by {relevance} for the queries of {groups} group{'s' * (groups != 1)}, expected {_LEAST} or "
+        "more, and targets that are not relevant; give a larger split"
+    )

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
 from closegap.bounds import Resamples
 from closegap.cli.arguments import add_no_cases, add_out, free, parse, verb_parser
+from closegap.cli.curves import add_calibrate, chosen_calibration
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
 from closegap.cli.stages import SCORES_HELP, chosen_stages
@@ -51,12 +52,7 @@ def parser() -> ArgumentParser:
     found.add_argument(
         "--reference", type=str, nargs="+", default=[], help="what score stages are fitted on; default: as --train"
     )
-    found.add_argument(
-        "--calibrate",
-        type=Literal["isotonic", "logistic"] | None,
-        default=None,
-        help="fit probabilities of a match on --reference or --train, and measure whether they hold",
-    )
+    add_calibrate(found, "--reference or --train")
     found.add_argument("--in-sample", action="store_true", help="allow fitting on what is judged; the report says so")
     found.add_argument("--resamples", type=Resamples, default=1000, help="resamples of the bootstrap")
     found.add_argument("--exact", action="store_true", help="measure all cases, also where they are over 50,000")
@@ -70,7 +66,6 @@ def main(arguments: Sequence[str]) -> None:
     given = parse(parser(), arguments)
     free(given, "report.json", "report.html")
     from closegap.api.bars import Bars
-    from closegap.calibration import Calibration
     from closegap.cli.console import console
     from closegap.cli.tables import print_tables
     from closegap.evaluation.audit import audit_arms
@@ -100,7 +95,7 @@ def main(arguments: Sequence[str]) -> None:
             in_full=given.exact,
             stages=stages,
             reference=reference,
-            calibration=None if given.calibrate is None else Calibration(given.calibrate),
+            calibration=chosen_calibration(given.calibrate),
             progress=bars.work,
         )
         page = write_audit(found, given.out, cases=not given.no_cases)

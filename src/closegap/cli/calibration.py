@@ -22,6 +22,11 @@ target belongs to a set of answers that holds a relevant one with probability 1 
   closegap scores explain calibration.safetensors --query image --target caption --cosine 0.27
   closegap scores explain calibration.safetensors --query image --target caption --cosine 0.27 --candidates 100000"""
 
+_SEEN = (
+    "A post-hoc method was fitted on rows of this set, where pairs then agree better than new ones: the calibration "
+    "promises too much; fit it on a validation split."
+)
+
 
 def calibrate_parser() -> ArgumentParser:
     """What `calibrate` takes."""
@@ -73,6 +78,8 @@ def calibrate(arguments: Sequence[str], check_out: Callable[..., None]) -> list[
     reference, notes = unit_norm(EmbeddingSet.load(given.reference))
     fitted = Calibration(given.method, given.relevance, given.at_least, given.label).fit(reference, stage)
     fitted.save(given.out)
+    if reference.meta.get("in_sample"):
+        notes = [*notes, _SEEN]
     told = [
         f"{key.replace('|', ' to ')}: {found.relevant:,} of {found.couples:,} couples are relevant, of "
         f"{found.queries:,} queries in {len(found.best):,} groups"

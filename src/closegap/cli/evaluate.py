@@ -6,9 +6,10 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from closegap.cli.arguments import add_out, free, parse_with_overrides, verb_parser
+from closegap.cli.curves import add_calibrate, chosen_calibration
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
-from closegap.cli.stages import SCORES_HELP, chosen_stages
+from closegap.cli.stages import REFERENCE_HELP, SCORES_HELP, chosen_stages
 from closegap.errors import UsageError
 
 _DESCRIPTION = """Measure a run on a split: gap with its floor, cosines with their null, retrieval over the full
@@ -32,7 +33,8 @@ def parser() -> ArgumentParser:
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
-    found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
+    found.add_argument("--reference", type=str, default="train", help=REFERENCE_HELP)
+    add_calibrate(found, "--reference, which is then to be named: validation")
     found.add_argument("--fit-on", type=str, default="train", help="the split that post-hoc methods are fitted on")
     return found
 
@@ -56,6 +58,7 @@ def main(arguments: Sequence[str]) -> None:
         methods=chosen_methods(given.posthoc),
         stages=chosen_stages(given.scores),
         reference=given.reference,
+        calibration=chosen_calibration(given.calibrate),
         fit_on=given.fit_on,
         watching=Bars,
     )

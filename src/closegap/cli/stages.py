@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SCORES_HELP = f"score stages, beside every arm: all, or some of {', '.join(STAGES.names())}, or class paths"
 
+REFERENCE_HELP = "the split that score stages and calibrations are fitted on"
+
 
 def chosen_stages(names: Sequence[str]) -> dict[str, "ScoreStage"]:
     """Arm name to stage, unfitted.

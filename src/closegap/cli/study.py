@@ -8,9 +8,10 @@ from jsonargparse import ArgumentParser
 from closegap.bounds import Seed
 from closegap.caption import Generation
 from closegap.cli.arguments import add_no_cases, parse_with_overrides, verb_parser
+from closegap.cli.curves import add_calibrate, chosen_calibration
 from closegap.cli.methods import CORRECT_HELP, METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
-from closegap.cli.stages import SCORES_HELP, chosen_stages
+from closegap.cli.stages import REFERENCE_HELP, SCORES_HELP, chosen_stages
 from closegap.errors import UsageError
 from closegap.runs.presets import ARMS, CAPTION_ARMS, preset
 
@@ -43,7 +44,8 @@ def parser() -> ArgumentParser:
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
     found.add_argument("--posthoc", type=str, nargs="+", default=[], help=METHODS_HELP)
     found.add_argument("--scores", type=str, nargs="+", default=[], help=SCORES_HELP)
-    found.add_argument("--reference", type=str, default="train", help="the split that score stages are fitted on")
+    found.add_argument("--reference", type=str, default="train", help=REFERENCE_HELP)
+    add_calibrate(found, "--reference, which is then to be named: validation")
     found.add_argument("--correct", type=str, nargs="+", default=[], help=f"with --on, {CORRECT_HELP}")
     found.add_argument("--fit-on", type=str, default="train", help="the split that post-hoc methods are fitted on")
     add_no_cases(found)
@@ -63,7 +65,8 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.studies.study import study
 
     if given.on:
-        for option, default in (("seeds", [0]), ("metrics", ["all"]), ("posthoc", []), ("scores", [])):
+        defaults = {"seeds": [0], "metrics": ["all"], "posthoc": [], "scores": [], "calibrate": None}
+        for option, default in defaults.items():
             if given[option] != default:
                 raise UsageError(f"--{option}: means nothing with --on, where runs are given and captions are scored")
     elif given.correct:
@@ -105,6 +108,7 @@ def main(arguments: Sequence[str]) -> None:
         methods=methods,
         stages=stages,
         reference=given.reference,
+        calibration=chosen_calibration(given.calibrate),
         fit_on=given.fit_on,
         **shared,
     )

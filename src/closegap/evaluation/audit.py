@@ -8,7 +8,7 @@ from closegap.calibration import Calibration
 from closegap.embeddings.embedding_set import NOTES, EmbeddingSet
 from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import DataError, UsageError
-from closegap.evaluation.calibrating import calibrated, diagrams
+from closegap.evaluation.calibrating import calibrated
 from closegap.evaluation.card import group_count, measure
 from closegap.evaluation.compare import Comparison, Result, compare
 from closegap.evaluation.duplicates import equal_rows_notes
@@ -18,7 +18,6 @@ from closegap.evaluation.report import Arm, Report, Skipped
 from closegap.evaluation.series import Series
 from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
-from closegap.metrics.calibrated import Calibrated
 from closegap.metrics.gap import GAP
 from closegap.metrics.location import Location
 from closegap.metrics.standard import standard_metrics
@@ -30,6 +29,9 @@ ORIGINAL = "original"
 """Name of the arm that nothing was done to."""
 
 _CALIBRATION_IN_SAMPLE = "Calibrations were fitted on rows that are judged here: their figures are flattered."
+_CALIBRATION_SEEN = (
+    "Calibrations of post-hoc arms were fitted on rows that the methods were fitted on: they promise too much."
+)
 _STAGES_IN_SAMPLE = "Score stages were fitted on rows that are judged here, as on an archive itself."
 
 
@@ -123,6 +125,8 @@ def audit_arms(
         )
     fitted_on = embeddings if train is None else unit_norm(train)[0]
     reference = fitted_on if reference is None else unit_norm(reference)[0]
+    if calibration is not None:
+        _expect_width(reference, embeddings)
     overlap = len(Seen.of(reference).rows(embeddings)) if calibration is not None else 0
     if overlap and not in_sample:
         raise UsageError(
@@ -150,8 +154,7 @@ def audit_arms(
         if progress is not None:
             progress(done, total)
 
-    measured = metrics if calibration is None else [*(metrics or standard_metrics()), Calibrated()]
-    comparison = compare(results, resamples, progress=advance, metrics=measured, in_full=in_full)
+    comparison = compare(results, resamples, progress=advance, metrics=metrics, in_full=in_full)
     _expect_numbers(comparison.report, metrics)
     counts = resample_counts(group_count(embeddings), resamples)
     along_sweeps = [metric for metric in metrics or standard_metrics() if metric.extent != "all"]
@@ -170,10 +173,10 @@ def audit_arms(
     if made.moved:
         seen = any(bool(result.embeddings.meta.get("in_sample")) for result in made.moved.values())
         facts["post_hoc"] = {"fitted_on": len(fitted_on.ids), "in_sample": seen}
-    if calibration is not None:
-        facts["reliability"] = diagrams(results, resamples, in_full)
-        if overlap:
-            notes = [_CALIBRATION_IN_SAMPLE, *notes]
+    if overlap:
+        notes = [_CALIBRATION_IN_SAMPLE, *notes]
+    elif calibration is not None and methods and in_sample and Seen.of(fitted_on).rows(reference):
+        notes = [_CALIBRATION_SEEN, *notes]
     if made.staged:
         facts["scores"] = {
             "fitted_on": len(reference.ids),
@@ -191,6 +194,22 @@ def audit_arms(
     facts["notes"] = list(notes)
     described = _described(comparison, facts, lines, skipped)
     return Audit(described, _series(described, lines), notes)
+
+
+def _expect_width(reference: EmbeddingSet, embeddings: EmbeddingSet) -> None:
+    """Refuse to calibrate on cosines of another space than those that are judged.
+
+    Raises:
+        UsageError: the first modality of another width, or that the reference lacks.
+    """
+    for name, rows in embeddings.embeddings.items():
+        there = reference.embeddings.get(name)
+        if there is None or there.shape[1] != rows.shape[1]:
+            has = "none" if there is None else f"{there.shape[1]} dimensions"
+            raise UsageError(
+                f"--reference: {has} of {name}, expected {rows.shape[1]} as in what is judged; calibrate on "
+                "embeddings of the same model, or the same mapping"
+            )
 
 
 def _expect_numbers(report: Report, metrics: Sequence[Metric] | None) -> None:

@@ -59,10 +59,12 @@ def seed_difference(report: Report, arm: Arm, figure: Figure) -> Estimate | None
 
 
 def mark(figure: Figure, estimate: Estimate, difference: Estimate | None) -> Literal["better", "worse", "differs", ""]:
-    """How a number differs by one interval: empty unless the interval excludes 0."""
+    """How a number differs by one interval: empty unless the interval excludes 0 and the two do not read the same."""
     if difference is None or difference.low is None or difference.high is None:
         return ""
     if difference.low <= 0 <= difference.high:
+        return ""
+    if figure.number(estimate.value) == figure.number(estimate.value - difference.value):
         return ""
     mine, base = figure.merit(estimate.value), figure.merit(estimate.value - difference.value)
     if mine is None or base is None:

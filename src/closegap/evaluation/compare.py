@@ -8,13 +8,16 @@ from typing import Any
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.evaluation.card import Card, group_count, mean_card, measure
+from closegap.evaluation.diagrams import diagrams
 from closegap.evaluation.report import Estimate, Report, Skipped
 from closegap.evaluation.sampling import is_sampled, sampling_facts
 from closegap.evaluation.seeds import seed_facts
 from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
+from closegap.metrics.calibrated import Calibrated
 from closegap.metrics.calibrator import Calibrator
 from closegap.metrics.stage import Stage
+from closegap.metrics.standard import standard_metrics
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def compare(
 ) -> Comparison:
     """Measure every result and put arms side by side, each compared with its own control or with the first arm.
 
-    The report's data say `compared_with`, an arm's control, and `steps`, those that its runs are judged at.
+    The report's data say `compared_with`, an arm's control, `steps`, those that its runs are judged at, and
+    `reliability`, what the calibrations of its runs state of each query's best target.
 
     Args:
         results: one per run; arms in the order in which they first appear. Of one with a score stage only what a stage
@@ -85,6 +89,7 @@ def compare(
         data: further facts on the data for the report.
         progress: called with (results measured, results).
         metrics: what is measured; all of `standard_metrics` by default, those of "quick" where it must not take long.
+            A result with a calibration is measured by `Calibrated`, too.
         in_full: measure all cases, however many; by default sets of more than 50,000 are sampled (`sampling`).
 
     Raises:
@@ -100,9 +105,9 @@ def compare(
     for done, result in enumerate(results, start=1):
         given, stage = result.embeddings, result.stage
         known = None if stage is None else plain.get(id(given))
-        card = measure(
-            given, counts, metrics, in_full=in_full, stage=stage, plain=known, calibration=result.calibration
-        )
+        calibration = result.calibration
+        measured = metrics if calibration is None else [*(metrics or standard_metrics()), Calibrated()]
+        card = measure(given, counts, measured, in_full=in_full, stage=stage, plain=known, calibration=calibration)
         cards.setdefault(result.arm, []).append(card)
         if stage is None:
             plain[id(given)] = card
@@ -117,6 +122,8 @@ def compare(
     }
     if is_sampled(first, in_full):
         facts["sample"] = sampling_facts(facts["cases"])
+    if drawn := _diagrams(results, in_full):
+        facts["reliability"] = drawn
     facts["compared_with"] = _controls(results)
     if placebos := list(dict.fromkeys(result.arm for result in results if result.placebo)):
         facts["placebos"] = placebos
@@ -130,6 +137,15 @@ def compare(
     firsts = {arm: firsts[arm] for arm in cards}
     sets = {arm: found.embeddings for arm, found in firsts.items() if found.stage is None}
     return replace(compare_cards(cards, facts), sets=sets, firsts=firsts)
+
+
+def _diagrams(results: Sequence[Result], in_full: bool) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Arm to direction to bins, of the arms that have calibrations."""
+    runs: dict[str, list[tuple[EmbeddingSet, Calibrator]]] = {}
+    for result in results:
+        if result.calibration is not None:
+            runs.setdefault(result.arm, []).append((result.embeddings, result.calibration))
+    return {arm: diagrams(of_arm, in_full) for arm, of_arm in runs.items()}
 
 
 def _controls(results: Sequence[Result]) -> dict[str, str]:

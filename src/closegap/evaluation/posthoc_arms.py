@@ -6,11 +6,12 @@ from typing import Any
 
 from closegap.calibration import Calibration
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import DataError
+from closegap.errors import DataError, UsageError
 from closegap.evaluation.calibrating import calibrated
 from closegap.evaluation.compare import Result
 from closegap.evaluation.report import Skipped
 from closegap.posthoc import PostHoc, Sweep
+from closegap.posthoc.base.seen import Seen
 from closegap.scores import ScoreStage
 
 
@@ -60,8 +61,10 @@ def corrected(result: Result, correction: Correction) -> Corrected:
         correction: what is tried; its methods are fitted here, of its stages copies.
 
     Raises:
-        UsageError: rows that a method was fitted on are judged and `in_sample` does not allow it.
+        UsageError: rows that a method was fitted on are judged, or calibrated on, and `in_sample` does not allow it.
     """
+    if correction.methods and correction.calibration is not None and not correction.in_sample:
+        _expect_unseen(correction)
     moved: dict[str, Result] = {}
     staged, skipped = _staged(result, correction, correction.reference, result.arm)
     for name, method in correction.methods.items():
@@ -94,6 +97,21 @@ def swept(method: PostHoc, sweep: Sweep, train: EmbeddingSet) -> Iterator[tuple[
     """Each value between the sweep's ends, and the method with it, fitted on `train`."""
     for value in sweep.between:
         yield value, type(method)(**{**method.settings, sweep.setting: value}).fit(train)
+
+
+def _expect_unseen(correction: Correction) -> None:
+    """Refuse to calibrate on pairs that a method has seen: it makes them agree better than new ones.
+
+    Raises:
+        UsageError: how many there are.
+    """
+    seen = len(Seen.of(correction.train).rows(correction.reference))
+    if seen:
+        raise UsageError(
+            f"{seen} of {len(correction.reference.ids)} rows that calibrations are fitted on are among those that "
+            "post-hoc methods are fitted on, and promise too much; give others with --reference, or allow it with "
+            "--in-sample (in_sample=True), which the report will say"
+        )
 
 
 def _staged(

@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from closegap.calibration import Calibration
 from closegap.errors import UsageError
+from closegap.evaluation.calibrating import calibrated
 from closegap.evaluation.compare import Result
 from closegap.evaluation.posthoc_arms import Correction, corrected
 from closegap.evaluation.splits import Evaluated, evaluate_splits
@@ -36,6 +38,7 @@ def judge_runs(
     *,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: str = "train",
+    calibration: Calibration | None = None,
     fit_on: str = "train",
     at_end: bool = False,
     corrected_arms: Collection[str] | None = None,
@@ -50,29 +53,55 @@ def judge_runs(
         watching: who is told how it goes.
         stages: score stages, fitted on each run's `reference`.
         reference: a split.
+        calibration: settings of what is fitted for each arm on each run's `reference`; None for nothing.
         fit_on: a split. Pairs that a run was trained on agree better than new ones do, which misleads what is fitted
             on them.
         at_end: beside the checkpoints that runs are judged by, compare them after their last steps.
         corrected_arms: the arms that methods and stages are tried on; all by default.
 
     Raises:
-        UsageError: `fit_on` is the split that is judged.
+        UsageError: `fit_on` is the split that is judged, or calibrations would be fitted on what is judged or on what
+            something else was fitted on.
     """
+    if calibration is not None:
+        _expect_unseen(reference, split, fit_on if methods else None)
     if methods and fit_on == split:
         raise UsageError(f"--fit-on {fit_on}: is what the runs are compared on; fit on another split")
     found: list[Evaluated] = []
+    trained: list[Result] = []
     moved: list[Result] = []
     staged: list[Result] = []
-    splits = list(dict.fromkeys([split, *([fit_on] if methods else []), *([reference] if stages else [])]))
+    fitted = [*([fit_on] if methods else []), *([reference] if stages or calibration is not None else [])]
+    splits = list(dict.fromkeys([split, *fitted]))
     for number, run in enumerate(runs, start=1):
         with watching(f"run {number} of {len(runs)}") as watcher:
             of_splits = dict(zip(splits, evaluate_splits(run, splits, overrides, watcher, at_end=at_end), strict=True))
         found.append(of_splits[split])
+        train, fitted_on = (of_splits.get(name, found[-1]).embeddings for name in (fit_on, reference))
+        trained.append(_result(found[-1]))
         if (methods or stages) and (corrected_arms is None or found[-1].arm in corrected_arms):
-            train, fitted_on = (of_splits.get(name, found[-1]).embeddings for name in (fit_on, reference))
-            made = corrected(_result(found[-1]), Correction(methods or {}, stages or {}, train, fitted_on))
+            correction = Correction(methods or {}, stages or {}, train, fitted_on, calibration=calibration)
+            made = corrected(trained[-1], correction)
             moved, staged = [*moved, *made.moved.values()], [*staged, *made.staged]
-    return JudgedRuns(found, [*map(_result, found), *_at_end(found), *moved, *staged])
+        if calibration is not None:
+            trained[-1] = calibrated(trained[-1], calibration, fitted_on)
+    return JudgedRuns(found, [*trained, *_at_end(found), *moved, *staged])
+
+
+def _expect_unseen(reference: str, split: str, fit_on: str | None) -> None:
+    """Refuse to calibrate on pairs that agree better than new ones, or on those that the calibration is judged by.
+
+    Raises:
+        UsageError: what the reference is besides.
+    """
+    besides = {"train": "is what the runs were trained on", split: "is what the runs are compared on"}
+    if fit_on is not None:
+        besides.setdefault(fit_on, "is what post-hoc methods are fitted on")
+    if reference in besides:
+        raise UsageError(
+            f"--reference {reference}: {besides[reference]}, and a calibration wants other pairs; "
+            "name another split, as with --reference validation"
+        )
 
 
 def _result(found: Evaluated) -> Result:

@@ -34,7 +34,7 @@ class Binned:
     error: Float[Tensor, "u"]
 
     def statistic(self) -> Statistic:
-        """The scores brier, base (that of the base rate), skill (1 - brier / base) and ece.
+        """The scores brier, base (that of the base rate), skill (1 - brier / base, NaN where base is 0) and ece.
 
         ece = sum over bins of |stated - found| / number of all couples.
         """
@@ -47,19 +47,9 @@ class Binned:
             return {
                 "brier": brier,
                 "base": base,
-                "skill": 1 - brier / base,
+                "skill": torch.where(base > 0, 1 - brier / base, torch.nan),
                 "ece": (stated - found).abs().sum(1) / total,
             }
-
-        return statistic
-
-    def diagram(self) -> Statistic:
-        """What is stated and found in each bin, `stated/0` ... , as means."""
-
-        def statistic(weights: Float[Tensor, "b u"]) -> Mapping[str, Float[Tensor, "b"]]:
-            number = weights @ self.number
-            means = {"stated": weights @ self.stated / number, "found": weights @ self.found / number}
-            return {f"{name}/{i}": value[:, i] for name, value in means.items() for i in range(value.shape[1])}
 
         return statistic
 
@@ -71,14 +61,16 @@ class Reliability:
     Args:
         groups: the group of each query.
         all_targets: every query against every target, in bins of equal mass.
-        first_answers: each query's best target alone, likewise.
+        stated: the probability stated of each query's best target.
+        found: whether that is relevant, 1 or 0.
         covered: whether the answer set holds a relevant target; NaN where there is none.
         size: of the answer set; NaN where no target is relevant.
     """
 
     groups: Int[Tensor, "u"]
     all_targets: Binned
-    first_answers: Binned
+    stated: Float[Tensor, "u"]
+    found: Float[Tensor, "u"]
     covered: Float[Tensor, "u"]
     size: Float[Tensor, "u"]
 
@@ -116,9 +108,16 @@ class Reliability:
             answers[0, tile.rows] = stated.gather(1, best)[:, 0]
             answers[1, tile.rows] = tile.relevant.gather(1, best)[:, 0].double()
         covered[size.isnan()] = torch.nan
-        return cls(
-            queries.groups, Binned(sums[0], sums[1], sums[2], error), _by_rank(answers[0], answers[1]), covered, size
-        )
+        return cls(queries.groups, Binned(sums[0], sums[1], sums[2], error), answers[0], answers[1], covered, size)
+
+    @property
+    def first_answers(self) -> Binned:
+        """Each query's best target alone, in bins of equal mass."""
+        bins = bins_by_rank(self.stated, BINS)[:, None]
+        parts = torch.zeros(3, len(self.stated), BINS, dtype=torch.float64)
+        for part, held in zip(parts, (torch.ones_like(self.stated), self.stated, self.found), strict=True):
+            part.scatter_(1, bins, held[:, None])
+        return Binned(parts[0], parts[1], parts[2], (self.stated - self.found).square())
 
     def measured(self, counts: Counts) -> dict[str, Sampled]:
         """All numbers with draws; those of calibration errors recentred, as repeated rows raise them."""
@@ -132,12 +131,9 @@ class Reliability:
         return found | estimates(means, groups, counts) | estimates(weighted_median("size", size), groups, counts)
 
 
-def _by_rank(stated: Float[Tensor, "u"], found: Float[Tensor, "u"]) -> Binned:
-    """Each query's one couple, in bins of equal mass by what is stated; equal statements share a bin."""
+def bins_by_rank(stated: Float[Tensor, "u"], bins: int) -> Int[Tensor, "u"]:
+    """The bin of each query, of equal mass by what is stated; equal statements share a bin."""
     _, which, number = torch.unique(stated, return_inverse=True, return_counts=True)
     middle = number.cumsum(0) - (number + 1) // 2
-    bins = (middle * BINS // len(stated)).clamp(0, BINS - 1)[which, None]
-    parts = torch.zeros(3, len(stated), BINS, dtype=torch.float64)
-    for part, held in zip(parts, (torch.ones_like(stated), stated, found), strict=True):
-        part.scatter_(1, bins, held[:, None])
-    return Binned(parts[0], parts[1], parts[2], (stated - found).square())
+    found: Tensor = (middle * bins // len(stated)).clamp(0, bins - 1)[which]
+    return found

@@ -91,7 +91,7 @@ def _render(audit: Audit, title: str, cases: bool) -> str:
         cosine_histograms(sets),
         reliability_section(comparison.report.data.get("reliability", {})),
     ]
-    facts = {name: value for name, value in comparison.report.data.items() if name not in ("notes", "reliability")}
+    facts = {name: value for name, value in comparison.report.data.items() if name != "notes"}
     return render_html(
         replace(comparison.report, data=facts),
         [section for section in sections if section is not None],

@@ -84,7 +84,7 @@ def script_json(value: Any) -> Markup:
     return Markup(text)
 
 
-_OF_ARMS = frozenset({"compared_with", "controls", "placebos", "steps"})
+_OF_ARMS = frozenset({"compared_with", "controls", "placebos", "reliability", "steps"})
 
 
 def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:

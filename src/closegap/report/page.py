@@ -27,6 +27,7 @@ from closegap.report.sections.maps import latent_map
 from closegap.report.sections.one_search import one_search
 from closegap.report.sections.pairs import pairs_section
 from closegap.report.sections.queries import Shown, queries_section, top_hits
+from closegap.report.sections.reliability import reliability_section
 from closegap.report.sections.verdicts import verdict_section
 from closegap.report.verdict import too_few_seeds, verdicts
 from closegap.report.write import write_report
@@ -90,6 +91,7 @@ def _render(
         cosine_histograms(sets),
         training_curves(histories, validation_figures(first.modalities)),
         frontier([Series(arm.name, [arm]) for arm in comparison.report.arms], comparison.report.figures),
+        reliability_section(comparison.report.data.get("reliability", {})),
         None if shown is None else _queries(sets, subject, shown),
     ]
     return render_html(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from closegap.calibration import Calibration
 from closegap.data.duplicates import duplicates
 from closegap.errors import UsageError
 from closegap.evaluation.compare import Comparison, compare
@@ -30,6 +31,7 @@ def compare_runs(
     methods: Mapping[str, PostHoc] | None = None,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: str = "train",
+    calibration: Calibration | None = None,
     fit_on: str = "train",
     watching: Watching = unwatched,
     cases: bool = True,
@@ -46,7 +48,8 @@ def compare_runs(
         overrides: of the runs' configs (`--data.root DIR`).
         methods: post-hoc methods, as arms of their own.
         stages: score stages, beside each of these arms.
-        reference: the split of each run that stages are fitted on.
+        reference: the split of each run that stages and calibrations are fitted on.
+        calibration: settings of what is fitted for each arm and measured; None for nothing.
         fit_on: the split of each run that post-hoc methods are fitted on.
         watching: who is told how it goes.
         cases: whether the page shows cases; a run with `train.show_cases: false` hides them all the same.
@@ -69,6 +72,7 @@ def compare_runs(
             watching,
             stages=stages,
             reference=reference,
+            calibration=calibration,
             fit_on=fit_on,
             at_end=True,
             corrected_arms=corrected_arms,

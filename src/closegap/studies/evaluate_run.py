@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from closegap.calibration import Calibration
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.report import Arm, Report
 from closegap.evaluation.runs import judge_runs
@@ -36,6 +37,7 @@ def evaluate_run(
     methods: Mapping[str, PostHoc] | None = None,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: str = "train",
+    calibration: Calibration | None = None,
     fit_on: str = "train",
     watching: Watching = unwatched,
 ) -> EvaluatedRun:
@@ -48,14 +50,25 @@ def evaluate_run(
         overrides: of the run's config (`--data.root DIR`).
         methods: post-hoc methods, as arms of their own.
         stages: score stages, beside the run and each method.
-        reference: the split that stages are fitted on.
+        reference: the split that stages and calibrations are fitted on.
+        calibration: settings of what is fitted for each arm and measured; None for nothing.
         fit_on: the split that post-hoc methods are fitted on.
         watching: who is told how it goes.
 
     Raises:
         ClosegapError: no run, no checkpoint, or no such split.
     """
-    judged = judge_runs([run], split, overrides, methods, watching, stages=stages, reference=reference, fit_on=fit_on)
+    judged = judge_runs(
+        [run],
+        split,
+        overrides,
+        methods,
+        watching,
+        stages=stages,
+        reference=reference,
+        calibration=calibration,
+        fit_on=fit_on,
+    )
     embedded = measured(judged, metrics, watching)
     added = judged.runs[0].objective.judged(run, split, overrides, watching)
     if added is None:

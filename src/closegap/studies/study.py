@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from closegap.calibration import Calibration
 from closegap.metrics.base import Metric
 from closegap.posthoc import PostHoc
 from closegap.report.page import Compared
@@ -28,6 +29,7 @@ def study(
     methods: Mapping[str, PostHoc] | None = None,
     stages: Mapping[str, ScoreStage] | None = None,
     reference: str = "train",
+    calibration: Calibration | None = None,
     fit_on: str = "train",
     watching: Watching = unwatched,
     finished: Finished | None = None,
@@ -47,7 +49,8 @@ def study(
         metrics: what is measured.
         methods: post-hoc methods, as arms of their own.
         stages: score stages, beside each of these arms.
-        reference: the split of each run that stages are fitted on.
+        reference: the split of each run that stages and calibrations are fitted on.
+        calibration: settings of what is fitted for each arm and measured; None for nothing.
         fit_on: the split of each run that post-hoc methods are fitted on.
         watching: who is told how it goes.
         finished: told of each run that was trained.
@@ -71,6 +74,7 @@ def study(
             methods=methods,
             stages=stages,
             reference=reference,
+            calibration=calibration,
             fit_on=fit_on,
             watching=watching,
             cases=cases,

@@ -17,14 +17,14 @@ def reliability_section(found: Mapping[str, Mapping[str, Diagram]]) -> Section |
     if not found:
         return None
     directions = list(dict.fromkeys(name for by_direction in found.values() for name in by_direction))
-    top = max((bin["high"] for by in found.values() for bins in by.values() for bin in bins), default=1.0)
-    top = min(1.0, 1.05 * max(top, *(bin["stated"] for by in found.values() for bins in by.values() for bin in bins)))
+    drawn = [bin for by_direction in found.values() for bins in by_direction.values() for bin in bins]
+    right, top = (min(1.0, 1.05 * max(bin[name] for bin in drawn)) for name in ("stated", "high"))
     perfect = {
         "type": "scatter",
         "mode": "lines",
         "name": "as stated",
-        "x": [0, top],
-        "y": [0, top],
+        "x": [0, max(right, top)],
+        "y": [0, max(right, top)],
         "line": {"color": color("muted"), "dash": "dot", "width": 1.2},
         "hoverinfo": "skip",
     }
@@ -33,10 +33,10 @@ def reliability_section(found: Mapping[str, Mapping[str, Diagram]]) -> Section |
         for index, (arm, by_direction) in enumerate(found.items())
         for direction in by_direction
     ]
-    axis = {"range": [0, top], "tickformat": ".0%", "zeroline": False}
+    axis = {"tickformat": ".0%", "zeroline": False}
     layout = {
-        "xaxis": {**axis, "title": {"text": "stated probability"}},
-        "yaxis": {**axis, "title": {"text": "found to be relevant"}},
+        "xaxis": {**axis, "range": [0, right], "title": {"text": "stated probability"}},
+        "yaxis": {**axis, "range": [0, top], "title": {"text": "found to be relevant"}},
         "showlegend": True,
         "hovermode": "closest",
         "margin": {"t": 20, "b": 80},
@@ -45,7 +45,8 @@ def reliability_section(found: Mapping[str, Mapping[str, Diagram]]) -> Section |
     return Section(
         title="Does a stated probability hold?",
         lead="Each query's best target: what was stated of it, and how often it was relevant, in bins of equally many "
-        "queries. On the dotted line both agree; below it too much was promised. Bars: 95% intervals.",
+        "queries. On the dotted line both agree; below it too much was promised, above it too little. Bars: 95% "
+        "intervals.",
         controls=[Control("direction", "Search", names)] if len(names) > 1 else [],
         plots=[
             Plot([perfect, *({**t, "when": t["when"] if len(names) > 1 else {}} for t in traces)], layout, shape="tall")
@@ -56,7 +57,7 @@ def reliability_section(found: Mapping[str, Mapping[str, Diagram]]) -> Section |
 def _trace(arm: str, index: int, direction: str, bins: Diagram) -> dict[str, Any]:
     return {
         "type": "scatter",
-        "mode": "lines+markers",
+        "mode": "markers",
         "name": plotly_text(arm, 40),
         "x": [bin["stated"] for bin in bins],
         "y": [bin["found"] for bin in bins],
@@ -65,13 +66,12 @@ def _trace(arm: str, index: int, direction: str, bins: Diagram) -> dict[str, Any
             "symmetric": False,
             "array": [bin["high"] - bin["found"] for bin in bins],
             "arrayminus": [bin["found"] - bin["low"] for bin in bins],
-            "color": series_color(index, 0.35),
-            "thickness": 1,
+            "color": series_color(index, 0.5),
+            "thickness": 1.5,
             "width": 0,
         },
         "text": [f"stated {bin['stated']:.1%}<br>found {bin['found']:.1%} of {bin['queries']} queries" for bin in bins],
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"size": 8, "color": series_color(index)},
-        "line": {"color": series_color(index, 0.6), "width": 1.5},
+        "marker": {"size": max(6, 14 - 4 * index), "color": series_color(index)},
         "when": {"direction": direction},
     }
