@@ -17,26 +17,17 @@ def reliability_section(found: Mapping[str, Mapping[str, Diagram]]) -> Section |
     if not found:
         return None
     directions = list(dict.fromkeys(name for by_direction in found.values() for name in by_direction))
-    drawn = [bin for by_direction in found.values() for bins in by_direction.values() for bin in bins]
-    right, top = (min(1.0, 1.05 * max(bin[name] for bin in drawn)) for name in ("stated", "high"))
-    perfect = {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "as stated",
-        "x": [0, max(right, top)],
-        "y": [0, max(right, top)],
-        "line": {"color": color("muted"), "dash": "dot", "width": 1.2},
-        "hoverinfo": "skip",
-    }
     traces = [
-        _trace(arm, index, direction, by_direction[direction])
-        for index, (arm, by_direction) in enumerate(found.items())
-        for direction in by_direction
+        trace
+        for direction in directions
+        for trace in _traces(
+            direction, {arm: by[direction] for arm, by in found.items() if direction in by}, list(found)
+        )
     ]
-    axis = {"tickformat": ".0%", "zeroline": False}
+    axis = {"tickformat": ".0%", "zeroline": False, "rangemode": "tozero"}
     layout = {
-        "xaxis": {**axis, "range": [0, right], "title": {"text": "stated probability"}},
-        "yaxis": {**axis, "range": [0, top], "title": {"text": "found to be relevant"}},
+        "xaxis": {**axis, "title": {"text": "stated probability"}},
+        "yaxis": {**axis, "title": {"text": "found to be relevant"}},
         "showlegend": True,
         "hovermode": "closest",
         "margin": {"t": 20, "b": 80},
@@ -48,10 +39,24 @@ def reliability_section(found: Mapping[str, Mapping[str, Diagram]]) -> Section |
         "queries. On the dotted line both agree; below it too much was promised, above it too little. Bars: 95% "
         "intervals.",
         controls=[Control("direction", "Search", names)] if len(names) > 1 else [],
-        plots=[
-            Plot([perfect, *({**t, "when": t["when"] if len(names) > 1 else {}} for t in traces)], layout, shape="tall")
-        ],
+        plots=[Plot([{**t, "when": t["when"] if len(names) > 1 else {}} for t in traces], layout, shape="tall")],
     )
+
+
+def _traces(direction: str, bins: Mapping[str, Diagram], arms: Sequence[str]) -> list[dict[str, Any]]:
+    """The line of what holds, as far as anything is stated, and every arm."""
+    right = max(bin["stated"] for of_arm in bins.values() for bin in of_arm)
+    perfect = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "as stated",
+        "x": [0, right],
+        "y": [0, right],
+        "line": {"color": color("muted"), "dash": "dot", "width": 1.2},
+        "hoverinfo": "skip",
+        "when": {"direction": direction},
+    }
+    return [perfect, *(_trace(arm, arms.index(arm), direction, of_arm) for arm, of_arm in bins.items())]
 
 
 def _trace(arm: str, index: int, direction: str, bins: Diagram) -> dict[str, Any]:
