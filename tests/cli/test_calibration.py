@@ -193,5 +193,5 @@ def test_a_study_of_phantoms_calibrates_every_arm_on_validation(cli: Cli) -> Non
     fit_on = ("--posthoc", "center", "--fit-on", "validation")
     found = cli("evaluate", run, *calibrate, *fit_on, "--out", "b.json")
     assert found.code == 2
-    assert "--reference validation: is what post-hoc methods are fitted on" in found.err
+    assert "fit the methods on another split, as with --fit-on train" in found.err
     assert not Path("b.json").exists()

@@ -95,12 +95,15 @@ def _expect_unseen(reference: str, split: str, fit_on: str | None) -> None:
         UsageError: what the reference is besides.
     """
     besides = {"train": "is what the runs were trained on", split: "is what the runs are compared on"}
-    if fit_on is not None:
-        besides.setdefault(fit_on, "is what post-hoc methods are fitted on")
     if reference in besides:
         raise UsageError(
             f"--reference {reference}: {besides[reference]}, and a calibration wants other pairs; "
             "name another split, as with --reference validation"
+        )
+    if reference == fit_on:
+        raise UsageError(
+            f"--reference {reference}: is what post-hoc methods are fitted on, and a calibration wants other pairs; "
+            "fit the methods on another split, as with --fit-on train"
         )
 
 
