@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from closegap.lazy import face
 
 if TYPE_CHECKING:
+    from closegap.search.embedded.index import EmbeddedIndex as EmbeddedIndex
     from closegap.search.filter import Filter as Filter
     from closegap.search.filter import parse_filter as parse_filter
     from closegap.search.index import Index as Index
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Batch": "closegap.search.row",
+    "EmbeddedIndex": "closegap.search.embedded.index",
     "Filter": "closegap.search.filter",
     "Found": "closegap.search.row",
     "Index": "closegap.search.index",

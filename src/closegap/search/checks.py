@@ -14,6 +14,7 @@ from closegap.search.row import Batch, Row
 
 OWN_KEYS = ("id", "case", "group")
 _LONGEST = 512  # bytes of a name
+_LONGEST_QUERY = 1e6
 _UNIT = 1e-3  # norms this close to 1 were stored in half precision
 
 
@@ -52,14 +53,18 @@ def checked_batch(partition: str, batch: Batch, width: int | None) -> Batch:
 
 
 def checked_queries(partition: str, vectors: Any, width: int) -> Float[np.ndarray, "q d"]:
-    """The queries in float32, contiguous; of any length, since a correction may be part of them.
+    """The queries in float32, contiguous; of any length that is a number of this world, as corrections stretch them.
 
     Raises:
-        DataError: another shape, NaN or infinity.
+        DataError: another shape, NaN or infinity, or a norm above 1e6.
     """
     found = _numbers(partition, vectors, width)
-    if not np.isfinite(found).all():
-        raise DataError(f"{partition}: a query holds NaN or infinity; leave it out")
+    norms = np.linalg.norm(found.astype(np.float64), axis=1)
+    off = np.flatnonzero(~(norms <= _LONGEST_QUERY))
+    if len(off):
+        raise DataError(
+            f"{partition}: query {off[0]} has norm {norms[off[0]]:.4g}, expected a finite one up to 1e6; leave it out"
+        )
     return found
 
 

@@ -50,11 +50,11 @@ class Found:
     """The rows nearest to each query, best first.
 
     Args:
-        scores: inner products, cosines for unit queries; -inf after the last row of a query.
+        scores: inner products, cosines for unit queries; no more than the longest list of rows, -inf after the others.
         rows: of each query, as many as there are scores above -inf.
     """
 
-    scores: Float[np.ndarray, "q k"]
+    scores: Float[np.ndarray, "q m"]
     rows: Sequence[Sequence[Row]]
 
 

@@ -1,0 +1,1 @@
+"""An index in a folder: vectors in files that faiss compares, all else in SQLite."""

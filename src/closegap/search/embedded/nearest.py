@@ -1,0 +1,125 @@
+"""The rows nearest to queries, with the order that double precision gives them.
+
+faiss compares all rows in float32 and gives a few more than are wanted. These are compared again in double precision.
+Only where a row that faiss left out might belong among them, since scores are as close as float32 rounds, all rows are
+gone through again: there are many rows of equal vectors, such as the same sentence in many reports.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from closegap.errors import needs
+
+with needs("search"):
+    import faiss
+
+_MORE = 16  # than wanted
+_BLOCK = 8192  # rows copied at a time
+_FEW = 20  # queries below which faiss multiplies no matrices, and skips rows at no cost
+_UNIT_ROUNDOFF = 2.0**-24
+
+
+def nearest(
+    rows: Float[np.ndarray, "n d"], queries: Float[np.ndarray, "q d"], k: int, allowed: Bool[np.ndarray, "n"] | None
+) -> tuple[Float[np.ndarray, "q m"], Int[np.ndarray, "q m"]]:
+    """Inner products and places of the `k` nearest rows, or of as many as there are, best first.
+
+    Args:
+        rows: that are searched.
+        queries: finite.
+        k: at least 1.
+        allowed: the rows that may be found; all by default.
+    """
+    places = None if allowed is None else np.flatnonzero(allowed)
+    there = len(rows) if places is None else len(places)
+    wanted, taken = min(k, there), min(k + _MORE, there)
+    scores = np.empty((len(queries), wanted), np.float32)
+    found = np.empty((len(queries), wanted), np.int64)
+    if not wanted or not len(queries):
+        return scores, found
+    rough, candidates = _rough(rows, queries, taken, allowed, places)
+    for number, query in enumerate(queries.astype(np.float64)):
+        best, at = _ordered(rows, query, candidates[number], wanted)
+        rounding = 2 * rows.shape[1] * _UNIT_ROUNDOFF * float(np.linalg.norm(query))
+        if taken < there and best[-1] <= rough[number, -1] + rounding:
+            best, at = _through_all(rows, query, best[-1] - rounding, wanted, places)
+        scores[number], found[number] = best, at
+    return scores, found
+
+
+def _rough(
+    rows: Float[np.ndarray, "n d"],
+    queries: Float[np.ndarray, "q d"],
+    k: int,
+    allowed: Bool[np.ndarray, "n"] | None,
+    places: Int[np.ndarray, "m"] | None,
+) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
+    """What faiss finds in float32."""
+    if allowed is None:
+        return faiss.knn(queries, rows, k, faiss.METRIC_INNER_PRODUCT)  # type: ignore[no-any-return]
+    if len(queries) < _FEW:
+        return _skipping(rows, queries, k, allowed)
+    kept_scores = np.empty((len(queries), 0), np.float32)
+    kept_places = np.empty((len(queries), 0), np.int64)
+    for picked, vectors in _blocks(rows, places):
+        scores, at = faiss.knn(queries, vectors, min(k, len(vectors)), faiss.METRIC_INNER_PRODUCT)
+        kept_scores = np.concatenate([kept_scores, scores], axis=1)
+        kept_places = np.concatenate([kept_places, picked[at]], axis=1)
+        order = np.argsort(-kept_scores, axis=1, kind="stable")[:, :k]
+        kept_scores = np.take_along_axis(kept_scores, order, axis=1)
+        kept_places = np.take_along_axis(kept_places, order, axis=1)
+    return kept_scores, kept_places
+
+
+def _blocks(
+    rows: Float[np.ndarray, "n d"], places: Int[np.ndarray, "m"] | None
+) -> Iterator[tuple[Int[np.ndarray, "b"], Float[np.ndarray, "b d"]]]:
+    """Some rows at a time, by place; all of them by default."""
+    total = len(rows) if places is None else len(places)
+    for start in range(0, total, _BLOCK):
+        stop = min(start + _BLOCK, total)
+        if places is None:
+            yield np.arange(start, stop), rows[start:stop]
+        else:
+            yield places[start:stop], rows[places[start:stop]]
+
+
+def _skipping(
+    rows: Float[np.ndarray, "n d"], queries: Float[np.ndarray, "q d"], k: int, allowed: Bool[np.ndarray, "n"]
+) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
+    """What `faiss.knn` does, which takes no selector."""
+    scores, found = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+    selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+    arrays = [faiss.swig_ptr(array) for array in (queries, rows)]
+    into = [faiss.swig_ptr(array) for array in (scores, found)]
+    faiss.knn_inner_product(*arrays, rows.shape[1], len(queries), len(rows), k, *into, selector)
+    return scores, found
+
+
+def _ordered(
+    rows: Float[np.ndarray, "n d"], query: Float[np.ndarray, "d"], places: Int[np.ndarray, "m"], k: int
+) -> tuple[Float[np.ndarray, "k"], Int[np.ndarray, "k"]]:
+    """The `k` best of some rows, in double precision; the sum runs alike over each row, so that equal rows tie."""
+    scores = (rows[places].astype(np.float64) * query).sum(axis=1)
+    order = np.lexsort((places, -scores))[:k]
+    return scores[order], places[order]
+
+
+def _through_all(
+    rows: Float[np.ndarray, "n d"],
+    query: Float[np.ndarray, "d"],
+    least: float,
+    k: int,
+    places: Int[np.ndarray, "m"] | None,
+) -> tuple[Float[np.ndarray, "k"], Int[np.ndarray, "k"]]:
+    """The `k` best of all rows, none of which is below `least` by more than float32 rounds."""
+    best, at = np.empty(0), np.empty(0, np.int64)
+    single = query.astype(np.float32)
+    for picked, vectors in _blocks(rows, places):
+        scores, close = _ordered(rows, query, picked[vectors @ single >= least], k)
+        best, at = np.concatenate([best, scores]), np.concatenate([at, close])
+        order = np.lexsort((at, -best))[:k]
+        best, at = best[order], at[order]
+    return best, at
