@@ -6,6 +6,7 @@ from closegap.lazy import face
 
 if TYPE_CHECKING:
     from closegap.testing.encoder import check_encoder as check_encoder
+    from closegap.testing.index import check_index as check_index
     from closegap.testing.kind import check_kind as check_kind
     from closegap.testing.loss import check_loss as check_loss
     from closegap.testing.metric import check_metric as check_metric
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "check_encoder": "closegap.testing.encoder",
+    "check_index": "closegap.testing.index",
     "check_kind": "closegap.testing.kind",
     "check_loss": "closegap.testing.loss",
     "check_metric": "closegap.testing.metric",
