@@ -231,14 +231,19 @@ def _check_kills(opened: Open, folder: Path, kills: int) -> None:
         writer = _CONTEXT.Process(target=_write, args=(opened, folder, said, theirs), daemon=True)
         writer.start()
         theirs.close()
-        _ensure(_told(ours) is not None, f"no row is added after {kill} kills")
+        first = _told(ours)
+        _ensure(
+            isinstance(first, int), f"no row is added after {kill} kills: {first or 'nothing is heard of who writes'}"
+        )
         time.sleep(random.Random(kill).uniform(0, 0.2))
         writer.kill()
         writer.join()
         begun = said
         try:
             while ours.poll():
-                said = ours.recv()
+                heard = ours.recv()
+                _ensure(isinstance(heard, int), f"who writes {heard}")
+                said = heard
         except EOFError:
             pass
         with opened(folder, "read") as index:
@@ -253,11 +258,14 @@ def _check_kills(opened: Open, folder: Path, kills: int) -> None:
 
 
 def _write(opened: Open, folder: Path, start: int, pipe: Connection) -> None:
-    """Add batches until killed, and say how many there are."""
-    with opened(folder, "write") as index:
-        for number in range(start, 10**6):
-            index.add({"image": _batch(20 * number), "text": _batch(20 * number)})
-            pipe.send(number + 1)
+    """Add batches until killed, and say how many there are, or what was wrong."""
+    try:
+        with opened(folder, "write") as index:
+            for number in range(start, 10**6):
+                index.add({"image": _batch(20 * number), "text": _batch(20 * number)})
+                pipe.send(number + 1)
+    except Exception as error:
+        pipe.send(f"fails with {type(error).__name__}: {error}")
 
 
 def _check_purge(opened: Open, keeps: Keeps, folder: Path) -> None:
