@@ -99,9 +99,7 @@ def _statistics(reference: EmbeddingSet, by_query: bool) -> _Statistics:
         if by_query:
             units[i] = unit(queries, rows)
         for j, gallery in enumerate(rows):
-            best = (best_scores(queries, gallery, seen_as=z_scores) if by_query else best_scores(queries, gallery))[
-                :, 0
-            ]
+            best = best_scores(queries, gallery, seen_as=z_scores if by_query else None)[:, 0]
             best = best[best.isfinite()]
             location[i, j], scale[i, j] = best.mean(), best.std(correction=0).clamp(min=_LEAST)
     return _Statistics(location, scale, units)
