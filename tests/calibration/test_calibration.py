@@ -15,7 +15,7 @@ from closegap.embeddings import EmbeddingSet
 from closegap.errors import ClosegapError, DataError, UsageError
 from closegap.metrics.cells import cells_of, middles
 from closegap.metrics.positives import rows_of
-from closegap.scores import Standardise, ZScore
+from closegap.scores import Offset, Standardise, ZScore
 
 
 def some_set(
@@ -199,11 +199,11 @@ def test_one_query_of_each_group_calibrates() -> None:
 @pytest.mark.parametrize("method", ["isotonic", "logistic"])
 def test_a_file_gives_back_what_was_fitted(tmp_path: Path, method: str) -> None:
     held, path = some_set(modalities=3), tmp_path / "calibration.safetensors"
-    stage = Standardise(0.5).fit(held)
+    stage = Offset().fit(held)
     before = Calibration(method).fit(held, stage)  # type: ignore[arg-type]
     before.save(path)
     after = Calibration.load(path)
-    assert isinstance(after.stage, Standardise)
+    assert isinstance(after.stage, Offset)
     assert after.settings == before.settings
     scores = torch.linspace(-1, 1, 9)
     for query, target in (("image", "text"), ("record", "image")):

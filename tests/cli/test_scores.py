@@ -50,7 +50,7 @@ def test_a_stage_has_help_of_its_own(cli: Cli, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit, match=r"^0$"):
         cli("scores", "fit", "--method", "standardise", "--help")
     told = " ".join(capsys.readouterr().out.split())
-    assert "--strength STRENGTH from 0 to 1; None chooses on the reference" in told
+    assert "--strength STRENGTH how far scale and location go" in told
     with pytest.raises(SystemExit, match=r"^0$"):
         cli("scores", "--help")
     assert "  zscore       A control: each query's scores" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """Score stages and the searches that judge them, written from their definitions in plain loops over float64 lists."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tests.reference.metrics import Matrix, Vector, dot, mean
 
@@ -9,41 +9,24 @@ Items = Sequence[tuple[int, Vector]]
 """The case of each row, and the row."""
 
 
-def best_elsewhere(case: int, query: Vector, targets: Items) -> float:
-    return max(dot(query, row) for other, row in targets if other != case)
-
-
 def z_scores(scores: Sequence[float]) -> list[float]:
     spread = math.sqrt(mean([(score - mean(scores)) ** 2 for score in scores]))
     return [(score - mean(scores)) / spread for score in scores]
 
 
-def best_z_elsewhere(case: int, query: Vector, targets: Items) -> float:
-    return max(z_scores([dot(query, row) for other, row in targets if other != case]))
+def best_elsewhere(case: int, query: Vector, targets: Items, k: int = 1, by_query: bool = False) -> list[float]:
+    """The k highest scores among items of other cases, highest first."""
+    scores = [dot(query, row) for other, row in targets if other != case]
+    return sorted(z_scores(scores) if by_query else scores, reverse=True)[:k]
 
 
-def mu_and_sigma(queries: Items, targets: Items, per_query: bool) -> tuple[float, float]:
-    best_of = best_z_elsewhere if per_query else best_elsewhere
-    best = [best_of(case, row, targets) for case, row in queries]
-    mu = mean(best)
-    return mu, math.sqrt(mean([(score - mu) ** 2 for score in best]))
-
-
-def standardised(
-    score: float,
-    query_modality: str,
-    target_modality: str,
-    reference: Mapping[str, Items],
-    strength: float,
-    per_query: bool,
-) -> float:
-    """(s - mu) / sigma, both between what all targets of the query modality share and what this pair has."""
-    found = {target: mu_and_sigma(reference[query_modality], items, per_query) for target, items in reference.items()}
-    shared_mu = mean([mu for mu, _ in found.values()])
-    shared_log = mean([math.log(sigma) for _, sigma in found.values()])
-    mu, sigma = found[target_modality]
-    location = (1 - strength) * shared_mu + strength * mu
-    return (score - location) / math.exp((1 - strength) * shared_log + strength * math.log(sigma))
+def own_share(own: Sequence[Sequence[float]], other: Sequence[Sequence[float]], k: int = 10) -> float:
+    """The mean share of the first of each pair of lists in the k highest of both."""
+    shares = []
+    for ours, theirs in zip(own, other, strict=True):
+        merged = sorted([(score, 1.0) for score in ours] + [(score, 0.0) for score in theirs], reverse=True)[:k]
+        shares.append(mean([of_own for _, of_own in merged]))
+    return mean(shares)
 
 
 def matched_ranks(x: Matrix, y: Matrix, as_x: Sequence[bool]) -> list[tuple[int, float]]:

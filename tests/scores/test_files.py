@@ -46,7 +46,7 @@ def test_it_is_kept_in_a_file(tmp_path: Path) -> None:
     stage.save(tmp_path / "s.safetensors")
     loaded = ScoreStage.load(tmp_path / "s.safetensors")
     assert isinstance(loaded, Standardise)
-    assert loaded.settings == {"strength": 0.7, "per_query": None}
+    assert loaded.settings == {"strength": 0.7}
     assert loaded.fitted is not None
     assert loaded.fitted.items == {"image": 21, "text": 31, "record": 21}
     stage.save(tmp_path / "again.safetensors")

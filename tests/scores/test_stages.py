@@ -1,5 +1,6 @@
 """What stages compute, against definitions written a second time."""
 
+import statistics
 from dataclasses import replace
 
 import pytest
@@ -12,12 +13,14 @@ from torch.nn.functional import normalize
 
 from closegap.embeddings import EmbeddingSet
 from closegap.metrics.bootstrap import resample_counts
-from closegap.metrics.mixed_counterpart import counterpart_estimates
+from closegap.metrics.mixed_balanced import first_by_coin
 from closegap.metrics.mixed_matched import matched_estimates
 from closegap.metrics.positives import paired, rows_of
 from closegap.scores import STAGES, Offset, ScoreStage, Standardise, ZScore
 from closegap.scores.base import best
 from closegap.scores.base.best import best_scores
+from closegap.scores.base.blind import Lists, lists_by_coin
+from closegap.scores.base.z_scores import Spread, z_scores
 from closegap.testing import check_scores
 from closegap.testing.full_set import full_set
 
@@ -46,96 +49,108 @@ def test_the_stages_stand_in_the_order_of_reports() -> None:
     assert [name for name, stage in chosen.items() if stage.control] == ["offset", "zscore"]
 
 
-@pytest.mark.parametrize("per_query", [False, True])
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
-def test_standardised_scores_are_ordered_as_their_definition_orders_them(strength: float, per_query: bool) -> None:
-    fitted_on = full_set(cases=12)
-    names = fitted_on.modalities
-    stage = Standardise(strength, per_query).fit(fitted_on)
-    items = {}
-    for name in names:
-        rows = rows_of(fitted_on, name)
-        items[name] = list(zip(rows.cases.tolist(), rows.embeddings.tolist(), strict=True))
+def test_standardised_scores_are_as_their_definition_makes_them(strength: float) -> None:
+    """Z-scores in the query modality's own unit; among another modality scaled and moved by what lists_by_coin says."""
+    fitted_on = apart(60)
+    stage = Standardise(strength).fit(fitted_on)
     scores = torch.linspace(-0.3, 0.9, 4, dtype=torch.float64)[None]
-    for query in names:
-        ours = torch.cat([stage.adjusted(scores, query, target) for target in names])
-        theirs = torch.tensor(
-            [
-                [
-                    reference.standardised(score, query, target, items, strength, per_query)
-                    for score in (reference.z_scores(scores[0].tolist()) if per_query else scores[0].tolist())
-                ]
-                for target in names
-            ],
-            dtype=torch.float64,
-        )
-        # One gain and one offset, those of the query modality, lie between them.
-        unit = (ours[0, -1] - ours[0, 0]) / (theirs[0, -1] - theirs[0, 0])
-        assert torch.allclose(ours, ours[0, 0] + unit * (theirs - theirs[0, 0]), atol=1e-12)
-        assert float(unit) > 0
+    z = torch.tensor(reference.z_scores(scores[0].tolist()), dtype=torch.float64)[None]
+    own = stage.adjusted(scores, "image", "image")
+    unit = float((own / z)[0, 0])
+    assert unit > 0
+    assert torch.allclose(own, unit * z, atol=1e-12)
+    lists = lists_by_coin(fitted_on, "image", "text", z_scores)
+    spreads = [statistics.pstdev(best[:, 0].tolist()) for best in (lists.own, lists.other)]
+    gain = (spreads[0] / spreads[1]) ** strength
+    expected = gain * z + strength * lists.offset(gain)
+    assert torch.allclose(stage.adjusted(scores, "image", "text"), unit * expected, atol=1e-9)
 
 
-def test_at_strength_0_no_score_changes() -> None:
-    stage = Standardise(strength=0.0, per_query=False).fit(full_set())
-    scores = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(stage.adjusted(scores, "image", "text"), scores)
+@pytest.mark.parametrize("by_query", [False, True])
+def test_lists_are_of_archives_that_hold_each_case_once(by_query: bool) -> None:
+    fitted_on = apart(30)
+    lists = lists_by_coin(fitted_on, "image", "text", z_scores if by_query else None)
+    own, other, expected = [], [], []
+    names = sorted(fitted_on.ids)
+    rows = {
+        name: dict(zip(fitted_on.ids, values.tolist(), strict=True)) for name, values in fitted_on.embeddings.items()
+    }
+    for seed in range(5):
+        tossed = dict(zip(names, first_by_coin(len(names), seed).tolist(), strict=True))
+        numbered = list(enumerate(fitted_on.ids))
+        images = [(number, rows["image"][name]) for number, name in numbered if tossed[name]]
+        texts = [(number, rows["text"][name]) for number, name in numbered if not tossed[name]]
+        for number, name in numbered:
+            if not tossed[name]:
+                asked = rows["image"][name]
+                own.append(reference.best_elsewhere(number, asked, images, 10, by_query))
+                other.append(reference.best_elsewhere(number, asked, texts, 10, by_query))
+                expected.append(len(images) / (len(images) + len(texts) - 1))
+    assert lists.expected == pytest.approx(statistics.mean(expected))
+    for found, wanted in ((lists.own, own), (lists.other, other)):
+        padded = torch.tensor([[*row, *[-torch.inf] * (10 - len(row))] for row in wanted], dtype=torch.float64)
+        assert torch.allclose(found, padded, atol=1e-12)
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.7])
+def test_an_offset_gives_the_own_modality_its_share(gain: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    own, other = torch.randn(2, 200, 10, generator=generator, dtype=torch.float64).sort(dim=2, descending=True).values
+    for expected in (0.5, 0.2, 0.9):
+        offset = Lists(own, other - 5, expected).offset(gain)
+        share = reference.own_share(own.tolist(), (gain * (other - 5) + offset).tolist())
+        assert share == pytest.approx(expected, abs=1e-3)
+
+
+def test_lists_that_are_not_full_and_modalities_that_are_not_there_together_move_nothing_far() -> None:
+    hidden = torch.full((3, 10), -torch.inf, dtype=torch.float64)
+    assert Lists(hidden, hidden, 0.5).offset() == 0
+    assert Lists(hidden, hidden, 0.5).gain == 1
+    some = hidden.clone()
+    some[:, 0] = torch.tensor([0.1, 0.2, 0.3])
+    assert abs(Lists(some, some - 1, 0.5).offset() - 1) < 0.2
+    assert Lists(torch.empty(0, 10), torch.empty(0, 10), 0.5).offset() == 0
 
 
 def test_neither_pairs_nor_labels_are_needed() -> None:
     unpaired = apart(paired_rows=False)
-    stage = Standardise().fit(unpaired)
-    assert stage.fitted is not None
-    assert float(stage.fitted.state["strength"]) == 1
-    labelled = replace(unpaired, labels={"organ": ["lung"] * len(unpaired.ids)})
     scores = torch.linspace(-1, 1, 9)[None]
-    again = Standardise(1.0, per_query=False).fit(labelled).adjusted(scores, "image", "text")
-    assert torch.equal(again, stage.adjusted(scores, "image", "text"))
+    found = Standardise().fit(unpaired).adjusted(scores, "image", "text")
+    labelled = replace(unpaired, labels={"organ": ["lung"] * len(unpaired.ids)})
+    assert torch.equal(Standardise().fit(labelled).adjusted(scores, "image", "text"), found)
 
 
-def test_what_merges_most_blindly_is_chosen() -> None:
-    fitted_on, judged = apart(), apart(seed=1)
-    stage = Standardise().fit(fitted_on)
-    assert stage.fitted is not None
-    chosen = (float(stage.fitted.state["strength"]), bool(stage.fitted.state["per_query"]))
-    x, y = paired(*(rows_of(fitted_on, name) for name in fitted_on.modalities))
-
-    def distance(strength: float, per_query: bool) -> float:
-        tried = Standardise(strength, per_query).fit(fitted_on)
-        found = matched_estimates(x, y, resample_counts(1, 1), stage=tried)
-        share = found["own_modality_share"].value - found["expected_own_share"].value
-        return max(abs(found["ratio"].value - 1) / 0.05, abs(share) / 0.03)
-
-    distances = {(step / 5, form): distance(step / 5, form) for form in (False, True) for step in range(6)}
-    assert distances[chosen] == min(distances.values())
-    assert distances[0.0, False] > 10
+def test_what_is_standardised_merges_blindly_on_other_cases() -> None:
+    fitted_on, judged = apart(400), apart(400, seed=1)
     x, y = paired(*(rows_of(judged, name) for name in judged.modalities))
-    assert matched_estimates(x, y, resample_counts(1, 1), stage=stage)["ratio"].value > 0.8
-
-
-def test_a_strength_that_loses_what_is_graded_is_not_chosen() -> None:
-    """What is relevant lies in the query's own modality alone, so that whatever demotes it loses."""
-    found = apart()
-    labels = [f"{row // 2}" for row in range(len(found.ids))]
-    twins = {
-        name: normalize(rows[torch.arange(len(rows)) // 2 * 2] + 0.05 * rows, dim=1)
-        for name, rows in found.embeddings.items()
-    }
-    twins["text"] = twins["text"].roll(7, 0)  # pairs say nothing
-    stage = Standardise().fit(replace(found, embeddings=twins, labels={"twin": labels}))
-    assert stage.fitted is not None
-    assert float(stage.fitted.state["strength"]) < 1
+    plain = matched_estimates(x, y, resample_counts(1, 1))
+    found = matched_estimates(x, y, resample_counts(1, 1), stage=Standardise().fit(fitted_on))
+    assert plain["ratio"].value < 0.5
+    assert found["ratio"].value == pytest.approx(1, abs=0.07)
+    assert found["own_modality_share"].value == pytest.approx(found["expected_own_share"].value, abs=0.05)
 
 
 def test_offset_gives_the_own_modality_its_share() -> None:
-    fitted_on = apart(400)
-    stage = Offset().fit(fitted_on)
-    x, y = (rows_of(fitted_on, name) for name in fitted_on.modalities)
-    for one, other in ((x, y), (y, x)):
-        found = counterpart_estimates(one, other, resample_counts(400, 1), stage=stage)
-        plain = counterpart_estimates(one, other, resample_counts(400, 1))
-        # The fit leaves the true counterpart out, the search has it.
-        assert found["own_modality_share"].value == pytest.approx(found["expected_own_share"].value, abs=0.1)
-        assert plain["own_modality_share"].value > 0.9
+    x, y = paired(*(rows_of(apart(400), name) for name in ("image", "text")))
+    plain = matched_estimates(x, y, resample_counts(1, 1))
+    found = matched_estimates(x, y, resample_counts(1, 1), stage=Offset().fit(apart(400)))
+    assert plain["own_modality_share"].value > 0.9
+    # The fit leaves the true counterpart out, the search has it.
+    assert found["own_modality_share"].value == pytest.approx(found["expected_own_share"].value, abs=0.1)
+
+
+def test_z_scores_of_some_targets_follow_from_moments_of_all() -> None:
+    found = apart()
+    queries, targets = found.embeddings["image"][:7], found.embeddings["text"]
+    cosines = queries @ targets.T
+    mean, outer = targets.mean(0), targets.T @ targets / len(targets)
+    means = queries @ mean
+    spread = Spread(means[:, None], ((queries @ outer * queries).sum(1) - means**2).sqrt()[:, None])
+    assert torch.allclose(z_scores(cosines[:, :3], spread), z_scores(cosines)[:, :3], atol=1e-12)
+    stage = Standardise().fit(found)
+    whole = stage.adjusted(cosines, "image", "text")
+    assert torch.allclose(stage.adjusted(cosines[:, :3], "image", "text", spread), whole[:, :3], atol=1e-12)
 
 
 def test_z_scores_are_those_of_each_query() -> None:
@@ -166,7 +181,7 @@ FITTED: dict[str, ScoreStage] = {name: STAGES.found(name)().fit(apart(40)) for n
 def test_best_scores_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = rows_of(full_set(), "text")
     items = list(zip(rows.cases.tolist(), rows.embeddings.tolist(), strict=True))
-    expected = [reference.best_elsewhere(case, row, items) for case, row in items]
+    expected = [reference.best_elsewhere(case, row, items)[0] for case, row in items]
     for at_once in (1, 10**6):
         monkeypatch.setattr(best, "_SCORES_AT_ONCE", at_once)
         monkeypatch.setattr(best, "_QUERIES_AT_ONCE", 5)

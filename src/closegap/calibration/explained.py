@@ -95,6 +95,6 @@ def _staged(calibration: Calibration, cosine: float, query_modality: str, target
     if abs(alone - among) > 1e-6:
         name = type(calibration.stage).__name__
         raise UsageError(
-            f"{name} needs all scores of a query to make something of one; calibrate cosines, or after `standardise`"
+            f"{name} needs all scores of a query to make something of one; calibrate cosines, or after `offset`"
         )
     return float(alone)

@@ -96,7 +96,7 @@ def audit_arms(
             say what (`sample`).
         stages: name to score stage, unfitted: an arm beside the original and each method's.
         reference: what the stages are fitted on; by default what the methods are. Rows that are judged are allowed, as
-            stages see no pairs but to choose their strength; the audit's notes say so.
+            stages see neither pairs nor labels; the audit's notes say so.
         calibration: settings of what is fitted for each arm on the reference and measured on what is judged, under the
             arm's method and stage; it wants rows that are not judged.
         progress: called with (arms measured, arms).

@@ -11,7 +11,7 @@ from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.metrics.positives import rows_of
 from closegap.scores.base.best import sampled
 from closegap.scores.base.stage import ScoreStage
-from closegap.scores.base.z_scores import unit, z_scores
+from closegap.scores.base.z_scores import unit
 
 _QUERIES = 1024
 
@@ -27,6 +27,7 @@ class ZScore(ScoreStage):
 
     order: ClassVar[int] = 3
     control: ClassVar[bool] = True
+    of_z_scores: ClassVar[bool] = True
 
     def estimate(self, reference: EmbeddingSet) -> dict[str, Tensor]:
         """The unit of each query modality."""
@@ -36,5 +37,5 @@ class ZScore(ScoreStage):
     def adjust(
         self, scores: Float[Tensor, "q t"], query_modality: str, target_modality: str, state: Mapping[str, Tensor]
     ) -> Float[Tensor, "q t"]:
-        """Scores of each query standardised among themselves; what it does not search does not count."""
-        return z_scores(scores) * state[query_modality].to(scores.dtype)
+        """Z-scores in the unit of their query modality."""
+        return scores * state[query_modality].to(scores.dtype)

@@ -18,6 +18,7 @@ from closegap.errors import DataError, UsageError
 from closegap.families import class_path
 from closegap.fitted_file import FittedFile, Kept
 from closegap.scores.base.names import STAGES
+from closegap.scores.base.z_scores import Spread, z_scores
 
 _FILE = FittedFile("closegap_scores", 1, "a score stage", "closegap scores fit")
 
@@ -47,7 +48,7 @@ class ScoreStage(Checked, ABC):
         >>> from closegap.scores import Standardise
         >>> rows = torch.nn.functional.normalize(torch.randn(2, 20, 8, generator=torch.manual_seed(0)), dim=2)
         >>> reference = EmbeddingSet({"image": rows[0], "text": rows[1]}, [f"case {i}" for i in range(20)])
-        >>> stage = Standardise(strength=1.0).fit(reference)
+        >>> stage = Standardise().fit(reference)
         >>> stage.adjusted(rows[1, :2] @ rows[0].T, "text", "image").shape
         torch.Size([2, 20])
     """
@@ -57,6 +58,9 @@ class ScoreStage(Checked, ABC):
 
     control: ClassVar[bool] = False
     """Whether it is there to show what others' gains are worth; its arm stands last."""
+
+    of_z_scores: ClassVar[bool] = False
+    """Whether `adjust` is given each query's z-scores among all targets of the modality instead of cosines."""
 
     fitted: Fitted | None = field(init=False, default=None, repr=False)
 
@@ -77,12 +81,12 @@ class ScoreStage(Checked, ABC):
     ) -> Float[Tensor, "q t"]:
         """The scores of some queries as they are merged, in their dtype.
 
-        It never turns the order of two targets round, and stays near the scale of cosines, where scores that rounding
-        cannot tell apart are ties.
+        It never turns the order of two targets round, and gives scores near the scale of cosines, where those that
+        rounding cannot tell apart are ties.
 
         Args:
-            scores: cosines; the columns are all targets of one modality. -inf is what a query does not search, and
-                stays so.
+            scores: cosines, or z-scores where the stage is `of_z_scores`; the columns are targets of one modality. -inf
+                is what a query does not search, and stays so.
             query_modality: that of all queries.
             target_modality: that of all targets.
             state: of `estimate`.
@@ -116,13 +120,20 @@ class ScoreStage(Checked, ABC):
         self.fitted = Fitted(self.estimate(reference), items)
         return self
 
-    def adjusted(self, scores: Float[Tensor, "q t"], query_modality: str, target_modality: str) -> Float[Tensor, "q t"]:
-        """The scores of some queries of one modality against all items of one modality, to be merged with others.
+    def adjusted(
+        self,
+        scores: Float[Tensor, "q t"],
+        query_modality: str,
+        target_modality: str,
+        spread: Spread | None = None,
+    ) -> Float[Tensor, "q t"]:
+        """The scores of some queries of one modality against items of one modality, to be merged with others.
 
         Args:
-            scores: cosines; the columns are all targets of one modality.
+            scores: cosines; the columns are all targets of one modality, or some of them where `spread` is given.
             query_modality: that of all queries; one that was fitted.
             target_modality: that of all targets; one that was fitted.
+            spread: of each query's cosines among all targets of the modality.
 
         Raises:
             UsageError: not fitted.
@@ -133,7 +144,8 @@ class ScoreStage(Checked, ABC):
             if name not in fitted.items:
                 known = ", ".join(fitted.items)
                 raise DataError(f"modality '{name}', but {type(self).__name__} was fitted on {known}")
-        return self.adjust(scores, query_modality, target_modality, fitted.state)
+        given = z_scores(scores, spread) if self.of_z_scores else scores
+        return self.adjust(given, query_modality, target_modality, fitted.state)
 
     def save(self, path: str | Path) -> None:
         """Write `path` (.safetensors, settings as JSON in its header), whole or not at all."""

@@ -1,5 +1,8 @@
 """Scores of each query standardised among themselves."""
 
+from dataclasses import dataclass
+from typing import Self
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,14 +13,40 @@ _QUERIES_AT_ONCE = 64
 _LEAST = 1e-6  # of a standard deviation: where a query's scores are all alike, none is blown up
 
 
-def z_scores(scores: Float[Tensor, "q t"]) -> Float[Tensor, "q t"]:
-    """Each query's scores less their mean, over their standard deviation; -inf, what it does not search, stays out."""
-    searched = scores.isfinite()
-    known, number = torch.where(searched, scores, 0.0), searched.sum(1, keepdim=True).clamp(min=1)
-    mean = known.sum(1, keepdim=True) / number
-    deviations = torch.where(searched, scores - mean, 0.0)
-    spread = (deviations.square().sum(1, keepdim=True) / number).sqrt().clamp(min=_LEAST)
-    found: Float[Tensor, "q t"] = (scores - mean) / spread
+@dataclass(frozen=True)
+class Spread:
+    """How each query's scores lie among all targets of a modality.
+
+    Both follow from the targets' mean row m and mean outer product S without a look at the scores: q.m, and the root of
+    q'Sq - (q.m)^2. So an index that finds the best alone can standardise them.
+
+    Args:
+        mean: of each query's scores.
+        deviation: their standard deviation, without correction.
+    """
+
+    mean: Float[Tensor, "q 1"]
+    deviation: Float[Tensor, "q 1"]
+
+    @classmethod
+    def of(cls, scores: Float[Tensor, "q t"]) -> Self:
+        """That of all scores; -inf, what a query does not search, does not count."""
+        searched = scores.isfinite()
+        number = searched.sum(1, keepdim=True).clamp(min=1)
+        mean = torch.where(searched, scores, 0.0).sum(1, keepdim=True) / number
+        away = torch.where(searched, scores - mean, 0.0)
+        return cls(mean, (away.square().sum(1, keepdim=True) / number).sqrt())
+
+
+def z_scores(scores: Float[Tensor, "q t"], spread: Spread | None = None) -> Float[Tensor, "q t"]:
+    """Each query's scores less their mean, over their standard deviation; -inf stays.
+
+    Args:
+        scores: of queries against targets of one modality.
+        spread: among all targets, where `scores` are of some alone; by default that of the scores.
+    """
+    spread = spread or Spread.of(scores)
+    found: Float[Tensor, "q t"] = (scores - spread.mean) / spread.deviation.clamp(min=_LEAST)
     return found
 
 
