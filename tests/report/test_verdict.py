@@ -55,6 +55,17 @@ def test_the_arm_that_gains_most_is_named_with_gain_cost_and_commands() -> None:
     assert "<b>one index of all</b>: original + canonical" in page
 
 
+def test_commands_name_the_splits_that_were_fitted_on() -> None:
+    comparison = _comparison(original_plus_canonical_plus_standardise=(NOTHING, NOTHING, GAIN))
+    comparison.report.data["fitted_on"] = {"methods": "train", "stages": "validation"}
+    assert verdicts(comparison)[1].commands == [
+        "closegap posthoc fit --method canonical --train train.safetensors --out canonical.safetensors",
+        "closegap posthoc apply canonical.safetensors validation.safetensors --out validation-canonical.safetensors",
+        "closegap scores fit --method standardise --reference validation-canonical.safetensors "
+        "--out standardise.safetensors",
+    ]
+
+
 def test_what_gains_one_way_and_loses_the_other_is_no_gain() -> None:
     assert verdicts(_comparison(original_plus_shift=(GAIN, LOSS, NOTHING)))[0].arm is None
     assert verdicts(_comparison(original_plus_shift=(GAIN, NOTHING, NOTHING)))[0].arm == "original + shift"

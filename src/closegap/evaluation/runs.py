@@ -23,10 +23,12 @@ class JudgedRuns:
         runs: each run's embeddings and cases of the split.
         results: an arm each: the trained ones, then these after their last steps where other checkpoints are judged,
             then post-hoc variants, then those with score stages.
+        fitted_on: the splits that `methods` and `stages` are fitted on, where there are any.
     """
 
     runs: Sequence[Evaluated]
     results: Sequence[Result]
+    fitted_on: Mapping[str, str]
 
 
 def judge_runs(
@@ -85,7 +87,8 @@ def judge_runs(
             moved, staged = [*moved, *made.moved.values()], [*staged, *made.staged]
         if calibration is not None:
             trained[-1] = calibrated(trained[-1], calibration, fitted_on)
-    return JudgedRuns(found, [*trained, *_at_end(found), *moved, *staged])
+    fitted_on_splits = ({"methods": fit_on} if methods else {}) | ({"stages": reference} if stages else {})
+    return JudgedRuns(found, [*trained, *_at_end(found), *moved, *staged], fitted_on_splits)
 
 
 def _expect_unseen(reference: str, split: str, fit_on: str | None) -> None:

@@ -194,17 +194,21 @@ def _commands(comparison: Comparison, arm: str) -> list[str]:
     found, control = comparison.firsts.get(arm), comparison.control(arm)
     if not _untrained(comparison, arm) or not arm.startswith(f"{control} + "):
         return []
-    commands, reference = [], "train.safetensors"
+    steps = arm.removeprefix(f"{control} + ").split(" + ")
+    methods = [step for step in steps if step in method_names()]
+    stages = [step for step in steps if step not in methods]
+    splits = comparison.report.data.get("fitted_on", {})
+    fit_on, reference = splits.get("methods", "train"), splits.get("stages", "train")
+    commands, rows = [], f"{reference}.safetensors"
     if found is not None and found.seed is not None:
-        commands.append(f"closegap embed RUN --split train --out {reference}")
-    for step in arm.removeprefix(f"{control} + ").split(" + "):
-        if step in method_names():
-            commands.append(f"closegap posthoc fit --method {step} --train {reference} --out {step}.safetensors")
-            moved = f"train-{step}.safetensors"
-            commands.append(f"closegap posthoc apply {step}.safetensors {reference} --in-sample --out {moved}")
-            reference = moved
-        else:
-            commands.append(f"closegap scores fit --method {step} --reference {reference} --out {step}.safetensors")
-    if "posthoc apply" in commands[-1]:
-        commands.pop()  # the moved train split is for what comes after
-    return commands
+        needed = dict.fromkeys([*([fit_on] if methods else []), *([reference] if stages else [])])
+        commands += [f"closegap embed RUN --split {split} --out {split}.safetensors" for split in needed]
+    for step in methods:
+        commands.append(f"closegap posthoc fit --method {step} --train {fit_on}.safetensors --out {step}.safetensors")
+        if stages:
+            seen, moved = " --in-sample" if reference == fit_on else "", f"{reference}-{step}.safetensors"
+            commands.append(f"closegap posthoc apply {step}.safetensors {rows}{seen} --out {moved}")
+            rows = moved
+    return commands + [
+        f"closegap scores fit --method {step} --reference {rows} --out {step}.safetensors" for step in stages
+    ]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import Namespace
 
@@ -91,7 +92,9 @@ def measured(judged: JudgedRuns, metrics: Sequence[Metric] | None = None, watchi
     with watching("measuring") as watcher:
         first = judged.runs[0]
         shared = {name: {"cases": count} for name, count in duplicates(first.cases, first.kinds).items()}
-        data = {"split": first.split, **({"duplicates": shared} if shared else {})}
+        data: dict[str, Any] = {"split": first.split}
+        data |= {"duplicates": shared} if shared else {}
+        data |= {"fitted_on": dict(judged.fitted_on)} if judged.fitted_on else {}
         return compare(judged.results, data=data, metrics=metrics, progress=watcher.work)
 
 
