@@ -49,7 +49,7 @@ def test_arms_are_trained_compared_and_told_of(tmp_path: Path) -> None:
     assert found.page == out / "report.html"
     assert [arm.name for arm in found.comparison.report.arms] == ["slow", "fast"]
     assert found.comparison.baseline == "slow"
-    assert titles == ["1/2 slow, seed 0", "2/2 fast, seed 0", "run 1 of 2", "run 2 of 2", "measuring"]
+    assert titles == ["1/2 slow, seed 0", "2/2 fast, seed 0", "runs judged", "measuring"]
     assert told == [(name, out / f"{name}-seed0" / "report.html") for name in ("slow", "fast")]
     alone = evaluate_run(out / "fast-seed0", "validation", metrics=standard_metrics("quick"))
     assert len(alone.comparisons) == 1

@@ -75,18 +75,19 @@ def judge_runs(
     staged: list[Result] = []
     fitted = [*([fit_on] if methods else []), *([reference] if stages or calibration is not None else [])]
     splits = list(dict.fromkeys([split, *fitted]))
-    for number, run in enumerate(runs, start=1):
-        with watching(f"run {number} of {len(runs)}") as watcher:
+    with watching("runs judged") as watcher:
+        for number, run in enumerate(runs, start=1):
             of_splits = dict(zip(splits, evaluate_splits(run, splits, overrides, watcher, at_end=at_end), strict=True))
-        found.append(of_splits[split])
-        train, fitted_on = (of_splits.get(name, found[-1]).embeddings for name in (fit_on, reference))
-        trained.append(_result(found[-1]))
-        if (methods or stages) and (corrected_arms is None or found[-1].arm in corrected_arms):
-            correction = Correction(methods or {}, stages or {}, train, fitted_on, calibration=calibration)
-            made = corrected(trained[-1], correction)
-            moved, staged = [*moved, *made.moved.values()], [*staged, *made.staged]
-        if calibration is not None:
-            trained[-1] = calibrated(trained[-1], calibration, fitted_on)
+            found.append(of_splits[split])
+            train, fitted_on = (of_splits.get(name, found[-1]).embeddings for name in (fit_on, reference))
+            trained.append(_result(found[-1]))
+            if (methods or stages) and (corrected_arms is None or found[-1].arm in corrected_arms):
+                correction = Correction(methods or {}, stages or {}, train, fitted_on, calibration=calibration)
+                made = corrected(trained[-1], correction)
+                moved, staged = [*moved, *made.moved.values()], [*staged, *made.staged]
+            if calibration is not None:
+                trained[-1] = calibrated(trained[-1], calibration, fitted_on)
+            watcher.work(number, len(runs))
     fitted_on_splits = ({"methods": fit_on} if methods else {}) | ({"stages": reference} if stages else {})
     return JudgedRuns(found, [*trained, *_at_end(found), *moved, *staged], fitted_on_splits)
 
