@@ -17,8 +17,8 @@ from closegap.search.row import Batch, Found, Stats
 class Index(ABC):
     """Unit rows, a partition for each modality, searched by inner product, with what corrects them kept beside them.
 
-    Callers use `add`, `search`, `delete`, `count`, `put_corrections`, and the methods that only read; these check what
-    is given, once. An engine writes the abstract methods, and is told what was checked already.
+    Callers use `add`, `search`, `delete`, `drop`, `count`, `put_corrections`, and the methods that only read; these
+    check what is given, once. An engine writes the abstract methods, and is told what was checked already.
 
     - Each call sees one committed state, the newest when it began, whoever wrote it.
     - A call that writes is seen whole or not at all, also by others, also after a kill at any moment. What it returned
@@ -89,6 +89,15 @@ class Index(ABC):
             How many rows were there.
         """
         return self.discard(checked_names("cases", cases), checked_names("groups", groups))
+
+    @final
+    def drop(self, partition: str) -> None:
+        """Forget a partition with all its rows; one that is not there is no error.
+
+        Their bytes may be kept until `purge`.
+        """
+        if partition in self.stats().widths:
+            self.discard_partition(partition)
 
     @final
     def count(self, partition: str, where: Filter | str | None = None) -> int:
@@ -169,6 +178,10 @@ class Index(ABC):
     @abstractmethod
     def discard(self, cases: Sequence[str], groups: Sequence[str]) -> int:
         """What `delete` does; the names may not be in the index."""
+
+    @abstractmethod
+    def discard_partition(self, partition: str) -> None:
+        """What `drop` does, with a partition that is there."""
 
     @abstractmethod
     def matching(self, partition: str, where: Filter | None) -> int:

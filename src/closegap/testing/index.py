@@ -270,17 +270,22 @@ def _write(opened: Open, folder: Path, start: int, pipe: Connection) -> None:
 
 def _check_purge(opened: Open, keeps: Keeps, folder: Path) -> None:
     batch = _batch(0)
-    secrets = [batch.vectors[8].tobytes(), b"row 8", b"r8r8r8", b"what an old map holds"]
+    secrets = [batch.vectors[8].tobytes(), b"row 8", b"r8r8r8", b"what an old map holds", b"row of a dropped one"]
     rows = [row if row.case == "4" else Row(row.id, row.case, "other", {}) for row in batch.rows]
     with opened(folder, "write") as index:
         index.put_corrections({"map": secrets[3]})
         index.put_corrections({"map": b"new"})
         index.add({"image": Batch(rows, batch.vectors, batch.previews)})
-        _ensure(
-            all(keeps(folder, secret) for secret in secrets), "`keeps` does not find what is kept; nothing is proved"
-        )
+        index.add({"wide": Batch([Row(secrets[4].decode(), "4", "g2")], np.eye(1, _WIDTH + 1))})
+        found = all(keeps(folder, secret) for secret in secrets)
+        _ensure(found, "`keeps` does not find what is kept; nothing is proved")
+        for _ in range(2):
+            index.drop("wide")
+        _ensure("wide" not in index.stats().widths, "a partition that was dropped is there")
+        index.add({"wide": Batch([Row("kept", "5", "g3")], np.eye(1))})
         index.delete(groups=["g2"])
         index.purge()
+        _ensure(index.ids("wide") == ["kept"], "a dropped partition cannot be made anew")
         for secret in secrets:
             _ensure(not keeps(folder, secret), f"after purge, bytes of what was deleted are kept: {secret[:20]!r}")
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from closegap.disk import make_folder, writing
 from closegap.errors import DataError, UsageError
 from closegap.search.embedded.database import Database
-from closegap.search.embedded.insert import forget, insert_batch
+from closegap.search.embedded.insert import forget, forget_partition, insert_batch
 from closegap.search.embedded.nearest import nearest
 from closegap.search.embedded.purge import purge
 from closegap.search.embedded.state import Partition, State
@@ -152,6 +152,12 @@ class EmbeddedIndex(Index):
             places = list(_each(connection, "SELECT partition, position FROM rows WHERE case_id = ?", every))
             forget(connection, places)
             return len(places)
+
+    def discard_partition(self, partition: str) -> None:
+        """See `Index.drop`."""
+        self._expect_writing()
+        with self._database.change() as connection:
+            forget_partition(connection, partition)
 
     def matching(self, partition: str, where: Filter | None) -> int:
         """See `Index.count`."""

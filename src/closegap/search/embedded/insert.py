@@ -63,6 +63,18 @@ def forget(connection: sqlite3.Connection, places: Sequence[tuple[int, int]]) ->
     connection.execute("UPDATE state SET unpurged = unpurged + ?", [len(places)])
 
 
+def forget_partition(connection: sqlite3.Connection, name: str) -> None:
+    """Take a partition out of the database; its vectors lie in a file still."""
+    found = connection.execute("SELECT number FROM partitions WHERE name = ?", [name]).fetchone()
+    if found is None:
+        return
+    gone = connection.execute("SELECT count(*) FROM rows WHERE partition = ?", found).fetchone()
+    connection.execute("UPDATE state SET unpurged = unpurged + ?", gone)
+    for table in ("rows", "previews", "dead"):
+        connection.execute(f"DELETE FROM {table} WHERE partition = ?", found)
+    connection.execute("DELETE FROM partitions WHERE number = ?", found)
+
+
 def new_file(connection: sqlite3.Connection, number: int) -> str:
     """A name for a partition's vectors that no committed state has had."""
     connection.execute("UPDATE state SET files = files + 1")
