@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING
 from closegap.lazy import face
 
 if TYPE_CHECKING:
+    from closegap.search.archive.answer import Answer as Answer
+    from closegap.search.archive.answer import Hit as Hit
+    from closegap.search.archive.archive import Archive as Archive
+    from closegap.search.archive.archive import open as open
+    from closegap.search.archive.corrections import Corrections as Corrections
+    from closegap.search.archive.query import Part as Part
+    from closegap.search.archive.query import Query as Query
     from closegap.search.embedded.index import EmbeddedIndex as EmbeddedIndex
     from closegap.search.filter import Filter as Filter
     from closegap.search.filter import parse_filter as parse_filter
@@ -15,13 +22,20 @@ if TYPE_CHECKING:
     from closegap.search.row import Stats as Stats
 
 _HOMES = {
+    "Answer": "closegap.search.archive.answer",
+    "Archive": "closegap.search.archive.archive",
     "Batch": "closegap.search.row",
+    "Corrections": "closegap.search.archive.corrections",
     "EmbeddedIndex": "closegap.search.embedded.index",
     "Filter": "closegap.search.filter",
     "Found": "closegap.search.row",
+    "Hit": "closegap.search.archive.answer",
     "Index": "closegap.search.index",
+    "Part": "closegap.search.archive.query",
+    "Query": "closegap.search.archive.query",
     "Row": "closegap.search.row",
     "Stats": "closegap.search.row",
+    "open": "closegap.search.archive.archive",
     "parse_filter": "closegap.search.filter",
 }
 

@@ -1,0 +1,165 @@
+"""Building an archive beside the place where it is to be, and putting it there as a whole."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from closegap.disk import sync, writing
+from closegap.errors import UsageError
+from closegap.files import whole_folder, write_text
+from closegap.lock import locked
+from closegap.models.model import Model
+from closegap.posthoc import PostHoc
+from closegap.runs.log import Nobody, Watcher
+from closegap.search.archive.about import About
+from closegap.search.archive.adding import add_rows
+from closegap.search.archive.archive import MODEL, Archive
+from closegap.search.archive.feed import Feed
+from closegap.search.archive.fitting import Wanted, fitted_corrections
+from closegap.search.archive.gate import Relinked, expect_below, relinked
+from closegap.search.archive.reference import archived_set, moved_set
+
+_ARCHIVE, _WORK = "archive", "work.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an archive is built from.
+
+    Args:
+        work: a digest of all that decides the result: what a kill left of another work is not gone on with.
+        source: what it is built from, in a word or two.
+        feed: gives the rows; called once the model is where it belongs.
+        model: raw; None where rows are embeddings already.
+        brought: the map that the model had.
+        wanted: corrections to fit.
+        thumbnails: whether pictures are kept.
+        relinkage_limit: of an archive that is declared to be de-identified; None for another.
+        accepted: whether it is published above the limit, too.
+        trusted: import paths of further parts that may be loaded.
+    """
+
+    work: str
+    source: str
+    feed: Callable[[], Feed]
+    model: Model | None = None
+    brought: PostHoc | None = None
+    wanted: Wanted = field(default_factory=Wanted)
+    thumbnails: bool = False
+    relinkage_limit: float | None = None
+    accepted: bool = False
+    trusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Built:
+    """What came of it.
+
+    Args:
+        rows: by modality.
+        fitted_on: what the corrections were fitted on, a line each.
+        relinked: of an archive that was declared to be de-identified.
+    """
+
+    rows: dict[str, int]
+    fitted_on: tuple[str, ...]
+    relinked: tuple[Relinked, ...]
+
+
+def build(
+    plan: Plan,
+    out: Path,
+    watcher: Watcher | None = None,
+    overwrite: bool = False,
+    told: Callable[[Relinked], None] = lambda _: None,
+) -> Built:
+    """Build an archive into `out`: whole or not at all; what a killed call left in OUT.parts is gone on with.
+
+    Args:
+        plan: what from.
+        out: the archive's folder.
+        watcher: who is told how it goes.
+        overwrite: whether what is there is replaced, in the end.
+        told: called with each re-linkage rate before anything is refused.
+
+    Raises:
+        UsageError: OUT.parts holds another work.
+        ClosegapError: more is re-linked than the limit allows, or another process builds into `out`.
+    """
+    watcher = watcher or Nobody()
+    parts = out.with_name(f"{out.name}.parts")
+    with locked(parts, "index build"):
+        folder = parts / _ARCHIVE
+        _expect_work(parts, plan.work)
+        feed = plan.feed()
+        if not folder.is_dir():
+            _begin(folder, plan, feed)
+        write_text(parts / _WORK, json.dumps({"work": plan.work}))
+        with Archive(folder, "write", plan.trusted) as archive:
+            add_rows(archive.index, feed, archive.corrections, lambda done, of: watcher.features("cases", done, of))
+            corrections = fitted_corrections(archive, plan.wanted, plan.brought)
+            found: list[Relinked] = []
+            if plan.relinkage_limit is not None:
+                raw = archived_set(archive.index, archive.modalities)
+                found = relinked([raw] if corrections.posthoc is None else [raw, moved_set(raw, corrections)])
+                for one in found:
+                    told(one)
+                expect_below(found, plan.relinkage_limit, plan.accepted)
+            archive.put(corrections, watcher.work)
+            built = Built(archive.rows(), tuple(corrections.fitted_on), tuple(found))
+        _publish(folder, out, overwrite)
+        (parts / _WORK).unlink(missing_ok=True)
+    return built
+
+
+def _expect_work(parts: Path, work: str) -> None:
+    path = parts / _WORK
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("work") != work:
+        raise UsageError(f"{parts}: holds an unfinished archive of something else; delete it, or choose another --out")
+
+
+def _begin(folder: Path, plan: Plan, feed: Feed) -> None:
+    """An archive without rows."""
+    about = About(
+        feed.modalities,
+        plan.model is not None,
+        plan.source,
+        labels=feed.labels,
+        thumbnails=plan.thumbnails,
+        relinkage_limit=plan.relinkage_limit,
+    )
+    with whole_folder(folder) as temporary:
+        if plan.model is not None:
+            plan.model.save_pretrained(temporary / MODEL)
+        about.write(temporary)
+
+
+def _publish(folder: Path, out: Path, overwrite: bool) -> None:
+    """Give the folder its name; what had it goes."""
+    with writing(out):
+        gone = out.with_name(f".{out.name}.old.unfinished")
+        shutil.rmtree(gone, ignore_errors=True)
+        if out.exists():
+            if not overwrite:
+                raise UsageError(f"{out}: exists; replace it with --overwrite, or choose another --out")
+            out.rename(gone)
+        folder.rename(out)
+        sync(out.parent)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def refit(archive: Archive, wanted: Wanted, watcher: Watcher | None = None) -> tuple[str, ...]:
+    """Fit other corrections on an archive that is there; nothing is embedded again.
+
+    Returns:
+        What they were fitted on, a line each.
+    """
+    brought = archive.corrections.posthoc
+    corrections = fitted_corrections(archive, wanted, brought)
+    if wanted.posthoc is None and brought is not None:
+        kept = [line for line in archive.corrections.fitted_on if line.startswith(type(brought).__name__)]
+        corrections = replace(corrections, fitted_on=(*kept, *corrections.fitted_on[1:]))
+    archive.put(corrections, (watcher or Nobody()).work)
+    return tuple(corrections.fitted_on)

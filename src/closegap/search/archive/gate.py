@@ -1,0 +1,81 @@
+"""What an archive that is said to be de-identified gives away: how often its halves are joined again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.errors import ClosegapError
+from closegap.metrics.positives import paired, rows_of
+from closegap.metrics.relinkage import counterpart_found
+
+LIMIT = 0.09
+"""The share that regulators of clinical trials accept when data are published (EMA policy 0070, Health Canada)."""
+
+_ASKING = 5000
+
+
+@dataclass(frozen=True)
+class Relinked:
+    """How often an item finds its own counterpart first, mean of both directions.
+
+    Args:
+        pair: the two modalities.
+        rate: from 0 to 1.
+        chance: 1 / n, what guessing finds.
+        cases: n, the cases that have both.
+        asked: how many of them were searched for.
+    """
+
+    pair: tuple[str, str]
+    rate: float
+    chance: float
+    cases: int
+    asked: int
+
+    @property
+    def line(self) -> str:
+        """In words."""
+        of = "" if self.asked == self.cases else f", {self.asked:,} drawn ones searched for"
+        return (
+            f"re-linked {' and '.join(self.pair)}: {self.rate:.1%} of {self.cases:,} cases{of}; by chance "
+            f"{self.chance:.2%}"
+        )
+
+
+def relinked(spaces: Sequence[EmbeddingSet], seed: int = 0) -> list[Relinked]:
+    """For each two modalities, the highest rate over the spaces in which rows are published.
+
+    Args:
+        spaces: the same cases, raw and moved.
+        seed: of the draw of who is searched for, of many.
+    """
+    found = []
+    for pair in combinations(spaces[0].modalities, 2):
+        rates, asked, n = [], 0, 0
+        for space in spaces:
+            x, y = paired(*(rows_of(space, name) for name in pair))
+            n = len(x.cases)
+            if n:
+                asking = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:_ASKING]
+                rates.append(float(counterpart_found(x, y, 1, asking).mean()))
+                asked = len(asking)
+        if rates:
+            found.append(Relinked(pair, max(rates), 1 / n, n, asked))
+    return found
+
+
+def expect_below(found: Sequence[Relinked], limit: float, accepted: bool) -> None:
+    """Refuse to publish where more is re-linked than may be.
+
+    Raises:
+        ClosegapError: a rate above the limit, unless it was accepted.
+    """
+    over = max((one for one in found if one.rate > limit), key=lambda one: one.rate, default=None)
+    if over is not None and not accepted:
+        raise ClosegapError(
+            f"{over.line}, above --relinkage-limit {limit:g}: nothing is published; leave a modality out, or accept it "
+            "with --accept-relinkage"
+        )
