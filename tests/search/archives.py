@@ -9,6 +9,7 @@ from closegap.embeddings import EmbeddingSet
 from closegap.search.archive.building import Plan, build
 from closegap.search.archive.feed_of_set import FeedOfSet
 from closegap.search.archive.fitting import Wanted
+from closegap.search.archive.sources import Opened
 
 MODALITIES = ("image", "report", "record")
 
@@ -34,5 +35,5 @@ def embedded(cases: int = 120, dim: int = 16, seed: int = 0) -> EmbeddingSet:
 def built(out: Path, embeddings: EmbeddingSet | None = None, wanted: Wanted | None = None) -> Path:
     """An archive of the embeddings."""
     given = embedded() if embeddings is None else embeddings
-    build(Plan("test", "test", lambda: FeedOfSet(given), wanted=wanted or Wanted()), out)
+    build(Opened(FeedOfSet(given), "test", "test"), Plan(wanted or Wanted()), out)
     return out

@@ -42,6 +42,12 @@ VERBS = {
         ("fit", "apply", "calibrate", "explain"),
     ),
     "compare": Verb("put runs side by side: paired intervals, figures, report", _ANEW),
+    "index": Verb(
+        "build an archive of several modalities that is searched as one, add to it, delete from it",
+        _AGAIN,
+        ("build", "fit", "add", "delete", "purge", "stats"),
+    ),
+    "search": Verb("ask an archive by words, images or cases", _ANEW),
     "shard": Verb("write a data set as a few large files, for millions of cases", _ANEW),
     "cache": Verb("show or delete what is kept between runs", "what was listed may be gone in part", ("info", "prune")),
     "study": Verb("train several arms with several seeds and compare them", _AGAIN),

@@ -10,8 +10,6 @@ from closegap.disk import sync, writing
 from closegap.errors import UsageError
 from closegap.files import whole_folder, write_text
 from closegap.lock import locked
-from closegap.models.model import Model
-from closegap.posthoc import PostHoc
 from closegap.runs.log import Nobody, Watcher
 from closegap.search.archive.about import About
 from closegap.search.archive.adding import add_rows
@@ -20,20 +18,16 @@ from closegap.search.archive.feed import Feed
 from closegap.search.archive.fitting import Wanted, fitted_corrections
 from closegap.search.archive.gate import Relinked, expect_below, relinked
 from closegap.search.archive.reference import archived_set, moved_set
+from closegap.search.archive.sources import Opened
 
 _ARCHIVE, _WORK = "archive", "work.json"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What an archive is built from.
+    """What an archive is to be.
 
     Args:
-        work: a digest of all that decides the result: what a kill left of another work is not gone on with.
-        source: what it is built from, in a word or two.
-        feed: gives the rows; called once the model is where it belongs.
-        model: raw; None where rows are embeddings already.
-        brought: the map that the model had.
         wanted: corrections to fit.
         thumbnails: whether pictures are kept.
         relinkage_limit: of an archive that is declared to be de-identified; None for another.
@@ -41,11 +35,6 @@ class Plan:
         trusted: import paths of further parts that may be loaded.
     """
 
-    work: str
-    source: str
-    feed: Callable[[], Feed]
-    model: Model | None = None
-    brought: PostHoc | None = None
     wanted: Wanted = field(default_factory=Wanted)
     thumbnails: bool = False
     relinkage_limit: float | None = None
@@ -69,6 +58,7 @@ class Built:
 
 
 def build(
+    source: Opened,
     plan: Plan,
     out: Path,
     watcher: Watcher | None = None,
@@ -78,7 +68,8 @@ def build(
     """Build an archive into `out`: whole or not at all; what a killed call left in OUT.parts is gone on with.
 
     Args:
-        plan: what from.
+        source: of the rows.
+        plan: what is made of them.
         out: the archive's folder.
         watcher: who is told how it goes.
         overwrite: whether what is there is replaced, in the end.
@@ -92,14 +83,15 @@ def build(
     parts = out.with_name(f"{out.name}.parts")
     with locked(parts, "index build"):
         folder = parts / _ARCHIVE
-        _expect_work(parts, plan.work)
-        feed = plan.feed()
+        _expect_work(parts, source.work)
         if not folder.is_dir():
-            _begin(folder, plan, feed)
-        write_text(parts / _WORK, json.dumps({"work": plan.work}))
+            _begin(folder, source, plan)
+        write_text(parts / _WORK, json.dumps({"work": source.work}))
         with Archive(folder, "write", plan.trusted) as archive:
-            add_rows(archive.index, feed, archive.corrections, lambda done, of: watcher.features("cases", done, of))
-            corrections = fitted_corrections(archive, plan.wanted, plan.brought)
+            add_rows(
+                archive.index, source.feed, archive.corrections, lambda done, of: watcher.features("cases", done, of)
+            )
+            corrections = fitted_corrections(archive, plan.wanted, source.brought)
             found: list[Relinked] = []
             if plan.relinkage_limit is not None:
                 raw = archived_set(archive.index, archive.modalities)
@@ -120,19 +112,19 @@ def _expect_work(parts: Path, work: str) -> None:
         raise UsageError(f"{parts}: holds an unfinished archive of something else; delete it, or choose another --out")
 
 
-def _begin(folder: Path, plan: Plan, feed: Feed) -> None:
+def _begin(folder: Path, source: Opened, plan: Plan) -> None:
     """An archive without rows."""
     about = About(
-        feed.modalities,
-        plan.model is not None,
-        plan.source,
-        labels=feed.labels,
+        source.feed.modalities,
+        source.model is not None,
+        source.name,
+        labels=source.feed.labels,
         thumbnails=plan.thumbnails,
         relinkage_limit=plan.relinkage_limit,
     )
     with whole_folder(folder) as temporary:
-        if plan.model is not None:
-            plan.model.save_pretrained(temporary / MODEL)
+        if source.model is not None:
+            source.model.save_pretrained(temporary / MODEL)
         about.write(temporary)
 
 
@@ -163,3 +155,23 @@ def refit(archive: Archive, wanted: Wanted, watcher: Watcher | None = None) -> t
         corrections = replace(corrections, fitted_on=(*kept, *corrections.fitted_on[1:]))
     archive.put(corrections, (watcher or Nobody()).work)
     return tuple(corrections.fitted_on)
+
+
+def add(archive: Archive, feed: Feed, watcher: Watcher | None = None) -> int:
+    """Put rows into an archive that is there; what its corrections know of the rows is brought up to date.
+
+    Raises:
+        UsageError: a modality that the archive has not.
+        ClosegapError: another process writes to it.
+
+    Returns:
+        How many rows were embedded.
+    """
+    watcher = watcher or Nobody()
+    for name in feed.modalities:
+        if name not in archive.modalities:
+            raise UsageError(f"modality '{name}' is not in the archive, which has {', '.join(archive.modalities)}")
+    with locked(archive.folder, "index add"):
+        made = add_rows(archive.index, feed, archive.corrections, watcher.work)
+        archive.refresh()
+    return made

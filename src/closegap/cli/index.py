@@ -1,0 +1,245 @@
+"""closegap index: build an archive that is searched as one, and look after it."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import ArgumentParser, Namespace
+
+from closegap.bounds import Share
+from closegap.cli.arguments import add_out, parse, parse_with_overrides, verb_parser
+from closegap.cli.verbs import VERBS
+from closegap.errors import UsageError
+
+if TYPE_CHECKING:
+    from closegap.search.archive.fitting import Wanted
+    from closegap.search.archive.sources import Data
+
+_DESCRIPTION = """An archive is a folder: rows of all modalities, the model that embeds questions, and what makes the
+scores of modalities comparable. `closegap search` asks it. SOURCE is a run, a model's folder with --data, or an
+embedding set (.safetensors). Works in parts: the same command after a kill goes on where it stopped.
+
+  closegap index build runs/a --data.root ROCO --thumbnails --out archive
+  closegap index build model --data closegap.data.Roco --data.root ROCO --out archive
+  closegap index build set.safetensors --out archive
+  closegap index fit archive --posthoc canonical --fit-on validation
+  closegap index add archive --data.root NEWER --data closegap.data.Roco
+  closegap index delete archive --case ROCO_24021
+  closegap index delete archive --group "patient 7"
+  closegap index purge archive
+  closegap index stats archive
+
+Rows stay as they were embedded: `fit` makes new corrections without the model. `delete` forgets a case in all
+modalities, `purge` then erases its bytes. What build makes of a run's config is trusted, as in training."""
+
+
+def parser(action: str) -> ArgumentParser:
+    """What an action takes."""
+    found = verb_parser(f"index {action}", _DESCRIPTION)
+    if action == "build":
+        found.add_argument("source", type=Path, help="a run, a model's folder, or an embedding set")
+        _add_data(found)
+        found.add_argument("--thumbnails", action="store_true", help="keep small pictures of images")
+        _add_wanted(found)
+        found.add_argument("--deidentified", action="store_true", help="say that no row names a person; see below")
+        found.add_argument(
+            "--relinkage-limit",
+            type=Share | None,
+            default=None,
+            help="with --deidentified: the share of items that may be joined with their case again; default 0.09",
+        )
+        found.add_argument("--accept-relinkage", action="store_true", help="publish above the limit, too")
+        add_out(found, "the folder to write")
+        return found
+    found.add_argument("archive", type=Path, help="the archive's folder")
+    if action == "fit":
+        _add_wanted(found)
+    if action == "add":
+        found.add_argument(
+            "source", type=Path | None, nargs="?", default=None, help="an embedding set, or a run's data"
+        )
+        _add_data(found)
+    if action == "delete":
+        found.add_argument("--case", type=str, nargs="+", default=[], help="ids of cases")
+        found.add_argument("--group", type=str, nargs="+", default=[], help="patients, or whatever groups are")
+    if action == "stats":
+        found.add_argument("--json", action="store_true", help="for programs")
+    return found
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Build an archive, or look after one."""
+    action, *rest = arguments or [""]
+    actions: dict[str, Callable[[Sequence[str]], None]] = {
+        "build": _build,
+        "fit": _fit,
+        "add": _add,
+        "delete": _delete,
+        "purge": _purge,
+        "stats": _stats,
+    }
+    if action in ("-h", "--help"):
+        parse(verb_parser(f"index {'|'.join(VERBS['index'].actions)}", _DESCRIPTION), ["--help"])
+    if action not in actions:
+        known = ", ".join(VERBS["index"].actions)
+        raise UsageError(f"index '{action}': expected one of {known}; see `closegap index --help`")
+    actions[action](rest)
+
+
+def _add_data(parser: ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path | None, default=None, help="a YAML file that says where cases come from")
+    parser.add_argument("--data", type=str | None, default=None, help="where cases come from, by class path")
+    parser.add_argument("--images", type=Path | None, default=None, help="every image below this folder instead")
+    parser.add_argument("--split", type=str, nargs="+", default=[], help="of these splits alone")
+
+
+def _add_wanted(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--posthoc", type=str | None, default=None, help="a method, or its file; none for none; by default the model's"
+    )
+    parser.add_argument(
+        "--scores", type=str | None, default=None, help="a stage, or its file; none for none; by default standardise"
+    )
+    parser.add_argument(
+        "--calibrate",
+        type=str | None,
+        default=None,
+        help="what counts as relevant: pairs, labels, concepts; none for none; by default concepts, else pairs",
+    )
+    parser.add_argument(
+        "--fit-on",
+        type=str | None,
+        default=None,
+        help="rows that stage and calibration are fitted on: train, validation, archive, or an embedding set; by "
+        "default validation where there is one",
+    )
+
+
+def _build(arguments: Sequence[str]) -> None:
+    given, overrides = parse_with_overrides(parser("build"), arguments)
+    _expect_limit(given)
+    if given.out.exists() and not given.overwrite:
+        raise UsageError(f"--out {given.out}: exists; replace it with --overwrite, or choose another --out")
+    from closegap.api.bars import Bars
+    from closegap.cli.console import say
+    from closegap.search.archive.building import Plan, build
+    from closegap.search.archive.gate import LIMIT
+    from closegap.search.archive.sources import open_source
+
+    limit = (LIMIT if given.relinkage_limit is None else given.relinkage_limit) if given.deidentified else None
+    plan = Plan(_wanted(given), given.thumbnails, limit, given.accept_relinkage)
+    with Bars("moving rows") as bars:
+        opened = open_source(given.source, _data(given, overrides, given.thumbnails), bars)
+        built = build(opened, plan, given.out, bars, given.overwrite, lambda one: say(one.line))
+    for line in built.fitted_on:
+        say(line)
+    say(f"{given.out}: {_counts(built.rows)}")
+
+
+def _fit(arguments: Sequence[str]) -> None:
+    given = parse(parser("fit"), arguments)
+    from closegap.api.bars import Bars
+    from closegap.cli.console import say
+    from closegap.search.archive.archive import Archive
+    from closegap.search.archive.building import refit
+
+    with Archive(given.archive, "write") as archive, Bars("moving rows") as bars:
+        for line in refit(archive, _wanted(given), bars):
+            say(line)
+        say(f"{given.archive}: corrections {archive.stats().version}")
+
+
+def _add(arguments: Sequence[str]) -> None:
+    given, overrides = parse_with_overrides(parser("add"), arguments)
+    from closegap.api.bars import Bars
+    from closegap.cli.console import say
+    from closegap.search.archive.archive import Archive
+    from closegap.search.archive.building import add
+    from closegap.search.archive.sources import open_more
+
+    with Archive(given.archive, "write") as archive, Bars("adding") as bars:
+        model = archive.model() if archive.about.model else None
+        opened = open_more(given.source, model, _data(given, overrides, archive.about.thumbnails), bars)
+        made = add(archive, opened.feed, bars)
+        say(
+            f"{given.archive}: {made:,} rows embedded, {opened.feed.cases:,} cases looked at; {_counts(archive.rows())}"
+        )
+
+
+def _delete(arguments: Sequence[str]) -> None:
+    given = parse(parser("delete"), arguments)
+    if not given.case and not given.group:
+        raise UsageError("--case, --group: neither is given; say what is to be forgotten")
+    from closegap.cli.console import say
+    from closegap.search.archive.archive import Archive
+
+    with Archive(given.archive, "write") as archive:
+        gone = archive.delete(given.case, given.group)
+        say(f"{given.archive}: {gone:,} rows forgotten; `closegap index purge` erases their bytes")
+
+
+def _purge(arguments: Sequence[str]) -> None:
+    given = parse(parser("purge"), arguments)
+    from closegap.cli.console import say
+    from closegap.search.archive.archive import Archive
+
+    with Archive(given.archive, "write") as archive:
+        before = archive.stats()
+        archive.purge()
+        say(f"{given.archive}: {before.unpurged:,} rows erased, {archive.stats().size / 2**20:,.1f} MiB")
+
+
+def _stats(arguments: Sequence[str]) -> None:
+    given = parse(parser("stats"), arguments)
+    from closegap.cli.console import say
+    from closegap.search.archive.archive import Archive
+
+    with Archive(given.archive) as archive:
+        found, about = archive.stats(), archive.about
+        fitted_on = list(archive.corrections.fitted_on)
+        told = {
+            "rows": archive.rows(),
+            "widths": {name: found.widths[name] for name in archive.modalities if name in found.widths},
+            "source": about.source,
+            "model": about.model,
+            "engine": about.engine,
+            "thumbnails": about.thumbnails,
+            "relinkage_limit": about.relinkage_limit,
+            "corrections": found.version,
+            "fitted_on": fitted_on,
+            "unpurged": found.unpurged,
+            "size": found.size,
+        }
+    if given.json:
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    for name, count in told["rows"].items():
+        say(f"{name}: {count:,} rows of width {told['widths'].get(name, '?')}")
+    say(f"from {about.source}, {'with' if about.model else 'without'} a model")
+    for line in fitted_on:
+        say(line)
+    say(f"corrections {found.version}; {found.unpurged:,} rows to purge; {found.size / 2**20:,.1f} MiB")
+
+
+def _expect_limit(given: Namespace) -> None:
+    if not given.deidentified and (given.relinkage_limit is not None or given.accept_relinkage):
+        raise UsageError("--relinkage-limit, --accept-relinkage: go with --deidentified; add it, or leave them out")
+
+
+def _wanted(given: Namespace) -> "Wanted":
+    from closegap.search.archive.fitting import Wanted
+
+    return Wanted(given.posthoc, given.scores, given.calibrate, given.fit_on)
+
+
+def _data(given: Namespace, overrides: Sequence[str], thumbnails: bool) -> "Data":
+    from closegap.search.archive.sources import Data
+
+    chosen = [] if given.config is None else [f"--config={given.config}"]
+    chosen += [] if given.data is None else [f"--data={given.data}"]
+    return Data([*chosen, *overrides], given.images, tuple(given.split), thumbnails)
+
+
+def _counts(rows: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} rows of {name}" for name, count in rows.items())

@@ -1,0 +1,183 @@
+"""Where an archive's rows come from: a run, a model with data, or an embedding set."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from closegap.data import Case, Checks, ImageFolder, Source, load_cases
+from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.embeddings.unit_norm import unit_norm
+from closegap.errors import UsageError
+from closegap.files import digest, file_digest
+from closegap.infer.features import FeatureCache
+from closegap.kinds import ImageKind, Kind
+from closegap.models.folder import DESCRIPTION
+from closegap.models.model import Model
+from closegap.posthoc import PostHoc
+from closegap.runs.check_kinds import check_kinds
+from closegap.runs.config import CONFIG, parse_run
+from closegap.runs.load import load
+from closegap.runs.log import Nobody, Watcher
+from closegap.runs.open import open_run
+from closegap.search.archive.feed import Feed
+from closegap.search.archive.feed_of_cases import FeedOfCases
+from closegap.search.archive.feed_of_set import FeedOfSet
+
+_OF_TRAINING = ("model", "loss", "objective", "train", "arm", "control", "seed")  # what they name is not imported
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which cases.
+
+    Args:
+        arguments: as `--data.root DIR`, that say where cases come from, or change what a run says.
+        images: a folder of images in place of all that.
+        splits: of which splits; all by default.
+        thumbnails: whether pictures are kept.
+        trusted: import paths of further parts of a model that may be loaded.
+    """
+
+    arguments: Sequence[str] = ()
+    images: Path | None = None
+    splits: Sequence[str] = ()
+    thumbnails: bool = False
+    trusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A source that was opened.
+
+    Args:
+        feed: of its rows.
+        name: what it is called.
+        work: a digest of what decides the rows.
+        model: raw; None of an embedding set.
+        brought: the map that the model had.
+    """
+
+    feed: Feed
+    name: str
+    work: str
+    model: Model | None = None
+    brought: PostHoc | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """Data, and the model that a source has of them."""
+
+    data: Source
+    checks: Checks = field(default_factory=Checks)
+    cache: FeatureCache | None = None
+    model: Model | None = None
+    weights: str = ""
+
+
+def open_source(source: Path, data: Data, watcher: Watcher | None = None) -> Opened:
+    """A run, a model's folder or an embedding set, and the rows that it gives.
+
+    Raises:
+        UsageError: none of them, or a model without data.
+        DataError: cases that are not sound.
+    """
+    if source.suffix == ".safetensors":
+        return _opened_set(source)
+    given = _of_run(source, data) if (source / CONFIG).is_file() else _of_model(source, data)
+    assert given.model is not None
+    return _opened(given, given.model, source.resolve().name, data, watcher or Nobody())
+
+
+def open_more(source: Path | None, model: Model | None, data: Data, watcher: Watcher | None = None) -> Opened:
+    """Rows for an archive that is there already, embedded by its own model.
+
+    Args:
+        source: an embedding set, or a run whose data are taken; None where `data` says all.
+        model: of the archive; None of one that was built from embeddings.
+        data: which cases.
+        watcher: who is told how it goes.
+
+    Raises:
+        UsageError: data for an archive without a model, or nothing given.
+    """
+    if source is not None and source.suffix == ".safetensors":
+        return _opened_set(source)
+    if model is None:
+        raise UsageError("the archive was built from embeddings, without a model; add an embedding set (.safetensors)")
+    if source is not None and (source / CONFIG).is_file():
+        given = _of_run(source, data)
+    elif source is not None:
+        raise UsageError(f"{source}: neither a run nor an embedding set; name one, or say --data")
+    else:
+        given = _of_arguments(data, model)
+    return _opened(given, model, "" if source is None else source.name, data, watcher or Nobody())
+
+
+def _opened_set(path: Path) -> Opened:
+    embeddings, _ = unit_norm(EmbeddingSet.load(path))
+    return Opened(FeedOfSet(embeddings), path.stem, digest(file_digest(path).encode()))
+
+
+def _opened(given: _Given, model: Model, name: str, data: Data, watcher: Watcher) -> Opened:
+    raw = model.with_posthoc(None)
+    cases, kinds = _cases(given, raw, data, watcher)
+    feed = FeedOfCases(raw, cases, kinds, data.thumbnails, given.cache)
+    held = [[case.id, case.group, *([name, len(views)] for name, views in case.views.items())] for case in cases]
+    work = digest(given.weights.encode(), json.dumps([held, data.thumbnails]).encode())
+    return Opened(feed, name, work, raw, model.posthoc)
+
+
+def _cases(given: _Given, model: Model, data: Data, watcher: Watcher) -> tuple[list[Case], dict[str, Kind]]:
+    """The sound cases of the splits, and the kinds of what both model and data have."""
+    wanted = [name for name in model.modalities if name in given.data.modalities]
+    if not wanted:
+        has, there = ", ".join(model.modalities), ", ".join(given.data.modalities)
+        raise UsageError(f"the model embeds {has}, the data have {there}; name the data's modalities after the model's")
+    check_kinds(given.data.kinds, {name: model.encoder(name) for name in wanted})
+    # What takes long to look at is looked at as it is embedded, unless what is broken is to be left out.
+    costly = [name for name in wanted if given.data.kinds[name].costly and given.checks.on_error == "raise"]
+    loaded = load_cases(given.data, given.checks, wanted, watcher.images, dict.fromkeys(costly, _unseen))
+    splits = [loaded.split(name) for name in data.splits] if data.splits else list(loaded.splits.values())
+    return [case for split in splits for case in split], dict(loaded.kinds)
+
+
+def _unseen(items: Sequence[object]) -> list[str | None]:
+    return [None] * len(items)
+
+
+def _of_run(folder: Path, data: Data) -> _Given:
+    opened = open_run(folder, data.arguments)
+    run, weights = opened.run, file_digest(opened.checkpoint / "model.safetensors")
+    if data.images is not None:
+        return _Given(_images(data.images, run.model), run.checks, None, run.model, weights)
+    return _Given(run.data, run.checks, FeatureCache.of_run(run.train), run.model, weights)
+
+
+def _of_model(folder: Path, data: Data) -> _Given:
+    model = load(folder, data.trusted)
+    given = _of_arguments(data, model)
+    return _Given(given.data, given.checks, None, model, file_digest(folder / DESCRIPTION))
+
+
+def _of_arguments(data: Data, model: Model) -> _Given:
+    if data.images is not None:
+        return _Given(_images(data.images, model))
+    if not data.arguments:
+        raise UsageError("--data: not given; say where cases come from, as --data closegap.data.Roco --data.root DIR")
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--data", type=Source, required=True)
+    parser.add_argument("--checks", type=Checks, default=Checks())
+    built = parser.instantiate(parse_run(list(data.arguments), parser, _OF_TRAINING))
+    return _Given(built.data, built.checks)
+
+
+def _images(folder: Path, model: Model) -> ImageFolder:
+    for name in model.modalities:
+        if model.encoder(name).takes is ImageKind:
+            return ImageFolder(folder, name)
+    raise UsageError(f"--images: the model has no tower for images; its modalities are {', '.join(model.modalities)}")
