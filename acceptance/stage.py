@@ -12,6 +12,7 @@ import yaml
 
 from acceptance import tiny
 from acceptance.forked import Command, Outcome, run
+from acceptance.indexed import DATABASE, indexed
 from acceptance.moments import Moment
 from acceptance.sound import NAME, copied, make_sound
 from acceptance.subjects import Subject
@@ -73,6 +74,7 @@ class Stage:
                 "--out",
                 "other-method.safetensors",
             ),
+            ("index", "build", "run", "--posthoc", "shift", "--out", "archive"),
         ):
             outcome = run(Command(arguments, folder), self.seen / NAME, self.environment(NAME))
             if outcome.code != 0:
@@ -145,7 +147,7 @@ def contents(folder: Path, subject: Subject) -> Contents:
     for name in subject.results:
         files = [folder / name] if (folder / name).is_file() else sorted((folder / name).rglob("*"))
         for file in files:
-            if file.is_file() and file.name not in _OF_THE_MACHINE and not is_hidden(file, folder):
+            if file.is_file() and not _is_unsaid(file) and not is_hidden(file, folder):
                 found[str(file.relative_to(folder))] = _digest(file)
     return found
 
@@ -168,8 +170,13 @@ def is_hidden(file: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
+def _is_unsaid(file: Path) -> bool:
+    """Whether it tells of the machine, or is a part of an index, which is read as a whole."""
+    return file.name in _OF_THE_MACHINE or file.name.startswith(f"{DATABASE}-") or file.suffix == ".vectors"
+
+
 def _digest(file: Path) -> str:
-    content = file.read_bytes()
+    content = indexed(file.parent) if file.name == DATABASE else file.read_bytes()
     if file.name == "metrics.jsonl":
         lines = [json.loads(line) for line in content.splitlines()]
         kept = [{key: value for key, value in line.items() if key not in _TIMES} for line in lines]

@@ -66,6 +66,10 @@ def _audit(name: str, *options: str) -> Sequence[str]:
     return ("audit", f"{_SOUND}/{name}.safetensors", *_QUICK, "--resamples", "20", *options, "--out", "out")
 
 
+def _index(run: str, *options: str) -> Sequence[str]:
+    return ("index", "build", run, "--data.path", f"{_SOUND}/many.csv", *options, "--out", "out")
+
+
 _SET = ("out.safetensors", "out.parquet")
 _PAGE = ("out/report.json", "out/report.html")
 _STUDY = ("study", "--config", f"{_SOUND}/config.yaml", "--arms", f"{_SOUND}/arm.yaml", f"{_SOUND}/second.yaml")
@@ -85,6 +89,26 @@ SUBJECTS: Sequence[Subject] = (
         ("run", "second"),
         again=lambda _: _embed("second"),
         foreign=True,
+        alone=True,
+    ),
+    Subject("index", _index("run"), ("out",), needs=("run",), alone=True),
+    Subject(
+        "index-over", _index("run", "--overwrite"), ("out",), ("run", "second"), older=_index("second"), alone=True
+    ),
+    Subject(
+        "index-add",
+        ("index", "add", "archive", "run", "--data.path", f"{_SOUND}/many.csv"),
+        ("archive",),
+        needs=("run", "archive"),
+        grows=True,
+        alone=True,
+    ),
+    Subject(
+        "index-fit",
+        ("index", "fit", "archive", "--posthoc", "center"),
+        ("archive",),
+        needs=("archive",),
+        grows=True,
         alone=True,
     ),
     Subject("shard", ("shard", "--config", f"{_SOUND}/data.yaml", "--out", "out"), ("out",)),

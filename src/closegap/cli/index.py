@@ -119,7 +119,8 @@ def _add_wanted(parser: ArgumentParser) -> None:
 def _build(arguments: Sequence[str]) -> None:
     given, overrides = parse_with_overrides(parser("build"), arguments)
     _expect_limit(given)
-    if given.out.exists() and not given.overwrite:
+    begun = given.out.with_name(f"{given.out.name}.parts").exists()  # what goes on may have been about to end
+    if given.out.exists() and not given.overwrite and not begun:
         raise UsageError(f"--out {given.out}: exists; replace it with --overwrite, or choose another --out")
     from closegap.api.bars import Bars
     from closegap.cli.console import say
@@ -129,7 +130,7 @@ def _build(arguments: Sequence[str]) -> None:
 
     limit = (LIMIT if given.relinkage_limit is None else given.relinkage_limit) if given.deidentified else None
     plan = Plan(_wanted(given), given.thumbnails, limit, given.accept_relinkage)
-    with Bars("moving rows") as bars:
+    with Bars("indexing") as bars:
         opened = open_source(given.source, _data(given, overrides, given.thumbnails), bars)
         built = build(opened, plan, given.out, bars, given.overwrite, lambda one: say(one.line))
     for line in built.fitted_on:

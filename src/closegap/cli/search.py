@@ -118,7 +118,7 @@ def _print(answer: "Answer") -> None:
                 str(number) if not place else "",
                 f"{hit.score:.3f}",
                 f"{hit.cosine:.3f}",
-                "" if hit.probability is None else f"{hit.probability:.1%}",
+                "" if hit.probability is None else _percent(hit.probability),
                 hit.modality,
                 hit.id if not place or hit.id != hit.case else '"',
                 text,
@@ -131,3 +131,15 @@ def _print(answer: "Answer") -> None:
         say("nothing was found: no row satisfies the condition, or none is there")
     elif answer.unsure:
         say("not sure: nothing scores as relevant rows do")
+
+
+def _percent(probability: float) -> str:
+    """A probability as a person reads it.
+
+    Example:
+        >>> _percent(0.9999), _percent(0.123), _percent(0.00002)
+        ('> 99.9%', '12.3%', '< 0.1%')
+    """
+    if probability > 0.999:
+        return "> 99.9%"
+    return "< 0.1%" if probability < 0.001 else f"{probability:.1%}"

@@ -153,7 +153,7 @@ class Archive:
         _, corrections = self._newest()
         rows = self.index.stats().rows
         counts = {name: held.count for name, held in corrections.moments.items()}
-        if corrections.stage is not None and counts != {name: rows.get(name, 0) for name in counts}:
+        if corrections.of_z_scores and counts != {name: rows.get(name, 0) for name in counts}:
             self._put(corrections)
 
     def rows(self) -> dict[str, int]:
@@ -179,7 +179,7 @@ class Archive:
 
     def _put(self, corrections: Corrections) -> int:
         moments = {}
-        if corrections.stage is not None:
+        if corrections.of_z_scores:
             there = [corrections.partition(name) for name, count in self.rows().items() if count]
             moments = {name: Moments.of(self.index, name) for name in there}
         return self.index.put_corrections(replace(corrections, moments=moments).files())

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -79,37 +80,56 @@ def build(
         UsageError: OUT.parts holds another work.
         ClosegapError: more is re-linked than the limit allows, or another process builds into `out`.
     """
-    watcher = watcher or Nobody()
     parts = out.with_name(f"{out.name}.parts")
     with locked(parts, "index build"):
-        folder = parts / _ARCHIVE
-        _expect_work(parts, source.work)
-        if not folder.is_dir():
-            _begin(folder, source, plan)
-        write_text(parts / _WORK, json.dumps({"work": source.work}))
-        with Archive(folder, "write", plan.trusted) as archive:
-            add_rows(
-                archive.index, source.feed, archive.corrections, lambda done, of: watcher.features("cases", done, of)
-            )
-            corrections = fitted_corrections(archive, plan.wanted, source.brought)
-            found: list[Relinked] = []
-            if plan.relinkage_limit is not None:
-                raw = archived_set(archive.index, archive.modalities)
-                found = relinked([raw] if corrections.posthoc is None else [raw, moved_set(raw, corrections)])
-                for one in found:
-                    told(one)
-                expect_below(found, plan.relinkage_limit, plan.accepted)
-            archive.put(corrections, watcher.work)
-            built = Built(archive.rows(), tuple(corrections.fitted_on), tuple(found))
-        _publish(folder, out, overwrite)
+        folder, begun = parts / _ARCHIVE, _begun(parts, source.work)
+        if begun and not folder.is_dir():  # a kill came between the archive's getting its name and this
+            with Archive(out, trusted=plan.trusted) as archive:
+                built = Built(archive.rows(), tuple(archive.corrections.fitted_on), ())
+        else:
+            if not folder.is_dir():
+                _begin(folder, source, plan)
+            write_text(parts / _WORK, json.dumps({"work": source.work}))
+            built = _filled(folder, source, plan, watcher or Nobody(), told)
+            _publish(folder, out, overwrite)
         (parts / _WORK).unlink(missing_ok=True)
+    with suppress(OSError):
+        parts.rmdir()
     return built
 
 
-def _expect_work(parts: Path, work: str) -> None:
+def _filled(folder: Path, source: Opened, plan: Plan, watcher: Watcher, told: Callable[[Relinked], None]) -> Built:
+    """Put rows and corrections into an archive that was begun.
+
+    Raises:
+        ClosegapError: more is re-linked than the plan allows.
+    """
+    with Archive(folder, "write", plan.trusted) as archive:
+        add_rows(archive.index, source.feed, archive.corrections, watcher.work)
+        corrections = fitted_corrections(archive, plan.wanted, source.brought)
+        found: list[Relinked] = []
+        if plan.relinkage_limit is not None:
+            raw = archived_set(archive.index, archive.modalities)
+            found = relinked([raw] if corrections.posthoc is None else [raw, moved_set(raw, corrections)])
+            for one in found:
+                told(one)
+            expect_below(found, plan.relinkage_limit, plan.accepted)
+        archive.put(corrections, watcher.work)
+        return Built(archive.rows(), tuple(corrections.fitted_on), tuple(found))
+
+
+def _begun(parts: Path, work: str) -> bool:
+    """Whether this work was begun before.
+
+    Raises:
+        UsageError: another was.
+    """
     path = parts / _WORK
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("work") != work:
+    if not path.is_file():
+        return False
+    if json.loads(path.read_text(encoding="utf-8")).get("work") != work:
         raise UsageError(f"{parts}: holds an unfinished archive of something else; delete it, or choose another --out")
+    return True
 
 
 def _begin(folder: Path, source: Opened, plan: Plan) -> None:

@@ -32,7 +32,7 @@ class Corrections:
         posthoc: what raw rows and raw queries are moved by.
         stage: what scores of moved rows go through.
         calibration: what a score is worth after the stage.
-        moments: partition to those of its rows, of partitions that are searched, where there is a stage.
+        moments: partition to those of its rows, of partitions that are searched, where the stage is of z-scores.
         fitted_on: what each part was fitted on, a line each.
         derived: what the names of the partitions of moved rows end with; "" without a map.
     """
@@ -56,6 +56,11 @@ class Corrections:
         derived = "" if posthoc is None else f"@{digest(_saved(posthoc.save))[:12]}"
         return cls(posthoc, stage, calibration, {}, tuple(fitted_on), derived)
 
+    @property
+    def of_z_scores(self) -> bool:
+        """Whether the stage asks how a question's scores lie among all rows."""
+        return self.stage is not None and self.stage.of_z_scores
+
     def partition(self, modality: str) -> str:
         """Where the rows that are searched lie."""
         return modality + self.derived
@@ -78,7 +83,8 @@ class Corrections:
         scores = cosines.double()
         if self.stage is None:
             return scores
-        spread = self.moments[self.partition(target_modality)].spread(query[None])
+        held = self.moments.get(self.partition(target_modality))
+        spread = None if held is None else held.spread(query[None])
         return self.stage.adjusted(scores[None], query_modality, target_modality, spread=spread)[0]
 
     def worth(
