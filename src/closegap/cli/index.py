@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -49,10 +49,12 @@ def parser(action: str) -> ArgumentParser:
             default=None,
             help="with --deidentified: the share of items that may be joined with their case again; default 0.09",
         )
-        found.add_argument("--accept-relinkage", action="store_true", help="publish above the limit, too")
+        _add_accept(found)
         add_out(found, "the folder to write")
         return found
     found.add_argument("archive", type=Path, help="the archive's folder")
+    if action in ("fit", "add"):
+        _add_accept(found)
     if action == "fit":
         _add_wanted(found)
     if action == "add":
@@ -94,6 +96,10 @@ def _add_data(parser: ArgumentParser) -> None:
     parser.add_argument("--split", type=str, nargs="+", default=[], help="of these splits alone")
 
 
+def _add_accept(parser: ArgumentParser) -> None:
+    parser.add_argument("--accept-relinkage", action="store_true", help="publish above the limit, too")
+
+
 def _add_wanted(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--posthoc", type=str | None, default=None, help="a method, or its file; none for none; by default the model's"
@@ -125,14 +131,15 @@ def _build(arguments: Sequence[str]) -> None:
     from closegap.api.bars import Bars
     from closegap.cli.console import say
     from closegap.search.archive.building import Plan, build
-    from closegap.search.archive.gate import LIMIT
+    from closegap.search.archive.gate import LIMIT, Gate
     from closegap.search.archive.sources import open_source
 
     limit = (LIMIT if given.relinkage_limit is None else given.relinkage_limit) if given.deidentified else None
-    plan = Plan(_wanted(given), given.thumbnails, limit, given.accept_relinkage)
+    gate = Gate(limit, given.accept_relinkage, lambda one: say(one.line))
+    plan = Plan(_wanted(given), given.thumbnails, gate)
     with Bars("indexing") as bars:
         opened = open_source(given.source, _data(given, overrides, given.thumbnails), bars)
-        built = build(opened, plan, given.out, bars, given.overwrite, lambda one: say(one.line))
+        built = build(opened, plan, given.out, bars, given.overwrite)
     for line in built.fitted_on:
         say(line)
     say(f"{given.out}: {_counts(built.rows)}")
@@ -143,10 +150,10 @@ def _fit(arguments: Sequence[str]) -> None:
     from closegap.api.bars import Bars
     from closegap.cli.console import say
     from closegap.search.archive.archive import Archive
-    from closegap.search.archive.building import refit
+    from closegap.search.archive.changing import refit
 
     with Archive(given.archive, "write") as archive, Bars("moving rows") as bars:
-        for line in refit(archive, _wanted(given), bars):
+        for line in refit(archive, _wanted(given), bars, given.accept_relinkage, lambda one: say(one.line)):
             say(line)
         say(f"{given.archive}: corrections {archive.stats().version}")
 
@@ -156,13 +163,13 @@ def _add(arguments: Sequence[str]) -> None:
     from closegap.api.bars import Bars
     from closegap.cli.console import say
     from closegap.search.archive.archive import Archive
-    from closegap.search.archive.building import add
+    from closegap.search.archive.changing import add
     from closegap.search.archive.sources import open_more
 
     with Archive(given.archive, "write") as archive, Bars("adding") as bars:
         model = archive.model() if archive.about.model else None
         opened = open_more(given.source, model, _data(given, overrides, archive.about.thumbnails), bars)
-        made = add(archive, opened.feed, bars)
+        made = add(archive, opened.feed, bars, given.accept_relinkage, lambda one: say(one.line))
         say(
             f"{given.archive}: {made:,} rows embedded, {opened.feed.cases:,} cases looked at; {_counts(archive.rows())}"
         )
@@ -199,7 +206,7 @@ def _stats(arguments: Sequence[str]) -> None:
     with Archive(given.archive) as archive:
         found, about = archive.stats(), archive.about
         fitted_on = list(archive.corrections.fitted_on)
-        told = {
+        told: dict[str, Any] = {
             "rows": archive.rows(),
             "widths": {name: found.widths[name] for name in archive.modalities if name in found.widths},
             "source": about.source,

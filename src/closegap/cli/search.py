@@ -81,10 +81,13 @@ def main(arguments: Sequence[str]) -> None:
 def _parts(given: Namespace) -> "list[Part]":
     from closegap.search.archive.query import Part
 
-    forms = {"text": Part.text, "image": Part.image, "id": Part.case}
     modality = vars(given)["as"]
-    if modality is not None:
-        forms["text"] = lambda text, weight, modality: Part.item(text, modality, weight)
+
+    def words(text: str, weight: float, modality: str | None) -> Part:
+        """Of a modality that is named, an item; so that codes are taken, too."""
+        return Part.text(text, weight) if modality is None else Part.item(text, modality, weight)
+
+    forms = {"text": words, "image": Part.image, "id": Part.case}
     found: list[Part] = []
     for sign, weight in (("", 1.0), ("without_", -given.weight)):
         for form, make in forms.items():

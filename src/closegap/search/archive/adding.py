@@ -11,8 +11,16 @@ from closegap.search.archive.feed import CONTENT, Draft, Feed
 from closegap.search.index import Index
 from closegap.search.row import Batch
 
+_BLOCK = 1024
 
-def add_rows(index: Index, feed: Feed, corrections: Corrections, progress: Progress | None = None) -> int:
+
+def add_rows(
+    index: Index,
+    feed: Feed,
+    corrections: Corrections,
+    progress: Progress | None = None,
+    known: Index | None = None,
+) -> int:
     """Put the rows of a feed into an index, and moved ones where the corrections have a map.
 
     All rows of some cases become visible together. After a kill, call it again: rows of unchanged content keep their
@@ -23,6 +31,7 @@ def add_rows(index: Index, feed: Feed, corrections: Corrections, progress: Progr
         feed: of the model of the rows that are there.
         corrections: that hold.
         progress: called with (cases done, cases).
+        known: another index that rows are taken from, where it has them.
 
     Returns:
         How many rows were embedded.
@@ -33,7 +42,8 @@ def add_rows(index: Index, feed: Feed, corrections: Corrections, progress: Progr
         cases = list(dict.fromkeys(draft.row.case for drafts in piece.values() for draft in drafts))
         raw: dict[str, Batch] = {}
         for name, drafts in piece.items():
-            raw[name], fresh = _batch(index if name in there else None, feed, name, drafts)
+            sources = [one for one in (index, known) if one is not None and name in one.stats().widths]
+            raw[name], fresh = _batch(sources, feed, name, drafts)
             made += fresh
         stale = _stale(index, {name: piece.get(name, ()) for name in feed.modalities if name in there}, cases)
         if stale:
@@ -48,10 +58,18 @@ def add_rows(index: Index, feed: Feed, corrections: Corrections, progress: Progr
     return made
 
 
-def _batch(index: Index | None, feed: Feed, modality: str, drafts: Sequence[Draft]) -> tuple[Batch, int]:
-    """The rows with vectors and previews, those of the index where the content is the same, and how many were made."""
+def copy_rows(index: Index, into: Index, partitions: Sequence[str]) -> None:
+    """Put all rows of some partitions into another index, in their order."""
+    for name in partitions:
+        names = index.ids(name) if name in index.stats().widths else []
+        for start in range(0, len(names), _BLOCK):
+            into.add({name: index.read(name, names[start : start + _BLOCK])})
+
+
+def _batch(sources: Sequence[Index], feed: Feed, modality: str, drafts: Sequence[Draft]) -> tuple[Batch, int]:
+    """The rows with vectors and previews, those of a source where the content is the same, and how many were made."""
     known: dict[str, tuple[np.ndarray, bytes]] = {}
-    if index is not None:
+    for index in sources:
         held = index.read(modality, [draft.row.id for draft in drafts])
         for row, vector, preview in zip(held.rows, held.vectors, held.previews or (), strict=True):
             known[f"{row.id}\0{row.payload.get(CONTENT)}"] = (vector, bytes(preview))

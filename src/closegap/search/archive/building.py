@@ -2,9 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from closegap.disk import sync, writing
@@ -15,10 +14,8 @@ from closegap.runs.log import Nobody, Watcher
 from closegap.search.archive.about import About
 from closegap.search.archive.adding import add_rows
 from closegap.search.archive.archive import MODEL, Archive
-from closegap.search.archive.feed import Feed
 from closegap.search.archive.fitting import Wanted, fitted_corrections
-from closegap.search.archive.gate import Relinked, expect_below, relinked
-from closegap.search.archive.reference import archived_set, moved_set
+from closegap.search.archive.gate import Gate
 from closegap.search.archive.sources import Opened
 
 _ARCHIVE, _WORK = "archive", "work.json"
@@ -31,15 +28,13 @@ class Plan:
     Args:
         wanted: corrections to fit.
         thumbnails: whether pictures are kept.
-        relinkage_limit: of an archive that is declared to be de-identified; None for another.
-        accepted: whether it is published above the limit, too.
+        gate: of an archive that is declared to be de-identified.
         trusted: import paths of further parts that may be loaded.
     """
 
     wanted: Wanted = field(default_factory=Wanted)
     thumbnails: bool = False
-    relinkage_limit: float | None = None
-    accepted: bool = False
+    gate: Gate = field(default_factory=Gate)
     trusted: tuple[str, ...] = ()
 
 
@@ -50,12 +45,10 @@ class Built:
     Args:
         rows: by modality.
         fitted_on: what the corrections were fitted on, a line each.
-        relinked: of an archive that was declared to be de-identified.
     """
 
     rows: dict[str, int]
     fitted_on: tuple[str, ...]
-    relinked: tuple[Relinked, ...]
 
 
 def build(
@@ -64,7 +57,6 @@ def build(
     out: Path,
     watcher: Watcher | None = None,
     overwrite: bool = False,
-    told: Callable[[Relinked], None] = lambda _: None,
 ) -> Built:
     """Build an archive into `out`: whole or not at all; what a killed call left in OUT.parts is gone on with.
 
@@ -74,7 +66,6 @@ def build(
         out: the archive's folder.
         watcher: who is told how it goes.
         overwrite: whether what is there is replaced, in the end.
-        told: called with each re-linkage rate before anything is refused.
 
     Raises:
         UsageError: OUT.parts holds another work.
@@ -85,12 +76,12 @@ def build(
         folder, begun = parts / _ARCHIVE, _begun(parts, source.work)
         if begun and not folder.is_dir():  # a kill came between the archive's getting its name and this
             with Archive(out, trusted=plan.trusted) as archive:
-                built = Built(archive.rows(), tuple(archive.corrections.fitted_on), ())
+                built = Built(archive.rows(), tuple(archive.corrections.fitted_on))
         else:
             if not folder.is_dir():
                 _begin(folder, source, plan)
             write_text(parts / _WORK, json.dumps({"work": source.work}))
-            built = _filled(folder, source, plan, watcher or Nobody(), told)
+            built = _filled(folder, source, plan, watcher or Nobody())
             _publish(folder, out, overwrite)
         (parts / _WORK).unlink(missing_ok=True)
     with suppress(OSError):
@@ -98,24 +89,19 @@ def build(
     return built
 
 
-def _filled(folder: Path, source: Opened, plan: Plan, watcher: Watcher, told: Callable[[Relinked], None]) -> Built:
+def _filled(folder: Path, source: Opened, plan: Plan, watcher: Watcher) -> Built:
     """Put rows and corrections into an archive that was begun.
 
     Raises:
         ClosegapError: more is re-linked than the plan allows.
     """
+    _about(source, plan).write(folder)  # what was begun may have been declared otherwise
     with Archive(folder, "write", plan.trusted) as archive:
         add_rows(archive.index, source.feed, archive.corrections, watcher.work)
         corrections = fitted_corrections(archive, plan.wanted, source.brought)
-        found: list[Relinked] = []
-        if plan.relinkage_limit is not None:
-            raw = archived_set(archive.index, archive.modalities)
-            found = relinked([raw] if corrections.posthoc is None else [raw, moved_set(raw, corrections)])
-            for one in found:
-                told(one)
-            expect_below(found, plan.relinkage_limit, plan.accepted)
+        plan.gate.expect(archive.index, archive.modalities, corrections)
         archive.put(corrections, watcher.work)
-        return Built(archive.rows(), tuple(corrections.fitted_on), tuple(found))
+        return Built(archive.rows(), tuple(corrections.fitted_on))
 
 
 def _begun(parts: Path, work: str) -> bool:
@@ -134,18 +120,21 @@ def _begun(parts: Path, work: str) -> bool:
 
 def _begin(folder: Path, source: Opened, plan: Plan) -> None:
     """An archive without rows."""
-    about = About(
+    with whole_folder(folder) as temporary:
+        if source.model is not None:
+            source.model.save_pretrained(temporary / MODEL)
+        _about(source, plan).write(temporary)
+
+
+def _about(source: Opened, plan: Plan) -> About:
+    return About(
         source.feed.modalities,
         source.model is not None,
         source.name,
         labels=source.feed.labels,
         thumbnails=plan.thumbnails,
-        relinkage_limit=plan.relinkage_limit,
+        relinkage_limit=plan.gate.limit,
     )
-    with whole_folder(folder) as temporary:
-        if source.model is not None:
-            source.model.save_pretrained(temporary / MODEL)
-        about.write(temporary)
 
 
 def _publish(folder: Path, out: Path, overwrite: bool) -> None:
@@ -160,38 +149,3 @@ def _publish(folder: Path, out: Path, overwrite: bool) -> None:
         folder.rename(out)
         sync(out.parent)
         shutil.rmtree(gone, ignore_errors=True)
-
-
-def refit(archive: Archive, wanted: Wanted, watcher: Watcher | None = None) -> tuple[str, ...]:
-    """Fit other corrections on an archive that is there; nothing is embedded again.
-
-    Returns:
-        What they were fitted on, a line each.
-    """
-    brought = archive.corrections.posthoc
-    corrections = fitted_corrections(archive, wanted, brought)
-    if wanted.posthoc is None and brought is not None:
-        kept = [line for line in archive.corrections.fitted_on if line.startswith(type(brought).__name__)]
-        corrections = replace(corrections, fitted_on=(*kept, *corrections.fitted_on[1:]))
-    archive.put(corrections, (watcher or Nobody()).work)
-    return tuple(corrections.fitted_on)
-
-
-def add(archive: Archive, feed: Feed, watcher: Watcher | None = None) -> int:
-    """Put rows into an archive that is there; what its corrections know of the rows is brought up to date.
-
-    Raises:
-        UsageError: a modality that the archive has not.
-        ClosegapError: another process writes to it.
-
-    Returns:
-        How many rows were embedded.
-    """
-    watcher = watcher or Nobody()
-    for name in feed.modalities:
-        if name not in archive.modalities:
-            raise UsageError(f"modality '{name}' is not in the archive, which has {', '.join(archive.modalities)}")
-    with locked(archive.folder, "index add"):
-        made = add_rows(archive.index, feed, archive.corrections, watcher.work)
-        archive.refresh()
-    return made

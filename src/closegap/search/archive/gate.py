@@ -1,6 +1,6 @@
 """What an archive that is said to be de-identified gives away: how often its halves are joined again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -10,6 +10,9 @@ from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError
 from closegap.metrics.positives import paired, rows_of
 from closegap.metrics.relinkage import counterpart_found
+from closegap.search.archive.corrections import Corrections
+from closegap.search.archive.reference import archived_set, moved_set
+from closegap.search.index import Index
 
 LIMIT = 0.09
 """The share that regulators of clinical trials accept when data are published (EMA policy 0070, Health Canada)."""
@@ -67,15 +70,35 @@ def relinked(spaces: Sequence[EmbeddingSet], seed: int = 0) -> list[Relinked]:
     return found
 
 
-def expect_below(found: Sequence[Relinked], limit: float, accepted: bool) -> None:
-    """Refuse to publish where more is re-linked than may be.
+@dataclass(frozen=True)
+class Gate:
+    """What may be published of an archive that was declared to be de-identified.
 
-    Raises:
-        ClosegapError: a rate above the limit, unless it was accepted.
+    Args:
+        limit: the highest rate; None lets everything pass, and measures nothing.
+        accepted: whether more is accepted.
+        told: called with each rate before anything is refused.
     """
-    over = max((one for one in found if one.rate > limit), key=lambda one: one.rate, default=None)
-    if over is not None and not accepted:
-        raise ClosegapError(
-            f"{over.line}, above --relinkage-limit {limit:g}: nothing is published; leave a modality out, or accept it "
-            "with --accept-relinkage"
-        )
+
+    limit: float | None = None
+    accepted: bool = False
+    told: Callable[[Relinked], None] = lambda _: None
+
+    def expect(self, index: Index, modalities: Sequence[str], corrections: Corrections) -> None:
+        """Refuse rows of which more is re-linked than may be, raw or moved.
+
+        Raises:
+            ClosegapError: a rate above the limit that was not accepted.
+        """
+        if self.limit is None:
+            return
+        raw = archived_set(index, modalities)
+        found = relinked([raw] if corrections.posthoc is None else [raw, moved_set(raw, corrections)])
+        for one in found:
+            self.told(one)
+        over = max((one for one in found if one.rate > self.limit), key=lambda one: one.rate, default=None)
+        if over is not None and not self.accepted:
+            raise ClosegapError(
+                f"{over.line}, above the limit of {self.limit:.1%}: nothing is published; leave a modality out, or "
+                "accept it with --accept-relinkage"
+            )
