@@ -18,7 +18,7 @@ from closegap.search.archive.fitting import Wanted, fitted_corrections
 from closegap.search.archive.gate import Gate
 from closegap.search.archive.sources import Opened
 
-_ARCHIVE, _WORK = "archive", "work.json"
+_ARCHIVE, _REPLACED, _WORK = "archive", "replaced", "work.json"
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def build(
     parts = out.with_name(f"{out.name}.parts")
     with locked(parts, "index build"):
         folder, begun = parts / _ARCHIVE, _begun(parts, source.work)
+        if out.exists() and not begun and not overwrite:
+            raise UsageError(f"{out}: exists; replace it with --overwrite, or choose another --out")
         if begun and not folder.is_dir():  # a kill came between the archive's getting its name and this
             with Archive(out, trusted=plan.trusted) as archive:
                 built = Built(archive.rows(), tuple(archive.corrections.fitted_on))
@@ -82,7 +84,8 @@ def build(
                 _begin(folder, source, plan)
             write_text(parts / _WORK, json.dumps({"work": source.work}))
             built = _filled(folder, source, plan, watcher or Nobody())
-            _publish(folder, out, overwrite)
+            _publish(folder, out)
+        shutil.rmtree(parts / _REPLACED, ignore_errors=True)
         (parts / _WORK).unlink(missing_ok=True)
     with suppress(OSError):
         parts.rmdir()
@@ -137,15 +140,10 @@ def _about(source: Opened, plan: Plan) -> About:
     )
 
 
-def _publish(folder: Path, out: Path, overwrite: bool) -> None:
-    """Give the folder its name; what had it goes."""
+def _publish(folder: Path, out: Path) -> None:
+    """Give the folder its name; what had it waits beside the folder to be deleted."""
     with writing(out):
-        gone = out.with_name(f".{out.name}.old.unfinished")
-        shutil.rmtree(gone, ignore_errors=True)
         if out.exists():
-            if not overwrite:
-                raise UsageError(f"{out}: exists; replace it with --overwrite, or choose another --out")
-            out.rename(gone)
+            out.rename(folder.with_name(_REPLACED))
         folder.rename(out)
         sync(out.parent)
-        shutil.rmtree(gone, ignore_errors=True)
