@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from closegap.search.archive.sources import Data
 
 _DESCRIPTION = """An archive is a folder: rows of all modalities, the model that embeds questions, and what makes the
-scores of modalities comparable. `closegap search` asks it. SOURCE is a run, a model's folder with --data, or an
-embedding set (.safetensors). Works in parts: the same command after a kill goes on where it stopped.
+scores of modalities comparable. `closegap search` asks it. SOURCE is a run, a model with --data or --config, or
+an embedding set (.safetensors). Works in parts: the same command after a kill goes on where it stopped.
 
   closegap index build runs/a --data.root ROCO --thumbnails --out archive
   closegap index build model --data closegap.data.Roco --data.root ROCO --out archive
-  closegap index build set.safetensors --out archive
+  closegap index build runs/a --images FOLDER --split test --out archive --overwrite
+  closegap index build set.safetensors --scores zscore --calibrate labels --out archive
   closegap index fit archive --posthoc canonical --fit-on validation
-  closegap index add archive --data.root NEWER --data closegap.data.Roco
-  closegap index delete archive --case ROCO_24021
-  closegap index delete archive --group "patient 7"
+  closegap index add archive --data closegap.data.Roco --data.root NEWER
+  closegap index delete archive --case ROCO_24021 --group "patient 7"
   closegap index purge archive
-  closegap index stats archive
+  closegap index stats archive --json
 
 Rows stay as they were embedded: `fit` makes new corrections without the model. `delete` forgets a case in all
-modalities, `purge` then erases its bytes. What build makes of a run's config is trusted, as in training."""
+modalities, `purge` then erases its bytes. With --deidentified the build says how often an item is joined with its case
+again, and publishes nothing above --relinkage-limit but with --accept-relinkage. A run's config is trusted input."""
 
 
 def parser(action: str) -> ArgumentParser:
@@ -42,7 +43,7 @@ def parser(action: str) -> ArgumentParser:
         _add_data(found)
         found.add_argument("--thumbnails", action="store_true", help="keep small pictures of images")
         _add_wanted(found)
-        found.add_argument("--deidentified", action="store_true", help="say that no row names a person; see below")
+        found.add_argument("--deidentified", action="store_true", help="say that no row names a person")
         found.add_argument(
             "--relinkage-limit",
             type=Share | None,
