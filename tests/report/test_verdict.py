@@ -1,5 +1,7 @@
 """Which arm a report says to pay for each task, and which it does not."""
 
+from dataclasses import replace
+
 import torch
 from torch.nn.functional import normalize
 
@@ -57,8 +59,9 @@ def test_the_arm_that_gains_most_is_named_with_gain_cost_and_commands() -> None:
 
 def test_commands_name_the_splits_that_were_fitted_on() -> None:
     comparison = _comparison(original_plus_canonical_plus_standardise=(NOTHING, NOTHING, GAIN))
-    comparison.report.data["fitted_on"] = {"methods": "train", "stages": "validation"}
-    assert verdicts(comparison)[1].commands == [
+    data = {**comparison.report.data, "fitted_on": {"methods": "train", "stages": "validation"}}
+    fitted = replace(comparison, report=replace(comparison.report, data=data))
+    assert verdicts(fitted)[1].commands == [
         "closegap posthoc fit --method canonical --train train.safetensors --out canonical.safetensors",
         "closegap posthoc apply canonical.safetensors validation.safetensors --out validation-canonical.safetensors",
         "closegap scores fit --method standardise --reference validation-canonical.safetensors "

@@ -11,7 +11,7 @@ import closegap.search
 from closegap.embeddings import EmbeddingSet
 from closegap.errors import UsageError
 from closegap.posthoc import Canonical, Center
-from closegap.scores import Standardise, ZScore
+from closegap.scores import ScoreStage, Standardise, ZScore
 from closegap.search import Archive, Part, Query
 from closegap.search.archive.fitting import Wanted
 
@@ -163,9 +163,10 @@ def test_a_patient_is_forgotten_also_by_moved_rows_and_moments(tmp_path: Path) -
 
 
 def test_stages_keep_what_they_are(tmp_path: Path) -> None:
-    for name, kind in {"standardise": Standardise, "zscore": ZScore}.items():
+    kinds: dict[str, type[ScoreStage]] = {"standardise": Standardise, "zscore": ZScore}
+    for name, kind in kinds.items():
         with closegap.search.open(built(tmp_path / name, wanted=Wanted(scores=name))) as archive:
-            assert type(archive.corrections.stage) is kind
+            assert isinstance(archive.corrections.stage, kind)
             assert any(kind.__name__ in line for line in archive.corrections.fitted_on)
 
 

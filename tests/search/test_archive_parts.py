@@ -1,6 +1,7 @@
 """What an archive consists of: ids, what filters know, what is shown, what is re-linked, what it says of itself."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -99,7 +100,7 @@ def test_a_damaged_archive_is_refused_in_a_line(tmp_path: Path, said: str, messa
         (lambda: Query("a", k=0), "k: 0 given"),
         (lambda: Query("a", quotas={"image": 0}), "quota of image: 0 given"),
         (lambda: Query("a", within="image"), "put it into one"),
-        (lambda: Query("a", merge="raw"), "expected 'corrected' or 'cosine'"),
+        (lambda: Query("a", merge=cast(Any, "raw")), "expected 'corrected' or 'cosine'"),
         (lambda: Query("a", alpha=1.0), "alpha 1 given"),
         (lambda: Part.text("a", weight=0), "weight 0 given"),
         (lambda: Part.text("a", weight=float("nan")), "weight nan given"),

@@ -1,9 +1,9 @@
 """closegap search: ask an archive."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -87,7 +87,7 @@ def _parts(given: Namespace) -> "list[Part]":
         """Of a modality that is named, an item; so that codes are taken, too."""
         return Part.text(text, weight) if modality is None else Part.item(text, modality, weight)
 
-    forms = {"text": words, "image": Part.image, "id": Part.case}
+    forms: dict[str, Callable[[Any, float, str | None], Part]] = {"text": words, "image": Part.image, "id": Part.case}
     found: list[Part] = []
     for sign, weight in (("", 1.0), ("without_", -given.weight)):
         for form, make in forms.items():
