@@ -4,6 +4,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -124,9 +125,8 @@ def _compare(index: Index, rows: list[Row], when: str) -> None:
         for asked in (queries[:2], queries):
             found = index.search("image", asked, 5, text)
             expected = [[rows[place] for place in one if fits[place]][:5] for one in order[: len(asked)]]
-            _ensure(
-                [list(one) for one in found.rows] == expected, f"{when}: filtered differs from post-filtered: {text}"
-            )
+            alike = [list(one) for one in found.rows] == expected
+            _ensure(alike, f"{when}: filtered differs from post-filtered: {text}")
 
 
 def _ranked(vectors: Float[np.ndarray, "n d"], queries: Float[np.ndarray, "q d"]) -> tuple[np.ndarray, np.ndarray]:
@@ -232,20 +232,17 @@ def _check_kills(opened: Open, folder: Path, kills: int) -> None:
         writer.start()
         theirs.close()
         first = _told(ours)
-        _ensure(
-            isinstance(first, int), f"no row is added after {kill} kills: {first or 'nothing is heard of who writes'}"
-        )
+        silence = f"no row is added after {kill} kills: {first or 'nothing is heard of who writes'}"
+        _ensure(isinstance(first, int), silence)
         time.sleep(random.Random(kill).uniform(0, 0.2))
         writer.kill()
         writer.join()
         begun = said
-        try:
+        with suppress(EOFError):
             while ours.poll():
                 heard = ours.recv()
                 _ensure(isinstance(heard, int), f"who writes {heard}")
                 said = heard
-        except EOFError:
-            pass
         with opened(folder, "read") as index:
             names, texts = index.ids("image"), index.ids("text")
             whole = [f"r{number}" for number in range(len(names))]
@@ -296,10 +293,9 @@ def _in_files(folder: Path, content: bytes) -> bool:
 
 def _told(pipe: Connection) -> object:
     """What another process says; nothing if it came to an end."""
-    try:
+    with suppress(EOFError):
         return pipe.recv() if pipe.poll(_PATIENCE) else None
-    except EOFError:
-        return None
+    return None
 
 
 _CONTEXT = multiprocessing.get_context("spawn")
