@@ -15,7 +15,7 @@ from closegap.bounds import Bound
 from closegap.caption import Generation, Scoring
 from closegap.caption.decoder import CaptionDecoder
 from closegap.data import Source
-from closegap.data.readers.manifest import Columns
+from closegap.data.readers.cells import Columns
 from closegap.errors import UsageError
 from closegap.losses import Loss
 from closegap.losses.compose import Weighted

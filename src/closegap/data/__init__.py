@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from closegap.data.checks import Checks as Checks
     from closegap.data.checks import load_cases as load_cases
     from closegap.data.memory import cache_folder as cache_folder
+    from closegap.data.readers.cells import Columns as Columns
     from closegap.data.readers.image_folder import ImageFolder as ImageFolder
-    from closegap.data.readers.manifest import Columns as Columns
     from closegap.data.readers.manifest import Manifest as Manifest
     from closegap.data.readers.roco import Roco as Roco
     from closegap.data.readers.rocov2 import RocoV2 as RocoV2
@@ -27,7 +27,7 @@ _HOMES = {
     "Case": "closegap.data.case",
     "Cases": "closegap.data.checks",
     "Checks": "closegap.data.checks",
-    "Columns": "closegap.data.readers.manifest",
+    "Columns": "closegap.data.readers.cells",
     "ImageFolder": "closegap.data.readers.image_folder",
     "Manifest": "closegap.data.readers.manifest",
     "Roco": "closegap.data.readers.roco",

@@ -1,52 +1,20 @@
 """Any data set, described by a table with one row per case."""
 
-import math
-import reprlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from closegap.checked import check_fields
 from closegap.data.case import BrokenRow, Case, Row
+from closegap.data.readers.cells import CellError, Columns, is_blank, items_of, kind_of, text, whole
 from closegap.data.source import Source
 from closegap.data.table import TableRow, table_columns, table_rows
-from closegap.errors import DataError, UsageError
+from closegap.errors import DataError
 from closegap.kinds.base import Kind
-from closegap.kinds.names import kind_at, kind_names, name_of
 
 _SPLITS = {name: name for name in ("train", "validation", "test")} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"
 )
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns hold a modality, and what they hold.
-
-    Args:
-        kind: what an item is: image (paths, relative to the table), text, codes (a set in one cell), record (numbers
-            and categories of the case), or the import path of a kind of your own, `my_package.SignalKind`; with
-            settings, the kind itself.
-        columns: each a view; those of codes are united. Cells may be lists.
-        separator: between the codes of a cell; ";" by default.
-        numbers: columns of a record that hold numbers.
-        categories: columns of a record that hold anything else.
-    """
-
-    kind: str | Kind
-    columns: list[str] = field(default_factory=list)
-    separator: str | None = None
-    numbers: list[str] = field(default_factory=list)
-    categories: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-    @property
-    def all(self) -> list[str]:
-        """Every column that is named."""
-        return [*self.columns, *self.numbers, *self.categories]
 
 
 class Manifest(Source):
@@ -82,7 +50,7 @@ class Manifest(Source):
     ) -> None:
         self._path = Path(path)
         self._modalities = dict(modalities)
-        self._kinds = {name: _kind(f"data.modalities.{name}", columns) for name, columns in modalities.items()}
+        self._kinds = {name: kind_of(f"data.modalities.{name}", columns) for name, columns in modalities.items()}
         self._id, self._split, self._group = id, split, group or id
         self._labels = list(labels or ())
         self._merge = views == "merge"
@@ -149,11 +117,11 @@ class Manifest(Source):
     def _case(self, row: TableRow) -> Case | BrokenRow:
         try:
             return self._read(row)
-        except _CellError as error:
+        except CellError as error:
             return BrokenRow(error.reason, row.where, str(error))
 
     def _read(self, row: TableRow) -> Case | BrokenRow:
-        cells = {name: None if self._blank(value) else value for name, value in row.cells.items()}
+        cells = {name: None if is_blank(value, self._blanks) else value for name, value in row.cells.items()}
         key, split = cells.get(self._id), cells.get(self._split)
         if key is None:
             return BrokenRow("no id", row.where, f"column '{self._id}' is blank; give every case an id")
@@ -165,94 +133,20 @@ class Manifest(Source):
         views: dict[str, tuple[Any, ...]] = {}
         for name, columns in self._modalities.items():
             try:
-                items = self._items(self._kinds[name], columns, cells)
+                items = items_of(self._kinds[name], columns, cells, self._path.parent, self._blanks)
             except (DataError, ValueError, OSError) as error:  # the latter two from kinds that are not ours
                 return BrokenRow(f"{self._kinds[name].noun} unreadable", row.where, f"modality '{name}': {error}")
             if items:
                 views[name] = items
         concepts = [self._kinds[name].concepts(item) for name, items in views.items() for item in items]
         return Case(
-            id=_whole(self._id, key),
+            id=whole(self._id, key),
             split=known,
-            group=_whole(self._group, group),
+            group=whole(self._group, group),
             views=views,
-            labels={name: _text(name, cells.get(name)) for name in self._labels},
+            labels={name: text(name, cells.get(name)) for name in self._labels},
             concepts=tuple(dict.fromkeys(concept for found in concepts for concept in found)),
         )
-
-    def _items(self, kind: Kind, columns: Columns, cells: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The views of one modality; none where all its cells are blank."""
-        if kind.of_row:
-            row: dict[str, float | str | None] = {name: _number(name, cells.get(name)) for name in columns.numbers}
-            row |= {name: _text(name, cells.get(name)) or None for name in columns.categories}
-            blank = all(value is None for value in row.values())
-            return () if blank else kind.views([kind.read(row, self._path.parent)])
-        values = [(name, value) for name in columns.columns for value in _values(cells.get(name))]
-        found = (_text(name, value) for name, value in values if not self._blank(value))
-        texts = list(dict.fromkeys(text for text in found if text))
-        return kind.views([kind.read(text, self._path.parent) for text in texts])
-
-    def _blank(self, value: Any) -> bool:
-        return value is None or (isinstance(value, str) and value.strip() in self._blanks)
-
-
-def _kind(key: str, columns: Columns) -> Kind:
-    """The kind that the columns of a modality name, if they go with it."""
-    kind = columns.kind
-    if isinstance(kind, str):
-        try:
-            kind = kind_at(kind)
-        except ValueError as error:
-            raise UsageError(
-                f"{key}.kind: {error}; expected {', '.join(kind_names())}, or the import path of a class, "
-                "such as my_package.SignalKind"
-            ) from None
-    if columns.separator is not None:
-        try:
-            kind = replace(kind, separator=columns.separator)  # type: ignore[type-var]  # not every kind has one
-        except TypeError:
-            raise UsageError(
-                f"{key}.separator: a cell of kind {name_of(kind)} is not separated; leave it out"
-            ) from None
-    given, other, expected = columns.columns, columns.numbers + columns.categories, "columns"
-    if kind.of_row:
-        given, other, expected = other, given, "numbers and categories"
-    if other or not given:
-        raise UsageError(f"{key}: a modality of kind {name_of(kind)} is described by {expected}, and by nothing else")
-    return kind
-
-
-class _CellError(Exception):
-    def __init__(self, reason: str, column: str, expected: str, value: Any, advice: str) -> None:
-        super().__init__(f"column '{column}': expected {expected}, found {reprlib.repr(value)}; {advice}")
-        self.reason = reason
-
-
-def _number(column: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.inf
-    if not math.isfinite(number):
-        raise _CellError("not a number", column, "a finite number", value, "leave unknown cells blank")
-    return number
-
-
-def _text(column: str, value: Any) -> str:
-    """The value as text; "" for none, also where a table of numbers writes it as NaN."""
-    return "" if value is None or value != value else _whole(column, value).strip()
-
-
-def _whole(column: str, value: Any) -> str:
-    if isinstance(value, Mapping | list | tuple | bytes):
-        raise _CellError("not a text", column, "a text or a number", value, "write it as a text")
-    return str(value)
-
-
-def _values(cell: Any) -> list[Any]:
-    return list(cell) if isinstance(cell, list | tuple) else [cell]
 
 
 def _merged(first: Case, second: Case) -> Case:
