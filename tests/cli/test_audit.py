@@ -99,7 +99,7 @@ def test_score_stages_stand_beside_every_arm() -> None:
     assert audit("image.npy", "text.npy", *train, "--posthoc", "shift", "placebo", "--scores", "all") == 0
     report = json.loads(Path("out/report.json").read_text())
     arms = {arm["name"]: arm["metrics"] for arm in report["arms"]}
-    stages = ("standardise", "offset", "zscore")
+    stages = ("standardise", "offset", "zscore", "rank_fusion")
     assert list(arms) == [
         *("original", "original + shift", "original + placebo"),  # a control needs no stage
         *(f"original + {stage}" for stage in stages),

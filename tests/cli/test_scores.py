@@ -64,7 +64,7 @@ def test_a_stage_has_help_of_its_own(cli: Cli, capsys: pytest.CaptureFixture[str
         (
             (*FIT, "--method", "standardize"),
             2,
-            "--method standardize: no score stage; expected one of offset, standard",
+            "--method standardize: no score stage; expected one of offset, rank_fusion, standard",
         ),
         (
             (*FIT, "--method", "standardise", "--strength", "2"),

@@ -44,3 +44,12 @@ def matched_ranks(x: Matrix, y: Matrix, as_x: Sequence[bool]) -> list[tuple[int,
 
 def counterpart_rank(query: Vector, gallery: Matrix, case: int) -> int:
     return 1 + sum(dot(query, row) > dot(query, gallery[case]) for row in gallery)
+
+
+def fused(lists: Mapping[str, Sequence[float]], k: int = 60) -> list[int]:
+    """The items of all lists by 1 / (k + rank), numbered list after list; ties in that order."""
+    found = []
+    for scores in lists.values():
+        ranks = {item: rank for rank, item in enumerate(sorted(range(len(scores)), key=lambda i: -scores[i]), start=1)}
+        found += [1 / (k + ranks[item]) for item in range(len(scores))]
+    return sorted(range(len(found)), key=lambda item: -found[item])

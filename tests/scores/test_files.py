@@ -138,7 +138,7 @@ def test_check_scores_says_what_does_not_hold(stage: ScoreStage, message: str) -
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("standardize", "standardize: no score stage; expected one of offset, standardise, zscore"),
+        ("standardize", "standardize: no score stage; expected one of offset, rank_fusion, standardise, zscore"),
         ("nowhere.Mine", r"nowhere\.Mine: cannot be imported"),
         ("closegap.scores.ScoreStage", "is no ScoreStage that can be built"),
         (

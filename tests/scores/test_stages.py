@@ -1,5 +1,6 @@
 """What stages compute, against definitions written a second time."""
 
+import math
 import statistics
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from closegap.metrics.bootstrap import resample_counts
 from closegap.metrics.mixed_balanced import first_by_coin
 from closegap.metrics.mixed_matched import matched_estimates
 from closegap.metrics.positives import paired, rows_of
-from closegap.scores import STAGES, Offset, ScoreStage, Standardise, ZScore
+from closegap.scores import STAGES, Offset, RankFusion, ScoreStage, Standardise, ZScore
 from closegap.scores.base import best
 from closegap.scores.base.best import best_scores
 from closegap.scores.base.blind import Lists, lists_by_coin
@@ -45,8 +46,8 @@ def test_it_holds_to_what_every_stage_must(name: str) -> None:
 
 def test_the_stages_stand_in_the_order_of_reports() -> None:
     chosen = STAGES.chosen(["all"])
-    assert list(chosen) == ["standardise", "offset", "zscore"]
-    assert [name for name, stage in chosen.items() if stage.control] == ["offset", "zscore"]
+    assert list(chosen) == ["standardise", "offset", "zscore", "rank_fusion"]
+    assert [name for name, stage in chosen.items() if stage.control] == ["offset", "zscore", "rank_fusion"]
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
@@ -165,6 +166,19 @@ def test_z_scores_are_those_of_each_query() -> None:
     hidden[:, 0] = -torch.inf
     rest = stage.adjusted(scores[:, 1:], "image", "text")
     assert torch.allclose(stage.adjusted(hidden, "image", "text")[:, 1:], rest)
+
+
+def test_lists_are_merged_by_reciprocal_rank() -> None:
+    stage = RankFusion().fit(apart())
+    generator = torch.Generator().manual_seed(0)
+    image, text = torch.randn(30, generator=generator), 5 + torch.randn(8, generator=generator)
+    merged = torch.cat([stage.adjusted(one[None], "text", name)[0] for one, name in ((image, "image"), (text, "text"))])
+    found = merged.sort(descending=True, stable=True).indices.tolist()
+    assert found == reference.fused({"image": image.tolist(), "text": text.tolist()})
+    assert [item >= len(image) for item in found[:16]] == [False, True] * 8  # though every text scores higher
+    tied = torch.tensor([[0.2, 0.5, 0.2, -torch.inf, 0.1]])
+    expected = [61 / 62, 1.0, 61 / 62, -math.inf, 61 / 64]
+    assert stage.adjusted(tied, "text", "image")[0].tolist() == pytest.approx(expected)
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=30), st.sampled_from(STAGES.names()))

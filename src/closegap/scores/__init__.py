@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from closegap.scores.base.names import STAGES as STAGES
     from closegap.scores.base.stage import ScoreStage as ScoreStage
     from closegap.scores.offset import Offset as Offset
+    from closegap.scores.rank_fusion import RankFusion as RankFusion
     from closegap.scores.standardise import Standardise as Standardise
     from closegap.scores.zscore import ZScore as ZScore
 
 _HOMES = {
     "Offset": "closegap.scores.offset",
+    "RankFusion": "closegap.scores.rank_fusion",
     "STAGES": "closegap.scores.base.names",
     "ScoreStage": "closegap.scores.base.stage",
     "Standardise": "closegap.scores.standardise",
