@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from closegap.data.readers.cells import Columns as Columns
     from closegap.data.readers.image_folder import ImageFolder as ImageFolder
     from closegap.data.readers.manifest import Manifest as Manifest
+    from closegap.data.readers.mixbench import JudgedSet as JudgedSet
+    from closegap.data.readers.mixbench import MixBench as MixBench
     from closegap.data.readers.roco import Roco as Roco
     from closegap.data.readers.rocov2 import RocoV2 as RocoV2
     from closegap.data.readers.shards import Shards as Shards
@@ -29,7 +31,9 @@ _HOMES = {
     "Checks": "closegap.data.checks",
     "Columns": "closegap.data.readers.cells",
     "ImageFolder": "closegap.data.readers.image_folder",
+    "JudgedSet": "closegap.data.readers.mixbench",
     "Manifest": "closegap.data.readers.manifest",
+    "MixBench": "closegap.data.readers.mixbench",
     "Roco": "closegap.data.readers.roco",
     "RocoV2": "closegap.data.readers.rocov2",
     "Row": "closegap.data.case",
