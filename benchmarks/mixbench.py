@@ -26,7 +26,7 @@ from torch import Tensor
 from closegap.data import Columns, JudgedSet, MixBench
 from closegap.embeddings import EmbeddingSet
 from closegap.embeddings.fused import fused_name, with_fused
-from closegap.errors import UsageError
+from closegap.errors import DataError
 from closegap.metrics.bootstrap import Sampled, estimates, resample_counts, weighted_means
 from closegap.metrics.index import MixedIndex
 from closegap.metrics.judged import answers_across, judged_relevance, judged_search
@@ -81,7 +81,12 @@ class Units:
             return found
 
         measured = estimates(statistic, groups, resample_counts(1 + int(groups.max()), resamples))
-        return {(*name.split("|"),): value for name, value in measured.items()}  # type: ignore[misc]
+        found: dict[Key, Sampled] = {}
+        for name, value in measured.items():
+            arm, kind, figure = name.split("|")
+            found[arm, kind, figure] = value
+            found[arm, kind, f"{figure} gain"] = value.minus(measured[f"{PLAIN}|{kind}|{figure}"])
+        return found
 
 
 def arms(fit: EmbeddingSet, methods: Sequence[str]) -> Iterator[tuple[str, PostHoc | None, EmbeddingSet]]:
@@ -141,6 +146,9 @@ def searched(
 ) -> None:
     """Every query of a set in its index, by the cosines of an arm and by what its stages make of them."""
     place = {case: row for row, case in enumerate(moved.ids)}
+    for case in (*judged.queries, *judged.documents):
+        if case not in place:
+            raise DataError(f"{judged.name}: '{case}' is not among the embeddings; embed the set as it is")
     pairs = [(place[q], place[d], float(g)) for q, of_query in judged.grades.items() for d, g in of_query.items() if g]
     relevance, answer = judged_relevance(pairs, len(moved.ids)), max(grade for _, _, grade in pairs)
     parts = parts_of(moved, judged.documents)
@@ -160,27 +168,27 @@ def searched(
 
 
 def table(found: Mapping[Key, Sampled]) -> str:
-    """An arm a row: nDCG of each kind of query, its gain over the cosine, and over kinds what mixing costs."""
+    """An arm a row: nDCG of each kind of query, then over kinds, with the gain over the cosine; what mixing costs."""
     kinds = list(dict.fromkeys(kind for _, kind, _ in found))
-    titles = [f"nDCG@10, {kind}" for kind in kinds]
-    lines = [["arm", *titles, "R@10, %", "across, %", "ratio", "own share, %", "nDCG@10, ideal of found"]]
+    lines = [
+        ["arm", *(f"nDCG@10, {kind}" for kind in kinds), "R@10, %", "across, %", "ratio", "own share, %", "of found"]
+    ]
     lines.append(["---"] * len(lines[0]))
     for arm in dict.fromkeys(arm for arm, _, _ in found):
-        cells = [arm]
-        for kind in kinds:
-            one = found[arm, kind, "ndcg@10"]
-            gain = one.minus(found[PLAIN, kind, "ndcg@10"])
-            interval = f"[{one.low:.3f}, {one.high:.3f}]"
-            cells.append(f"{one.value:.3f} {interval if arm == PLAIN else _signed(gain)}")
         at = {name: one.value for (a, kind, name), one in found.items() if (a, kind) == (arm, ALL)}
-        cells += [f"{100 * at[name]:.1f}" for name in ("R@10", "across")] + [f"{at['ratio']:.2f}"]
+        cells = [_gained(found, (arm, kind, "ndcg@10"), ".3f") for kind in kinds]
+        cells += [_gained(found, (arm, ALL, "R@10"), ".1f", 100), f"{100 * at['across']:.1f}", f"{at['ratio']:.2f}"]
         cells.append(f"{100 * at['own_modality_share']:.0f} of {100 * at['expected_own_share']:.0f}")
-        lines.append([*cells, f"{at['ndcg@10_of_found']:.3f}"])
-    return "\n".join(f"| {' | '.join('' if cell == 'nan' else cell for cell in line)} |" for line in lines)
+        lines.append([arm, *cells, f"{at['ndcg@10_of_found']:.3f}"])
+    return "\n".join(f"| {' | '.join('' if cell.startswith('nan') else cell for cell in line)} |" for line in lines)
 
 
-def _signed(one: Sampled) -> str:
-    return f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+def _gained(found: Mapping[Key, Sampled], key: Key, form: str, unit: float = 1) -> str:
+    one, gain = found[key], found[(*key[:2], f"{key[2]} gain")]
+    interval, sign = (one, "") if key[0] == PLAIN else (gain, "+")
+    bounds = ", ".join("" if at is None else format(unit * at, sign + form) for at in (interval.low, interval.high))
+    told = "" if key[0] == PLAIN else f"{unit * gain.value:+{form}} "
+    return f"{unit * one.value:{form}} {told}[{bounds}]"
 
 
 def main() -> None:
@@ -197,7 +205,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     if len(given.embeddings) != len(given.fit):
-        raise UsageError(f"{len(given.embeddings)} --embeddings and {len(given.fit)} --fit; give one for each")
+        parser.error(f"{len(given.embeddings)} --embeddings and {len(given.fit)} --fit; give one for each")
     keys = dict(pair.split("=") for pair in given.keys)
     source = MixBench(given.root, {name: Columns("text", [key]) for name, key in keys.items()}, given.sets)
     units, sets = Units(), source.judged()
