@@ -2,14 +2,15 @@
 
     closegap embed RUN --data.class_path closegap.data.MixBench --data.root sets/roco --out sets.safetensors
     closegap embed RUN --split validation --out validation.safetensors
-    python benchmarks/mixbench.py sets/roco --sets 1-1-1.0 1-1-1.1 --keys image=image caption=text \
-        --embeddings sets.safetensors --fit validation.safetensors --out roco.json
+    python benchmarks/mixbench.py sets/roco --keys image=image caption=text --embeddings sets.safetensors \
+        --fit validation.safetensors --out roco.json
 
-Several `--embeddings`, each with its `--fit`, are seeds of one model: units of an interval are queries of all seeds and
-sets, drawn by group, and arms are paired. Post-hoc methods are fitted on `--fit`; a document of several modalities, and
-so a query, is the mean of its corrected views. Stages are fitted on the same cases, dealt out to modalities in the
-proportions of the set; what `standardise` chooses, it chooses before, on the pairs. Without documents of two kinds
-there is nothing to merge, and stages are left out.
+Several `--embeddings`, each with its `--fit`, are seeds of one model; sets whose names differ after the last dot are
+one mixture, dealt out by several seeds. Units of an interval are the queries of all of them, drawn by group; arms are
+paired. Post-hoc methods are fitted on `--fit`; a document of several modalities, and so a query, is the mean of its
+corrected views. Stages are fitted on the same cases, dealt out to modalities in the proportions of the set; what
+`standardise` chooses, it chooses before, on the pairs. Without documents of two kinds there is nothing to merge, and
+stages are left out.
 """
 
 import argparse
@@ -139,16 +140,15 @@ def searched(
     units: Units,
     judged: JudgedSet,
     moved: EmbeddingSet,
+    places: Mapping[str, int],
     fit: EmbeddingSet,
     arm: str,
     tried: Mapping[str, ScoreStage],
     modalities: Sequence[str],
 ) -> None:
     """Every query of a set in its index, by the cosines of an arm and by what its stages make of them."""
+    moved = moved.select([places[case] for case in (*judged.queries, *judged.documents)])
     place = {case: row for row, case in enumerate(moved.ids)}
-    for case in (*judged.queries, *judged.documents):
-        if case not in place:
-            raise DataError(f"{judged.name}: '{case}' is not among the embeddings; embed the set as it is")
     pairs = [(place[q], place[d], float(g)) for q, of_query in judged.grades.items() for d, g in of_query.items() if g]
     relevance, answer = judged_relevance(pairs, len(moved.ids)), max(grade for _, _, grade in pairs)
     parts = parts_of(moved, judged.documents)
@@ -208,22 +208,27 @@ def main() -> None:
         parser.error(f"{len(given.embeddings)} --embeddings and {len(given.fit)} --fit; give one for each")
     keys = dict(pair.split("=") for pair in given.keys)
     source = MixBench(given.root, {name: Columns("text", [key]) for name, key in keys.items()}, given.sets)
-    units, sets = Units(), source.judged()
+    sets, units = source.judged(), dict[str, Units]()
     for at, fitted_on in zip(given.embeddings, given.fit, strict=True):
         embeddings, fit = EmbeddingSet.load(at), EmbeddingSet.load(fitted_on)
+        places = {case: row for row, case in enumerate(embeddings.ids)}
+        for judged in sets:
+            if missing := next((case for case in (*judged.queries, *judged.documents) if case not in places), None):
+                raise DataError(f"{at}: has no '{missing}'; embed the sets as they are")
         for arm, method, moved_fit in arms(fit, given.posthoc):
             moved = with_fused(embeddings if method is None else method.apply(embeddings), list(keys))
             tried = stages(arm, moved_fit, given.scores)
             for judged in sets:
-                searched(units, judged, moved, moved_fit, arm, tried, list(keys))
-    found = units.estimates(given.resamples)
-    print(table(found))
+                of_mixture = units.setdefault(judged.name.rpartition(".")[0] or judged.name, Units())
+                searched(of_mixture, judged, moved, places, moved_fit, arm, tried, list(keys))
+    rows = []
+    for mixture, of_mixture in units.items():
+        found = of_mixture.estimates(given.resamples)
+        print(f"{mixture}\n\n{table(found)}\n", flush=True)
+        for (arm, queries, figure), one in found.items():
+            row = {"mixture": mixture, "arm": arm, "queries": queries, "figure": figure}
+            rows.append({**row, "value": one.value, "low": one.low, "high": one.high})
     if given.out:
-        rows = [
-            dict(zip(("arm", "queries", "figure"), key, strict=True))
-            | {"value": one.value, "low": one.low, "high": one.high}
-            for key, one in found.items()
-        ]
         given.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
