@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.data import Columns, JudgedSet, MixBench
@@ -150,7 +150,8 @@ def searched(
     moved = moved.select([places[case] for case in (*judged.queries, *judged.documents)])
     place = {case: row for row, case in enumerate(moved.ids)}
     pairs = [(place[q], place[d], float(g)) for q, of_query in judged.grades.items() for d, g in of_query.items() if g]
-    relevance, answer = judged_relevance(pairs, len(moved.ids)), max(grade for _, _, grade in pairs)
+    every, answer = torch.arange(len(moved.ids)), max(grade for _, _, grade in pairs)
+    grades = judged_relevance(pairs, len(every))(every, every)
     parts = parts_of(moved, judged.documents)
     whole = {
         part.modality: parts_of(moved, dict.fromkeys(judged.documents, part.modality.split("+")))[0] for part in parts
@@ -159,6 +160,10 @@ def searched(
     if len(parts) > 1:
         reference = dealt(fit, judged, modalities)
         fitted |= {f"{arm} + {name}": stage.fit(reference) for name, stage in tried.items()}
+
+    def relevance(queries: Int[Tensor, "q"], items: Int[Tensor, "g"]) -> Float[Tensor, "q g"]:
+        return grades[queries[:, None], items]
+
     for queries in parts_of(moved, judged.queries):
         across = answers_across(queries, MixedIndex(parts), whole, relevance, answer)
         groups = [moved.groups[row] for row in queries.index.tolist()]
