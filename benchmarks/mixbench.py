@@ -8,9 +8,8 @@
 Several `--embeddings`, each with its `--fit`, are seeds of one model; sets whose names differ after the last dot are
 one mixture, dealt out by several seeds. Units of an interval are the queries of all of them, drawn by group; arms are
 paired. Post-hoc methods are fitted on `--fit`; a document of several modalities, and so a query, is the mean of its
-corrected views. Stages are fitted on the same cases, dealt out to modalities in the proportions of the set; what
-`standardise` chooses, it chooses before, on the pairs. Without documents of two kinds there is nothing to merge, and
-stages are left out.
+corrected views. Stages are fitted on the same cases, dealt out to modalities in the proportions of the set; behind
+methods `standardise` alone. Without documents of two kinds there is nothing to merge, and stages are left out.
 """
 
 import argparse
@@ -33,7 +32,7 @@ from closegap.metrics.index import MixedIndex
 from closegap.metrics.judged import answers_across, judged_relevance, judged_search
 from closegap.metrics.positives import Rows, codes, rows_of
 from closegap.posthoc import PostHoc, chosen_arms
-from closegap.scores import STAGES, ScoreStage, Standardise
+from closegap.scores import STAGES, ScoreStage
 
 METHODS = ("center", "match_moments", "project_out", "whiten", "canonical")
 STAGES_TRIED = ("standardise", "offset", "zscore", "rank_fusion")
@@ -96,16 +95,6 @@ def arms(fit: EmbeddingSet, methods: Sequence[str]) -> Iterator[tuple[str, PostH
     for name, method in chosen_arms(methods).items():
         fitted = method.fit(fit)
         yield name, fitted, fitted.apply(fit, in_sample=True)
-
-
-def stages(arm: str, fit: EmbeddingSet, tried: Sequence[str]) -> dict[str, ScoreStage]:
-    """The stages of an arm, not fitted yet; behind a method `standardise` alone, with what it chooses on pairs."""
-    chosen = STAGES.chosen([name for name in tried if arm == PLAIN or name == "standardise"])
-    for name, stage in chosen.items():
-        if isinstance(stage, Standardise):
-            kept = stage.fit(fit).kept().tensors
-            chosen[name] = Standardise(float(kept["strength"]), bool(kept["per_query"]))
-    return chosen
 
 
 def dealt(fit: EmbeddingSet, judged: JudgedSet, modalities: Sequence[str]) -> EmbeddingSet:
@@ -222,7 +211,9 @@ def main() -> None:
                 raise DataError(f"{at}: has no '{missing}'; embed the sets as they are")
         for arm, method, moved_fit in arms(fit, given.posthoc):
             moved = with_fused(embeddings if method is None else method.apply(embeddings), list(keys))
-            tried = stages(arm, moved_fit, given.scores)
+            tried = STAGES.chosen(
+                given.scores if arm == PLAIN else [one for one in given.scores if one == "standardise"]
+            )
             for judged in sets:
                 of_mixture = units.setdefault(judged.name.rpartition(".")[0] or judged.name, Units())
                 searched(of_mixture, judged, moved, places, moved_fit, arm, tried, list(keys))

@@ -1,7 +1,7 @@
 """Score stages and the searches that judge them, written from their definitions in plain loops over float64 lists."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.reference.metrics import Matrix, Vector, dot, mean
 
