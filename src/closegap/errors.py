@@ -17,6 +17,10 @@ class DataError(ClosegapError):
     """A file or a row of the data is not what it should be; the message names the file and the row."""
 
 
+class UnavailableError(ClosegapError):
+    """A server does not answer, or breaks off; the same call may succeed later, without anything being opened anew."""
+
+
 class MissingExtraError(ClosegapError):
     """An optional library is not installed; the message names the extra that brings it."""
 

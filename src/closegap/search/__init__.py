@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from closegap.search.archive.query import Part as Part
     from closegap.search.archive.query import Query as Query
     from closegap.search.embedded.index import EmbeddedIndex as EmbeddedIndex
+    from closegap.search.engines import open_index as open_index
     from closegap.search.filter import Filter as Filter
     from closegap.search.filter import parse_filter as parse_filter
     from closegap.search.index import Index as Index
@@ -36,6 +37,7 @@ _HOMES = {
     "Row": "closegap.search.row",
     "Stats": "closegap.search.row",
     "open": "closegap.search.archive.archive",
+    "open_index": "closegap.search.engines",
     "parse_filter": "closegap.search.filter",
 }
 

@@ -11,14 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from closegap.errors import needs
+from closegap.search.ordered import MORE, ordered, rounding
 
 with needs("search"):
     import faiss
 
-_MORE = 16  # than wanted
 _BLOCK = 8192  # rows copied at a time
 _FEW = 20  # queries below which faiss multiplies no matrices, and skips rows at no cost
-_UNIT_ROUNDOFF = 2.0**-24
 
 
 def nearest(
@@ -34,17 +33,17 @@ def nearest(
     """
     places = None if allowed is None else np.flatnonzero(allowed)
     there = len(rows) if places is None else len(places)
-    wanted, taken = min(k, there), min(k + _MORE, there)
+    wanted, taken = min(k, there), min(k + MORE, there)
     scores = np.empty((len(queries), wanted), np.float32)
     found = np.empty((len(queries), wanted), np.int64)
     if not wanted or not len(queries):
         return scores, found
     rough, candidates = _rough(rows, queries, taken, allowed, places)
     for number, query in enumerate(queries.astype(np.float64)):
-        best, at = _ordered(rows, query, candidates[number], wanted)
-        rounding = 2 * rows.shape[1] * _UNIT_ROUNDOFF * float(np.linalg.norm(query))
-        if taken < there and best[-1] <= rough[number, -1] + rounding:
-            best, at = _through_all(rows, query, best[-1] - rounding, wanted, places)
+        best, at = ordered(rows[candidates[number]], query, candidates[number], wanted)
+        off = rounding(query)
+        if taken < there and best[-1] <= rough[number, -1] + off:
+            best, at = _through_all(rows, query, best[-1] - off, wanted, places)
         scores[number], found[number] = best, at
     return scores, found
 
@@ -98,15 +97,6 @@ def _skipping(
     return scores, found
 
 
-def _ordered(
-    rows: Float[np.ndarray, "n d"], query: Float[np.ndarray, "d"], places: Int[np.ndarray, "m"], k: int
-) -> tuple[Float[np.ndarray, "k"], Int[np.ndarray, "k"]]:
-    """The `k` best of some rows, in double precision; the sum runs alike over each row, so that equal rows tie."""
-    scores = (rows[places].astype(np.float64) * query).sum(axis=1)
-    order = np.lexsort((places, -scores))[:k]
-    return scores[order], places[order]
-
-
 def _through_all(
     rows: Float[np.ndarray, "n d"],
     query: Float[np.ndarray, "d"],
@@ -118,7 +108,8 @@ def _through_all(
     best, at = np.empty(0), np.empty(0, np.int64)
     single = query.astype(np.float32)
     for picked, vectors in _blocks(rows, places):
-        scores, close = _ordered(rows, query, picked[vectors @ single >= least], k)
+        above = vectors @ single >= least
+        scores, close = ordered(vectors[above], query, picked[above], k)
         best, at = np.concatenate([best, scores]), np.concatenate([at, close])
         order = np.lexsort((at, -best))[:k]
         best, at = best[order], at[order]
