@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from closegap.search.filter import Filter as Filter
     from closegap.search.filter import parse_filter as parse_filter
     from closegap.search.index import Index as Index
+    from closegap.search.milvus.index import MilvusIndex as MilvusIndex
+    from closegap.search.postgres.index import PostgresIndex as PostgresIndex
     from closegap.search.row import Batch as Batch
     from closegap.search.row import Found as Found
     from closegap.search.row import Row as Row
@@ -34,6 +36,8 @@ _HOMES = {
     "Index": "closegap.search.index",
     "Part": "closegap.search.archive.query",
     "Query": "closegap.search.archive.query",
+    "MilvusIndex": "closegap.search.milvus.index",
+    "PostgresIndex": "closegap.search.postgres.index",
     "Row": "closegap.search.row",
     "Stats": "closegap.search.row",
     "open": "closegap.search.archive.archive",

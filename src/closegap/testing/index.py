@@ -252,7 +252,10 @@ def _check_kills(opened: Open, folder: Path, kills: int, rounding: float) -> Non
             said = len(names) // 20
             kept = index.read("image", names).vectors
             expected = np.concatenate([_batch(20 * number).vectors for number in range(said)])
-            _ensure(np.allclose(kept, expected, rtol=0, atol=rounding), "after a kill, vectors are not those that were added")
+            _ensure(
+                np.allclose(kept, expected, rtol=0, atol=rounding),
+                "after a kill, vectors are not those that were added",
+            )
 
 
 def _settled(index: Index) -> tuple[list[str], list[str]]:

@@ -89,7 +89,8 @@ class PostgresIndex(Index):
         """See `Index.read`."""
         with self._in(partition) as (connection, number):
             query = f"""
-            SELECT id, case_id, group_id, payload, preview, vector FROM rows WHERE partition = {number} AND id = ANY (%s)
+            SELECT id, case_id, group_id, payload, preview, vector FROM rows
+            WHERE partition = {number} AND id = ANY (%s)
             """
             found = {row[0]: row for row in connection.execute(query, [list(ids)], binary=True)}
             width = connection.execute("SELECT width FROM partitions WHERE number = %s", [number]).fetchone()
@@ -107,7 +108,9 @@ class PostgresIndex(Index):
     def stats(self) -> Stats:
         """See `Index.stats`. Under row-level security, what its role may see is counted."""
         with self._connections.view() as connection:
-            partitions = connection.execute("SELECT number, name, width, count FROM partitions ORDER BY number").fetchall()
+            partitions = connection.execute(
+                "SELECT number, name, width, count FROM partitions ORDER BY number"
+            ).fetchall()
             found = connection.execute(_STATS).fetchone()
             assert found is not None
             unpurged, version, size, secured = found

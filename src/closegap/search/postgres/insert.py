@@ -15,7 +15,9 @@ with needs("postgres"):
     from psycopg import Connection
     from psycopg.types.json import Jsonb
 
-_COPY = "COPY rows (partition, place, id, case_id, group_id, payload, preview, digest, vector) FROM STDIN (FORMAT BINARY)"
+_COPY = (
+    "COPY rows (partition, place, id, case_id, group_id, payload, preview, digest, vector) FROM STDIN (FORMAT BINARY)"
+)
 _COLUMNS = ("int4", "int8", "text", "text", "text", "jsonb", "bytea", "bytea")
 
 

@@ -9,7 +9,8 @@ with needs("postgres"):
     from psycopg import Connection, errors
 
 _TYPES = {"float32": "vector", "float16": "halfvec"}
-_NO_STATISTICS = ("id", "case_id", "group_id", "payload", "preview", "digest", "vector")
+_SECRETS = ("id", "case_id", "group_id", "payload", "preview", "digest", "vector")
+_QUIET = ", ".join(f"ALTER COLUMN {column} SET STATISTICS 0" for column in _SECRETS)  # ANALYZE copies none of them
 _LEAST = (0, 8)  # of pgvector: iterative scans
 _HNSW_WIDTHS = {"vector": 2000, "halfvec": 4000}
 _PLAIN_BYTES = 6000  # of vectors that are kept in their row's page, of 8 KB
@@ -30,6 +31,7 @@ CREATE TABLE rows (
 ) PARTITION BY LIST (partition);
 CREATE INDEX ON rows (case_id);
 CREATE INDEX ON rows (group_id);
+ALTER TABLE rows {quiet};
 """
 CORRECTIONS = """
 CREATE TABLE versions (version bigint PRIMARY KEY);
@@ -59,7 +61,9 @@ def migrate(connections: Connections, migrations: tuple[str, ...] = MIGRATIONS) 
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{address.schema}"')
         version = _version(connection, address.schema)
         if version is None:
-            held = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = %s", [address.schema]).fetchone()
+            held = connection.execute(
+                "SELECT count(*) FROM pg_tables WHERE schemaname = %s", [address.schema]
+            ).fetchone()
             if held != (0,):
                 raise DataError(f"{address}: the schema has tables that are no index; name another")
             connection.execute("CREATE TABLE schema_version (version integer NOT NULL)")
@@ -67,9 +71,8 @@ def migrate(connections: Connections, migrations: tuple[str, ...] = MIGRATIONS) 
             version = 0
         _refuse_newer(version, connections)
         for text in migrations[version:]:
-            connection.execute(
-                text.format(type=_TYPES[address.vectors or "float32"], hnsw=str(bool(address.hnsw)).lower())
-            )
+            hnsw, kind = str(bool(address.hnsw)).lower(), _TYPES[address.vectors or "float32"]
+            connection.execute(text.format(type=kind, hnsw=hnsw, quiet=_QUIET))
         if version < len(migrations):
             connection.execute("UPDATE schema_version SET version = %s", [len(migrations)])
 
@@ -107,19 +110,15 @@ def check(connections: Connections) -> str:
 
 
 def make_partition(connection: Connection[Any], name: str, width: int) -> int:
-    """The number of a new partition; who reads is not kept waiting.
-
-    What ANALYZE would copy of patients into the statistics of the database is left out of them.
-    """
+    """The number of a new partition; who reads is not kept waiting."""
     kind, hnsw = connection.execute("SELECT type, hnsw FROM state").fetchone() or ("", False)
     query = "INSERT INTO partitions SELECT coalesce(max(number), 0) + 1, %s, %s, 0 FROM partitions RETURNING number"
     number = int((connection.execute(query, [name, width]).fetchone() or (0,))[0])
     table = f"rows_{number}"
-    quiet = ", ".join(f"ALTER COLUMN {column} SET STATISTICS 0" for column in _NO_STATISTICS)
     storage = "PLAIN" if width * (2 if kind == "halfvec" else 4) <= _PLAIN_BYTES else "EXTERNAL"
     connection.execute(f"""
-        CREATE TABLE {table} (LIKE rows INCLUDING DEFAULTS INCLUDING CONSTRAINTS, CHECK (vector_dims(vector) = {width}));
-        ALTER TABLE {table} ALTER COLUMN vector SET STORAGE {storage}, {quiet};
+        CREATE TABLE {table} (LIKE rows, CHECK (vector_dims(vector) = {width}));
+        ALTER TABLE {table} ALTER COLUMN vector SET STORAGE {storage}, {_QUIET};
         ALTER TABLE rows ATTACH PARTITION {table} FOR VALUES IN ({number});
     """)
     if hnsw and width <= _HNSW_WIDTHS[kind]:
