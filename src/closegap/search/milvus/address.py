@@ -60,6 +60,7 @@ class Address:
 
 def _unreadable() -> UsageError:
     return UsageError(
-        "the address of a Milvus server cannot be read; expected milvus://user:password@host:port, or milvus:///file.db "
-        "of milvus-lite, and keys name=, database=, secure=true; / ? @ : % in a password are written %2F %3F %40 %3A %25"
+        "the address of a Milvus server cannot be read; expected milvus://user:password@host:port, or "
+        "milvus:///file.db of milvus-lite, and keys name=, database=, secure=true; / ? @ : % in a password are written "
+        "%2F %3F %40 %3A %25"
     )

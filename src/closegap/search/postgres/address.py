@@ -54,14 +54,16 @@ class Address:
             known = conninfo_to_dict(conninfo)
         except ProgrammingError:
             raise _unreadable() from None
+        host, port, name = (str(known.get(key) or "") for key in ("host", "port", "dbname"))
+        if "@" in host + name or not (port or "0").replace(",", "").isdecimal():  # a / in a password cuts it in two
+            raise _unreadable()
         if not _SCHEMA.fullmatch(schema):
             raise UsageError(f"schema={schema[:80]!r}: expected up to 63 small letters, digits and _; name another")
         if vectors is not None and vectors not in _VECTORS:
             raise UsageError(f"vectors={vectors[:80]!r}: expected {' or '.join(_VECTORS)}")
         if hnsw is not None and hnsw not in _TRUTHS:
             raise UsageError(f"hnsw={hnsw[:80]!r}: expected {' or '.join(_TRUTHS)}")
-        place = f"{known.get('host') or 'localhost'}{':' + str(known['port']) if known.get('port') else ''}"
-        shown = f"postgresql://{place}/{known.get('dbname') or ''}?schema={schema}"
+        shown = f"postgresql://{host or 'localhost'}{port and ':' + port}/{name}?schema={schema}"
         password = str(known.get("password") or "")
         return cls(conninfo, password, shown, schema, vectors, None if hnsw is None else _TRUTHS[hnsw])
 
