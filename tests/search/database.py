@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -84,9 +85,10 @@ class Running:
 
 def _patiently(start: Callable[[], None]) -> None:
     """Wait for a start that takes more than the ten seconds that the package gives it."""
-    for _ in range(10):
-        with suppress(subprocess.TimeoutExpired):
+    for _ in range(100):
+        with suppress(subprocess.SubprocessError, AssertionError):
             return start()
+        time.sleep(1)
     return start()
 
 

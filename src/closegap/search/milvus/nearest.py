@@ -58,7 +58,8 @@ def nearest(
 def _through_all(
     client: MilvusClient, state: State, part: Part, query: Float[np.ndarray, "d"], k: int, condition: Filter | None
 ) -> tuple[Float[np.ndarray, "m"], list[Row]]:
-    best, at, rows = np.empty(0), np.empty(0, np.int64), {}
+    best, at = np.empty(0), np.empty(0, np.int64)
+    rows: dict[int, Row] = {}
     block: list[dict[str, Any]] = []
 
     def take() -> None:

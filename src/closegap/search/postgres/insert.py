@@ -67,7 +67,7 @@ def forget(connection: Connection[Any], condition: str, values: Sequence[Any]) -
     counts = connection.execute(query, values).fetchall()
     for number, count in counts:
         connection.execute("UPDATE partitions SET count = count - %s WHERE number = %s", [count, number])
-    total = sum(count for _, count in counts)
+    total: int = sum(count for _, count in counts)
     connection.execute("UPDATE state SET unpurged = unpurged + %s", [total])
     return total
 
