@@ -116,6 +116,11 @@ class SqliteIndex(Index):
             every = {*cases, *(case for case, group in known if group in groups)}
             return sum(self.forget(connection, "case_id = ?", [case]) for case in every)
 
+    def discard_partition(self, partition: str) -> None:
+        with self.change() as connection:
+            self.forget(connection, "partition = ?", [partition])
+            connection.execute("DELETE FROM partitions WHERE name = ?", [partition])
+
     def matching(self, partition: str, where: Filter | None) -> int:
         with self.view() as connection:
             rows, _, _ = self.rows(connection, partition)

@@ -138,6 +138,11 @@ class MilvusIndex(Index):
         self._expect_writing()
         return self._writer.discard(cases, groups)
 
+    def discard_partition(self, partition: str) -> None:
+        """See `Index.drop`."""
+        self._expect_writing()
+        self._writer.discard_partition(partition)
+
     def matching(self, partition: str, where: Filter | None) -> int:
         """See `Index.count`."""
 

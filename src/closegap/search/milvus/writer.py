@@ -88,6 +88,13 @@ class Writer:
             self._commit(client, replace(state, unpurged=state.unpurged + gone))
             return gone
 
+    def discard_partition(self, partition: str) -> None:
+        """See `Index.discard_partition`."""
+        with self._changing() as (client, state):
+            rest = {name: part for name, part in state.parts.items() if name != partition}
+            self._commit(client, replace(state, parts=rest))
+            self._drop_others(client)
+
     def insert_corrections(self, files: Mapping[str, bytes]) -> int:
         """See `Index.insert_corrections`."""
         with self._changing() as (client, state):

@@ -12,7 +12,7 @@ from closegap.search.filter import Filter
 from closegap.search.index import Index, unknown
 from closegap.search.postgres.address import Address
 from closegap.search.postgres.connections import Connections
-from closegap.search.postgres.insert import forget, insert_batch
+from closegap.search.postgres.insert import forget, forget_partition, insert_batch
 from closegap.search.postgres.nearest import Searched
 from closegap.search.postgres.purge import purge
 from closegap.search.postgres.schema import check, migrate
@@ -161,6 +161,12 @@ class PostgresIndex(Index):
         members = "case_id = ANY (%s) OR case_id IN (SELECT case_id FROM rows WHERE group_id = ANY (%s))"
         with self._connections.change() as connection:
             return forget(connection, members, [list(cases), list(groups)])
+
+    def discard_partition(self, partition: str) -> None:
+        """See `Index.drop`."""
+        self._expect_writing()
+        with self._connections.change() as connection:
+            forget_partition(connection, partition)
 
     def matching(self, partition: str, where: Filter | None) -> int:
         """See `Index.count`."""

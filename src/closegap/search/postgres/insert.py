@@ -72,6 +72,13 @@ def forget(connection: Connection[Any], condition: str, values: Sequence[Any]) -
     return total
 
 
+def forget_partition(connection: Connection[Any], name: str) -> None:
+    """Drop a partition's table, with all that is in it; who reads is waited for."""
+    found = connection.execute("DELETE FROM partitions WHERE name = %s RETURNING number", [name]).fetchone()
+    if found:
+        connection.execute(f"DROP TABLE rows_{found[0]}")
+
+
 def _partition(connection: Connection[Any], name: str, width: int) -> int:
     found = connection.execute("SELECT number, width FROM partitions WHERE name = %s", [name]).fetchone()
     if found is None:
