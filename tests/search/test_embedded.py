@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.search.filters import FILTERS, PAYLOADS
 
 from closegap.errors import DataError, UsageError
