@@ -149,7 +149,7 @@ class SqliteIndex(Index):
         found = connection.execute(f"SELECT {COLUMNS} FROM rows WHERE partition = ? ORDER BY place", [partition])
         every = found.fetchall()
         vectors = np.frombuffer(b"".join(row[5] for row in every), np.float32).reshape(len(every), widths[partition])
-        return [Row(*row[:3], json.loads(row[3])) for row in every], [row[4] for row in every], vectors
+        return [Row(row[0], row[1], row[2], json.loads(row[3])) for row in every], [row[4] for row in every], vectors
 
     def connection(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, timeout=60, isolation_level=None)

