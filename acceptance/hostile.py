@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> int:
                 attack = KINDS[name](random.Random(f"{seed}/{number}"))
                 status, problem = judged(port, attack)
                 statuses[status] += 1
-                found += [f"{name}:{number}: {problem}"] if problem else []
+                if problem:
+                    found.append(f"{name}:{number}: {problem}")
             found += outside(seen.read_bytes()[quiet:].decode(errors="replace"), archive, Path(root))
             alive = judged(port, KINDS["sound"](random.Random(0)))
             found += [] if alive[0] == "200" else [f"does not answer any more: {alive}"]
@@ -116,7 +117,7 @@ def judged(port: int, attack: Attack) -> tuple[str, str]:
         return status, f"told too much: {body[:200]!r}"
     if attack.refused and status.startswith("2"):
         return status, f"taken, expected a refusal: {attack.pieces[0][:120]!r}"
-    if status.startswith("4") and b"application/json" in head and "\n" in str(json.loads(body)["error"]):
+    if body and status.startswith("4") and b"application/json" in head and "\n" in str(json.loads(body)["error"]):
         return status, "more than one line"
     return status, ""
 

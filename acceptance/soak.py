@@ -2,8 +2,8 @@
 
     python -m acceptance.soak --seconds 600
 
-The last line is a summary; the exit code is 1 if a request failed, a deleted case was found, or memory grew by more than
-a tenth from the second quarter of the time to the last.
+The last line is a summary; the exit code is 1 if a request failed, a deleted case was found, or memory grew by more
+than a tenth from the second quarter of the time to the last.
 """
 
 import random
@@ -83,21 +83,23 @@ class _Soak:
 
     def writer(self) -> None:
         """Add rows, and let other corrections hold, as another process does."""
+        from tests.search.archives import embedded
+
         from closegap.search.archive.archive import Archive
         from closegap.search.archive.changing import add, refit
         from closegap.search.archive.feed_of_set import FeedOfSet
         from closegap.search.archive.fitting import Wanted
-        from tests.search.archives import embedded
 
         seed = 1
         while time.monotonic() < self.until:
             seed += 1
             further = embedded(cases=20, seed=seed)
+            stage = "none" if seed % 2 else "zscore"
             renamed = replace(further, ids=[f"w{seed % 5}-{name}" for name in further.ids])
             for what, change in (
                 ("add", lambda opened, rows=renamed: add(opened, FeedOfSet(rows))),
-                ("fit", lambda opened, rows=renamed: refit(opened, Wanted(scores="none" if seed % 2 else "zscore"))),
-                ("purge", lambda opened, rows=renamed: opened.purge()),
+                ("fit", lambda opened, stage=stage: refit(opened, Wanted(scores=stage))),
+                ("purge", lambda opened: opened.purge()),
             ):
                 self._write(Archive, what, change)
             time.sleep(0.5)

@@ -5,9 +5,11 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from traceback import extract_tb
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from closegap.search.service.figures import REFUSED, REQUESTS, RUNNING, SECONDS
@@ -90,9 +92,13 @@ class Guard:
                 REFUSED.labels(str(error.status)).inc()
                 if not status:
                     await self._told(error, scope, limited, sealed)
-            except TimeoutError:
+            except TimeoutError:  # the client does not read; uvicorn closes what was not ended
                 REFUSED.labels("slow reader").inc()
-                raise
+            except ClientDisconnect:
+                REFUSED.labels("gone").inc()
+            except Exception as error:  # a trace would hold what was asked
+                frame = extract_tb(error.__traceback__)[-1]
+                _LOG.error("%s in %s, line %s", type(error).__name__, frame.name, frame.lineno)
         finally:
             RUNNING.dec()
             route = getattr(scope.get("route"), "path", "none")
