@@ -31,7 +31,7 @@ def pinned(name: str) -> dict[str, list[Requirement]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "extras"), [("run", _RUN), ("dev", (*_RUN, "pandas", "search", "dev", "offline"))])
+@pytest.mark.parametrize(("name", "extras"), [("run", _RUN), ("dev", (*_RUN, "pandas", "search", "serve", "dev", "offline"))])
 def test_what_is_declared_is_pinned(name: str, extras: tuple[str, ...]) -> None:
     found = pinned(name)
     for wanted in declared(*extras):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-_PATIENCE = 120
+_PATIENCE = 600  # machines may be busy
 
 
 @dataclass(frozen=True)
