@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,7 +37,8 @@ sys.addaudithook(hook)
 from closegap.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-_PATIENCE = 30.0
+_PATIENCE = 60.0
+_AT_ONCE = 8
 
 
 def main(arguments: list[str]) -> int:
@@ -48,13 +50,15 @@ def main(arguments: list[str]) -> int:
         with watched(archive, Path(root)) as (port, seen):
             began, quiet = time.monotonic(), seen.stat().st_size
             statuses, found = Counter[str](), list[str]()
-            for number in range(count):
+
+            def sent(number: int) -> tuple[str, str, str]:
                 name = list(KINDS)[number % len(KINDS)]
-                attack = KINDS[name](random.Random(f"{seed}/{number}"))
-                status, problem = judged(port, attack)
-                statuses[status] += 1
-                if problem:
-                    found.append(f"{name}:{number}: {problem}")
+                return f"{name}:{number}", *judged(port, KINDS[name](random.Random(f"{seed}/{number}")))
+
+            with ThreadPoolExecutor(_AT_ONCE) as clients:  # some are left waiting for ten seconds
+                for name, status, problem in clients.map(sent, range(count)):
+                    statuses[status] += 1
+                    found += [f"{name}: {problem}"] if problem else []
             found += outside(seen.read_bytes()[quiet:].decode(errors="replace"), archive, Path(root))
             alive = judged(port, KINDS["sound"](random.Random(0)))
             found += [] if alive[0] == "200" else [f"does not answer any more: {alive}"]
