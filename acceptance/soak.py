@@ -1,12 +1,14 @@
 """Eight clients of `closegap serve` beside writes, deletes and new corrections: no error, and memory that stays.
 
     python -m acceptance.soak --seconds 600
+    python -m acceptance.soak --seconds 60 --archive DIR     on a copy of such an archive
 
 The last line is a summary; the exit code is 1 if a request failed, a deleted case was found, or memory grew by more
 than a tenth from the second quarter of the time to the last.
 """
 
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -32,7 +34,11 @@ def main(arguments: list[str]) -> int:
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     seconds = float(given.get("--seconds", 600))
     with tempfile.TemporaryDirectory() as root:
-        archive = built(Path(root) / "archive")
+        archive = Path(root) / "archive"
+        if "--archive" in given:
+            shutil.copytree(given["--archive"], archive)
+        else:
+            built(archive)
         with watched(archive, Path(root)) as (port, _):
             soak = _Soak(port, archive, time.monotonic() + seconds)
             threads = [threading.Thread(target=soak.client, args=(number,)) for number in range(_CLIENTS)]
