@@ -13,7 +13,7 @@ export function moved(hit, place, others, other) {
   return { text: `${before > place ? "up" : "down"} from ${before} by ${other}`, sign: before > place ? "up" : "down" };
 }
 
-const ARROWS = { up: "▲", down: "▼", new: "＋" };
+const ARROWS = { up: "▲", down: "▼", new: "+" };
 
 // Lists of hits that share a card, in the order of each card's best.
 export function cardsOf(hits, grouped) {
@@ -62,7 +62,7 @@ function worth(hit) {
   bar.style.width = `${100 * hit.probability}%`;
   return make("div", { class: `worth${unsure ? " unsure" : ""}` },
     make("span", { class: "bar", "aria-hidden": "true" }, bar),
-    make("span", {}, `${percent(hit.probability)} relevant${unsure ? ", not sure" : ""}`), scores);
+    make("span", {}, `${percent(hit.probability)} likely relevant${unsure ? ", not sure" : ""}`), scores);
 }
 
 function known(hit, view) {

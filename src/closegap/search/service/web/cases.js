@@ -34,7 +34,7 @@ function note(cases, alike) {
   const [a, b] = cases.map(known);
   const names = [...new Set([...Object.keys(a), ...Object.keys(b)])];
   const differ = names.filter((name) => a[name] !== b[name]);
-  const same = alike.size ? `${plural(alike.size, "value")} of their tables in common, marked in both. ` : "";
+  const same = alike.size ? `${plural(alike.size, "value")} of their tables in common, marked. ` : "";
   return `${same}${differ.length ? `They differ in ${differ.join(", ")}.` : "Nothing else that is known of them differs."}`;
 }
 

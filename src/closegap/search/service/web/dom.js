@@ -26,7 +26,8 @@ export const number = (value) => Number(value).toLocaleString("en");
 
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
-export const percent = (share) => `${share > 0 && share < 0.01 ? "<1" : Math.round(100 * share)} %`;
+// A share in percent, which is neither 0 nor 100 where it is not quite.
+export const percent = (share) => `${share > 0 && share < 0.01 ? "<1" : share > 0.99 && share < 1 ? ">99" : Math.round(100 * share)} %`;
 
 // What is remembered in this browser; null where it remembers nothing.
 export function remembered(store, name) {

@@ -7,7 +7,7 @@ const MOST = 20;  // places that are drawn
 const STEP = 44;
 const SIZE = 30;
 const TOP = 8;
-const BOTTOM = 104;
+const BOTTOM = 88;
 
 // How two lists of one question differ: {moved, came, places, shares: [raw, corrected] or null}.
 export function difference(answer) {
@@ -23,9 +23,8 @@ export function difference(answer) {
 export function told(answer, standardised) {
   const { moved, came, places, shares } = difference(answer);
   if (!standardised) return "This archive has no correction of its scores: both lists are one.";
-  const changed = moved + came
-    ? `Of ${plural(places, "place")}, ${came} ${came === 1 ? "is" : "are"} taken by what raw cosine left out, and ${moved} more changed.`
-    : "Raw cosine and standardised scores agree on this question: no place changed.";
+  const changed = !(moved + came) ? "Raw cosine and standardised scores agree on this question: no place changed."
+    : `${moved + came} of ${plural(places, "place")} changed${came ? `; ${came} of them to ${came === 1 ? "a hit" : "hits"} that raw cosine had left out` : ""}.`;
   return shares ? `${changed} Own modality (${answer.query_modality}): ${percent(shares[0])} of the hits by raw cosine, ${percent(shares[1])} standardised.` : changed;
 }
 

@@ -22,6 +22,8 @@ const hidden = new Set();
 const question = new Question(() => answer && ask());
 const filters = new Filters(() => answer && ask());
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 const say = (text) => { byId("status").textContent = text; };
 
 function trouble(error, again) {
@@ -69,7 +71,8 @@ async function answering(made, again) {
     answer = found;
     hidden.clear();
     show();
-    say(`${plural(current().length, "hit")}${answer.not_sure ? ", none of them sure" : ""} in ${answer.seconds.toFixed(2)} s. ${(answer.notes ?? []).join(" ")}`);
+    const time = answer.seconds === undefined ? "" : ` in ${answer.seconds.toFixed(2)} s`;
+    say([`${plural(current().length, "hit")}${answer.not_sure ? ", none of them sure" : ""}${time}`, ...(answer.notes ?? []).map(sentence)].join(". ") + ".");
   } catch (error) {
     if (error.name === "AbortError" || own !== asking) return;
     if (!(error instanceof api.Refusal)) throw error;
@@ -180,12 +183,12 @@ async function follow() {
   if (answer?.token === token) return;
   await answering(async (signal) => {
     const { query, answer: kept } = await api.permalink(token);
-    question.restore(query);
-    filters.restore(query);
-    if (kept) return kept;
+    question.restore(query ?? { images: 1 });
+    filters.restore(query ?? {});
+    if (kept) return { ...kept, token };
     const request = question.request();
     if (!request) throw new api.Refusal(404, "This link is of a question that the service no longer knows.", 0);
-    return api.search({ ...request, query: { ...request.query, ...filters.request } }, signal);
+    return { ...(await api.search({ ...request, query: { ...request.query, ...filters.request } }, signal)), token };
   }, follow);
 }
 
@@ -218,7 +221,10 @@ async function start() {
   const rows = archive.modalities.reduce((sum, of) => sum + of.rows, 0);
   byId("archive").replaceChildren(...archive.modalities.map((of, at) => make("span", {}, make("i", { class: `dot series-${at}` }), `${of.name} `, make("b", {}, number(of.rows)))));
   byId("start-title").textContent = rows ? `${plural(rows, "item")} in ${plural(archive.modalities.length, "modality").replace("modalitys", "modalities")}` : "This archive is empty";
-  if (archive.asks && !archive.asks.includes("image")) byId("choose").disabled = true;
+  const takes = (form) => archive.asks?.includes(form) ?? true;
+  byId("choose").disabled = !takes("image");
+  question.byCase = !takes("text");
+  byId("text").placeholder = question.byCase ? "Id of a case" : "Describe what you look for";
   byId("start").hidden = false;
   await follow();
 }

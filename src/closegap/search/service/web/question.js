@@ -8,13 +8,14 @@ const WITHOUT = -0.5;  // of what is taken away, beside 1 of the rest, as in `cl
 export class Question {
   constructor(changed) {
     this.parts = [];
+    this.byCase = false;  // an archive without a model is asked by cases alone
     this.changed = changed;
   }
 
   // Texts that are asked for, not those that are asked to be absent.
   get texts() {
     const further = this.parts.filter((part) => part.form === "text" && !part.without).map((part) => part.value);
-    return [byId("text").value, ...further].map((text) => text.trim()).filter(Boolean);
+    return [this.byCase ? "" : byId("text").value, ...further].map((text) => text.trim()).filter(Boolean);
   }
 
   add(part, focus = false) {
@@ -35,7 +36,9 @@ export class Question {
     const weight = (part) => (part.without ? WITHOUT : 1);
     const given = this.parts.filter((part) => part.form === "image" ? part.file : part.value.trim());
     const of = (form) => given.filter((part) => part.form === form);
-    const main = byId("text").value.trim();
+    const typed = byId("text").value.trim();
+    const main = this.byCase ? "" : typed;
+    if (this.byCase && typed) given.unshift({ form: "case", value: typed, without: false });
     if (!main && !given.some((part) => !part.without)) return null;
     const text = of("text").map((part) => ({ value: part.value.trim(), weight: weight(part) }));
     const images = of("image");
