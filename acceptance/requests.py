@@ -119,7 +119,7 @@ _ODD = (
     "{0}",
     "NaN",
 )
-_VALUES = (None, True, -1, 0, 1e308, 2**70, "x", [], {}, [[]], {"a": 1}, "9", 1.5, ["x"] * 100)
+_VALUES: tuple[Any, ...] = (None, True, -1, 0, 1e308, 2**70, "x", [], {}, [[]], {"a": 1}, "9", 1.5, ["x"] * 100)
 
 
 def _sound(drawn: Random) -> Attack:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -174,7 +175,7 @@ def test_parts_pictures_filters_and_groups_are_sent_and_shown(browser: Browser, 
         page.fill("#where", 'split == "test"')
         with page.expect_request("**/v1/search") as sent:
             ask(page, "effusion")
-        asked = sent.value.post_data_json
+        asked: Any = sent.value.post_data_json
         assert asked["text"] == [{"value": "effusion", "weight": 1}, {"value": "mass", "weight": -0.5}]
         assert (asked["in"], asked["where"]) == (["report"], 'split == "test"')
         assert {json.loads(key)[0] for key in keys_of(page)} == {"report"}

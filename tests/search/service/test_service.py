@@ -18,7 +18,7 @@ from tests.search.service.served import Served, served
 from closegap.search.archive.archive import Archive
 from closegap.search.archive.changing import refit
 from closegap.search.archive.fitting import Wanted
-from closegap.search.service.keys import make_key, revoke_key
+from closegap.search.service.keys import ROLES, make_key, revoke_key
 from closegap.search.service.trail import verify
 
 _ASK = {"cases": [{"id": "c007", "modality": "image"}], "k": 5}
@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def keys(home: Path) -> dict[str, str]:
-    return {role: make_key(home / "keys.json", f"the {role}", role) for role in ("reader", "writer", "admin")}  # type: ignore[arg-type]
+    return {role: make_key(home / "keys.json", f"the {role}", role) for role in ROLES}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_role_may_do_what_it_is_for(service: Served, keys: dict[str, str]) -> 
 @pytest.mark.parametrize("key", ["cg_", "cg_1_2", "x", "cg_%s_" % ("a" * 12), "Bearer", "é"])
 def test_what_is_no_key_is_refused(service: Served, key: str) -> None:
     with service.client() as client:
-        answer = client.get("/v1/archive", headers={"authorization": f"Bearer {key}".encode()})
+        answer = client.get("/v1/archive", headers=[(b"authorization", f"Bearer {key}".encode())])
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
 

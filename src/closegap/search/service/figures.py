@@ -19,5 +19,5 @@ VERSION = Gauge("closegap_corrections_version", "Version of the corrections", mu
 def exposed() -> bytes:
     """The figures of all workers, in Prometheus' text format."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return bytes(generate_latest(registry))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hmac import compare_digest
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from closegap.disk import writing
 from closegap.errors import DataError, UsageError
@@ -139,7 +139,8 @@ def read_keys(path: Path) -> dict[str, Key]:
         raise UsageError(f"{path}: no file of keys; make one with `closegap keys make`")
     try:
         found = [
-            Key(**{name: str(value) for name, value in one.items()}) for one in json.loads(path.read_text("utf-8"))
+            Key(**cast(Any, {name: str(value) for name, value in one.items()}))
+            for one in json.loads(path.read_text("utf-8"))
         ]
         if any(key.role not in ROLES or len(key.hash) != 64 or not bytes.fromhex(key.salt) for key in found):
             raise ValueError("a role, a salt or a hash is none")

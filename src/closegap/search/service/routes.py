@@ -156,9 +156,9 @@ def routes(service: Service) -> APIRouter:
     async def case(request: Request, id: str) -> dict[str, Any]:
         """All items of a case."""
         key = service.caller(request, "reader")
-        found = await service.archive(lambda archive: {"case": id, "items": _case(archive, id)}, [id])
-        service.note(key, "case", ids=[f"{one['modality']}/{one['id']}" for one in found["items"]])
-        return found
+        items = await service.archive(lambda archive: _case(archive, id), [id])
+        service.note(key, "case", ids=[f"{one['modality']}/{one['id']}" for one in items])
+        return {"case": id, "items": items}
 
     @router.delete("/v1/cases/{id:path}")
     async def delete(request: Request, id: str) -> dict[str, int]:
