@@ -51,7 +51,7 @@ class Question(_Strict):
     def given(self) -> list[str]:
         """All that a client wrote, which no message repeats."""
         parts = [one.value for one in self.text] + [one.id for one in self.cases]
-        named = [one.modality or "" for one in [*self.text, *self.cases]]
+        named = [one.modality or "" for one in self.text] + [one.modality or "" for one in self.cases]
         return [*parts, *named, *self.within, *self.quotas, self.where or ""]
 
 
