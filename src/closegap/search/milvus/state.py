@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -94,6 +94,7 @@ class Client:
             if isinstance(error, MilvusException) and error.code in _GONE:
                 raise
             code = getattr(error, "code", None)
+            self._forget()
             raise UnavailableError(
                 f"{self.address}: the server does not answer ({type(error).__name__}, code "
                 f"{code() if callable(code) else code}); ask again when it does"
@@ -170,6 +171,13 @@ class Client:
                 self._client.close()
                 self._client = None
 
+    def _forget(self) -> None:
+        """Connect anew at the next call: a channel that was broken off waits longer and longer before it tries."""
+        with self._guard, suppress(MilvusException, grpc.RpcError):
+            if self._client is not None:
+                client, self._client = self._client, None
+                client.close()
+
     def _connected(self) -> MilvusClient:
         with self._guard:
             if self._closed:
@@ -178,7 +186,11 @@ class Client:
                 known = {"token": self.address.token, "db_name": self.address.database}
                 given = {key: value for key, value in known.items() if value}
                 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it says there it raises, too
-                self._client = MilvusClient(uri=self.address.uri, timeout=_TIMEOUT, **given)
+                client = MilvusClient(uri=self.address.uri, timeout=_TIMEOUT, **given)
+                for name in client.list_collections(timeout=_TIMEOUT):
+                    if name.startswith(f"{self.address.name}_"):  # a server that was started anew has none loaded
+                        client.load_collection(name, timeout=_TIMEOUT)
+                self._client = client
             return self._client
 
 

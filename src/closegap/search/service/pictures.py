@@ -28,6 +28,8 @@ def picture(content: bytes, pixels: int) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(BytesIO(content), formats=_FORMATS)
+    except Image.DecompressionBombError:
+        raise RefusedError(413, f"image: more than {pixels:,} pixels; scale it down") from None
     except Exception:  # decoders meet hostile bytes with whatever they please
         raise RefusedError(415, f"image: not one of {', '.join(_FORMATS)}; send such a file") from None
     if image.width * image.height > pixels:
