@@ -12,7 +12,7 @@ import closegap
 from closegap.calibration import Calibration
 from closegap.embeddings import EmbeddingSet
 from closegap.posthoc import Center
-from closegap.scores import Standardise
+from closegap.scores import Offset, Standardise
 
 EXPLAIN = ("scores", "explain", "c.safetensors", "--query", "image", "--target", "text")
 
@@ -44,12 +44,20 @@ def test_a_calibration_is_fitted_and_asked(cli: Cli) -> None:
 
 
 def test_it_is_fitted_after_a_stage(cli: Cli) -> None:
-    Standardise(1.0).fit(some_set(seed=1)).save("stage.safetensors")
+    Offset().fit(some_set(seed=1)).save("stage.safetensors")
     found = cli(
         "scores", "calibrate", "validation.safetensors", "--scores", "stage.safetensors", "--out", "c.safetensors"
     )
     assert (found.code, found.err) == (0, "")
-    assert "after Standardise" in cli(*EXPLAIN, "--cosine", "0.5").out
+    assert "after Offset" in cli(*EXPLAIN, "--cosine", "0.5").out
+
+
+def test_a_cosine_alone_says_nothing_after_z_scores(cli: Cli) -> None:
+    Standardise().fit(some_set(seed=1)).save("stage.safetensors")
+    cli("scores", "calibrate", "validation.safetensors", "--scores", "stage.safetensors", "--out", "c.safetensors")
+    refused = cli(*EXPLAIN, "--cosine", "0.5")
+    assert refused.code == 2
+    assert "Standardise needs all scores of a query" in refused.err
 
 
 @pytest.mark.parametrize(

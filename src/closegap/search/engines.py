@@ -34,9 +34,6 @@ def open_index(where: Path | str, mode: Literal["read", "write"] = "read") -> In
         >>> with open_index(folder) as index:
         ...     index.corrections()
         {'map': b'1'}
-        >>> open_index("oracle://scott:tiger@somewhere")
-        Traceback (most recent call last):
-        closegap.errors.UsageError: oracle://: no such engine; expected a folder, postgresql://, ..., my_package.MyIndex://
     """
     scheme, found, rest = str(where).partition("://")
     if not found:
