@@ -22,6 +22,7 @@ _DESCRIPTION = """Audit embeddings: do they have a modality gap, does it hurt, w
 each array is the same case. Writes report.json and report.html and prints the tables.
 
   closegap audit image.npy text.npy --labels organ.csv:organ --out audit
+  closegap audit image.npy text.npy --train image-train.npy text-train.npy --out audit
   closegap audit image.npy text.npy --train image-train.npy text-train.npy --posthoc all --out audit
   closegap audit image.npy text.npy --train image-train.npy text-train.npy --scores standardise --out audit
   closegap audit test.safetensors --reference validation.safetensors --calibrate isotonic --out audit
@@ -30,6 +31,13 @@ each array is the same case. Writes report.json and report.html and prints the t
 
 Arrays: .npy, .npz, .safetensors, .parquet (a column of lists); FILE:KEY chooses one of several. Columns: .txt, .csv,
 .npy, .parquet. One .safetensors file alone is a set of embeddings as `closegap embed` writes it."""
+
+_RECOMMENDED, _RECOMMENDED_SCORES = ("canonical", "placebo"), ("standardise", "offset")  # each with its control
+
+_TRAIN_HELP = (
+    "what --posthoc and --scores are fitted on; with neither, these are canonical alignment and standardised scores, "
+    "each with its control"
+)
 
 _OF_ARRAYS = ("names", "ids", "labels", "groups", "relevance")
 
@@ -43,7 +51,7 @@ def parser() -> ArgumentParser:
     found.add_argument("--labels", type=str, nargs="+", default=[], help="columns of labels, for grouping and probes")
     found.add_argument("--groups", type=str | None, default=None, help="the patient or article of each row")
     found.add_argument("--relevance", type=str | None, default=None, help="the concepts of each row, as C1;C2")
-    found.add_argument("--train", type=str, nargs="+", default=[], help="what --posthoc and --scores are fitted on")
+    found.add_argument("--train", type=str, nargs="+", default=[], help=_TRAIN_HELP)
     found.add_argument("--train-a", type=str | None, default=None, help="train array of the first of two modalities")
     found.add_argument("--train-b", type=str | None, default=None, help="train array of the second")
     found.add_argument("--metrics", type=str, nargs="+", default=["all"], help=METRICS_HELP)
@@ -72,12 +80,10 @@ def main(arguments: Sequence[str]) -> None:
     from closegap.report.audit_page import gap_sentence, write_audit
 
     metrics = chosen_metrics(given.metrics)
-    methods, train_files = chosen_methods(given.posthoc), _train_files(given)
-    stages = chosen_stages(given.scores)
-    if train_files and not methods and not stages and given.calibrate is None:
-        raise UsageError(
-            "--train is what post-hoc methods and score stages are fitted on; choose them, as with --posthoc all"
-        )
+    train_files = _train_files(given)
+    if train_files and not given.posthoc and not given.scores and given.calibrate is None:
+        given.posthoc, given.scores = list(_RECOMMENDED), list(_RECOMMENDED_SCORES)
+    methods, stages = chosen_methods(given.posthoc), chosen_stages(given.scores)
     if given.reference and not stages and given.calibrate is None:
         raise UsageError("--reference is what score stages are fitted on; choose them, as with --scores all")
     embeddings, notes = _judged(given)
