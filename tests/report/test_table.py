@@ -11,6 +11,7 @@ def report(arms: int = 2) -> Report:
         "cos_true_pairs": Estimate(0.3),
         "cos_null": Estimate(0.01),
         "x_to_y/R@10": Estimate(0.2125, 0.19, 0.23),
+        "x_to_y/R@10/chance": Estimate(0.0211),
         "x_to_y/mrr": Estimate(0.1),
     }
     better = {**metrics, "gap": Estimate(0.1, 0.08, 0.12)}
@@ -28,7 +29,16 @@ def printed(width: int = 100, arms: int = 2, **options: object) -> str:
 
 def test_values_intervals_directions_and_what_was_left_out() -> None:
     text = printed()
-    for part in ("Modality gap ↓", "cos null →0", "x → y R@10 ↑", "0.500", "[0.450, 0.550]", "21.2%", "[19.0, 23.0]"):
+    for part in (
+        "Modality gap ↓",
+        "cos null →0",
+        "x → y R@10 ↑",
+        "0.500",
+        "[0.450, 0.550]",
+        "21.2%",
+        "[19.0, 23.0]",
+        "chance 2.1%",
+    ):
         assert part in text
     assert "left out: captions (no decoder)" in text
     assert "mrr" not in text.lower()

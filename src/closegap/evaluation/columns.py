@@ -52,6 +52,13 @@ def best_arms(report: Report, figure: Figure) -> set[str]:
     return {name for name, merit in known.items() if merit == top}
 
 
+def chance_text(report: Report, figure: Figure) -> str:
+    """What the figure is by chance, as "chance 2.1%"; empty where the report does not have it."""
+    beside = f"{figure.full_name}/chance"
+    texts = dict.fromkeys(figure.text(arm.metrics[beside].value) for arm in report.arms if beside in arm.metrics)
+    return f"chance {' or '.join(texts)}" if texts else ""
+
+
 def seed_difference(report: Report, arm: Arm, figure: Figure) -> Estimate | None:
     """An arm's difference from its control paired by seed, where the report's data have it."""
     found = report.data.get("seed_differences", {}).get(arm.name, {}).get(figure.full_name)

@@ -9,6 +9,7 @@ from rich.text import Text
 from closegap.evaluation.columns import (
     Differences,
     best_arms,
+    chance_text,
     columns,
     key_columns,
     marked,
@@ -103,6 +104,8 @@ def _table(
     for i, figure in enumerate(figures):
         best = best_arms(report, figure)
         head = Text.assemble(figure.title, " ", (ARROWS[figure.direction], "cyan"))
+        if chance := chance_text(report, figure):
+            head.append(f"\n{chance}", style="dim")
         last_of_group = i + 1 == len(figures) or figures[i + 1].heading != figure.heading
         cells = [_cell(report, arm, figure, best, differences) for arm in arms]
         table.add_row(head, *cells, end_section=last_of_group)

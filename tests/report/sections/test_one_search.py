@@ -69,7 +69,10 @@ def test_the_median_query_is_shown_with_the_ranks_of_its_counterpart() -> None:
 def test_a_score_stage_orders_what_is_found() -> None:
     section = one_search(_compared(stage=True), None)
     assert section is not None
-    own = [int(number) for number in re.findall(r"<strong>(\d+)</strong> of 10 are texts", str(section.html))]
+    own = [
+        int(number)
+        for number in re.findall(r"<strong>(\d+)</strong> of 10 are of the modality text", str(section.html))
+    ]
     assert len(own) == 6
     assert sum(own[0::2]) > sum(own[1::2])
 

@@ -8,6 +8,7 @@ from math import ceil
 from closegap.evaluation.columns import (
     Differences,
     best_arms,
+    chance_text,
     columns,
     key_columns,
     marked,
@@ -107,7 +108,14 @@ def _groups(
 def _rows(
     report: Report, arms: Sequence[Arm], figures: Sequence[Figure], differences: Differences
 ) -> list[dict[str, object]]:
-    return [{"figure": f, "cells": [_cell(report, arm, f, differences) for arm in arms]} for f in figures]
+    return [
+        {
+            "figure": figure,
+            "chance": chance_text(report, figure),
+            "cells": [_cell(report, arm, figure, differences) for arm in arms],
+        }
+        for figure in figures
+    ]
 
 
 def _cell(report: Report, arm: Arm, figure: Figure, differences: Differences) -> _Cell:

@@ -126,9 +126,10 @@ def one_search(comparison: Comparison, shown: Shown | None, *, named: bool = Tru
             if found is not None and found.item is not None and found.item.visual:
                 pictures.setdefault(found.item.html, len(pictures))
     claim = _claim(comparison, verdict, subject)
+    indexed = f"one index that holds all of {words(a)} and all others of {words(b)}"
     return Section(
         title="The same search, before and after" if len(arms) > 1 else "What one query finds",
-        lead=f"One {words(b)} asks one index that holds every {words(a)} and every other {words(b)}. {claim}".strip(),
+        lead=f"An item of {words(b)} asks {indexed}. {claim}".strip(),
         html=render("one_search.html", blocks=blocks, pictures=pictures, query=words(b), target=words(a)),
         controls=[Control("query", "Query", {place: label for place, (label, _) in _PLACES.items()}, notes=notes)],
         shared={"pictures": list(pictures)},
