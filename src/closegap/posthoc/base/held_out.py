@@ -77,9 +77,10 @@ def mean_reciprocal_rank(scores: Sequence[Float[Tensor, "m m"]]) -> float:
     """Mean of 1 / rank of the diagonal over all rows of all matrices; a tie costs half a place."""
     found = []
     for matrix in scores:
-        true = matrix.diagonal()[:, None]
-        rank = 0.5 + (matrix > true).sum(1) + 0.5 * (matrix == true).sum(1)
-        found.append(rank.double().reciprocal().mean())
+        true, flags = matrix.diagonal()[:, None], torch.empty_like(matrix)
+        # Flags as floats are summed several times faster than booleans; they are exact below 2^24 rows.
+        twice = torch.gt(matrix, true, out=flags).sum(1) + torch.ge(matrix, true, out=flags).sum(1)
+        found.append((0.5 + 0.5 * twice.double()).reciprocal().mean())
     return float(torch.stack(found).mean())
 
 
