@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from acceptance.indexed import indexed
 from acceptance.moments import Moment
 from PIL import Image
@@ -177,6 +178,71 @@ def test_a_killed_build_goes_on_to_the_same_archive(cli: Cli, runs: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--scores", "nonsense"], "nonsense: no score stage"),
+        (["--posthoc", "nonsense"], "nonsense: no post-hoc method"),
+        (["--fit-on", "none.safetensors"], "none.safetensors: no such file"),
+        (["--calibrate", "labels"], "labels"),
+        (["--deidentified", "--relinkage-limit", "0"], "nothing is published"),
+    ],
+)
+def test_what_is_refused_in_mid_build_leaves_nothing(
+    cli: Cli, runs: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    out = tmp_path / "archive"
+    killed = start(
+        "index", "build", runs / "a", "--out", out, seen=tmp_path / "seen", moment=Moment(tmp_path, number=45)
+    )
+    assert killed.outcome().code == -9
+    for begun in (True, False):
+        assert (tmp_path / "archive.parts").exists() == begun
+        found = cli("index", "build", runs / "a", "--out", out, *options)
+        assert found.code in (1, 2)
+        assert message in found.err
+        assert found.err.count("\n") == 1
+        assert not list(tmp_path.glob("*archive*"))
+
+
+def test_rows_embedded_before_a_damaged_item_are_kept(cli: Cli, tmp_path: Path) -> None:
+    data = tiny.manifest(tmp_path / "data")
+    config = tiny.write(tmp_path / "run.yaml", tiny.config(data))
+    assert cli("train", "--config", config, "--out", tmp_path / "run").code == 0
+    rows = tiny.read_rows(tmp_path / "data")
+    for number in range(40, 300):
+        name = f"images/{number}.png"
+        Image.new("RGB", (8, 8), (number % 256, number // 256, 0)).save(tmp_path / "data" / name)
+        rows.append((f"c{number}", "test", f"p{number}", name, f"cyst of {number} mm"))
+    tiny.write_rows(tmp_path / "data", rows)
+    image = tmp_path / "data" / "images" / "299.png"
+    sound = image.read_bytes()
+    image.write_bytes(sound[:40])
+    build = ("index", "build", tmp_path / "run", "--out", tmp_path / "archive")
+    found = cli(*build)
+    assert found.code == 1
+    assert "rows embedded before are kept: mend it and give the command again" in found.err
+    image.write_bytes(sound)
+    assert cli(*build).code == 0
+    assert stats(cli, tmp_path / "archive")["rows"]["image"] == 300
+    assert not (tmp_path / "archive.parts").exists()
+
+
+def test_an_archive_of_one_row_is_built_without_what_cannot_be_fitted(cli: Cli, tmp_path: Path) -> None:
+    one = EmbeddingSet.from_arrays(image=torch.eye(3)[:1], text=torch.eye(3)[:1])
+    one.save(tmp_path / "one.safetensors")
+    found = cli("index", "build", tmp_path / "one.safetensors", "--out", tmp_path / "archive")
+    assert found.code == 0
+    assert "Standardise: none, since" in found.out
+    refused = cli(
+        "index", "build", tmp_path / "one.safetensors", "--scores", "standardise", "--out", tmp_path / "other"
+    )
+    assert refused.code == 1
+    assert not list(tmp_path.glob("other*"))
+    refused = cli("index", "build", tmp_path / "one.safetensors", "--split", "test", "--out", tmp_path / "other")
+    assert (refused.code, "leave --data, --images and --split out" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["index", "build", "none", "--out", "out"], "none: no such folder"),
@@ -206,8 +272,13 @@ def test_bad_input_is_one_line(
     [
         (["--text", "a", "--in", "sound"], "modality 'sound' is not in the archive"),
         (["--text", "a", "--where", "age >"], "filter 'age >'"),
+        (["--text", "a", "--where", "agee > 3"], "condition on 'agee': no row of the archive knows it; rows know id"),
+        (["--text", "a", "--where", "spilt == 'test' or id == 'a'"], "did you mean split?"),
         (["--id", "none"], "no case 'none'"),
+        (["--text", ""], "text '': empty; give some words"),
+        (["--text", " \n"], "empty; give some words"),
         (["--image", "none.png"], "none.png"),
+        (["--image", __file__], "not an image that Pillow can read"),
         (["--text", "a", "-k", "100000"], "from 1 to 10,000"),
     ],
 )

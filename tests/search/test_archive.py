@@ -1,5 +1,6 @@
 """An archive answers as an exhaustive search of its rows would, in either merge, and keeps up with what is put in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,16 @@ def test_both_numbers_of_a_hit_are_the_same_in_either_merge(tmp_path: Path) -> N
             assert one[key].cosine == pytest.approx(other[key].cosine, abs=1e-6)
             assert one[key].score == pytest.approx(other[key].score, abs=1e-6)
             assert one[key].probability == pytest.approx(other[key].probability, abs=1e-6)
+
+
+def test_one_question_is_answered_by_both_merges_at_once(tmp_path: Path) -> None:
+    with closegap.search.open(built(tmp_path / "a", wanted=Wanted("center", "standardise"))) as archive:
+        question = Query([Part.case("c003")], 20, where="finding in ('F1', 'F2')")
+        both = archive.answers(question, ("corrected", "cosine"))
+        for answer, merge in zip(both, ("corrected", "cosine"), strict=True):
+            alone = archive.ask(replace(question, merge=merge))
+            assert (answer.hits, answer.merge, answer.version) == (alone.hits, merge, alone.version)
+        assert both[0].hits != both[1].hits
 
 
 def test_mean_and_spread_are_those_of_all_rows(tmp_path: Path) -> None:
@@ -178,6 +189,10 @@ def test_stages_keep_what_they_are(tmp_path: Path) -> None:
         (Query([Part.case("c001", modality="sound")]), "modality 'sound' is not in the archive"),
         (Query([Part.case("c001")], within=["sound"]), "modality 'sound' is not in the archive"),
         (Query([Part.case("c001")], where="age >"), "filter 'age >'"),
+        (
+            Query([Part.case("c001")], where="not findin == 'F1'"),
+            "no row of the archive knows it; did you mean finding",
+        ),
         (Query([Part.case("c001"), Part.case("c001", weight=-1.0)]), "cancel each other out"),
     ],
 )

@@ -276,7 +276,7 @@ def test_row_level_security_of_the_docs_shows_each_site_its_own(at: Server, tmp_
         index.purge()
         with PostgresIndex(at.url(tmp_path).replace("postgres@", "hospital_a@")) as seen:
             assert len(seen.ids("image")) == 49
-        with pytest.raises(UsageError, match=r"permission denied|must be owner"):
+        with pytest.raises(ClosegapError, match=r"permission denied|must be owner"):
             PostgresIndex(at.url(tmp_path).replace("postgres@", "hospital_a@"), "write")
         with (
             pytest.raises(psycopg.errors.InsufficientPrivilege),

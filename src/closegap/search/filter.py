@@ -138,6 +138,20 @@ def holds(condition: Filter, values: Mapping[str, Any]) -> bool:
             return any(holds(part, values) for part in parts)
 
 
+def keys_of(condition: Filter) -> set[str]:
+    """What the condition asks of a row.
+
+    Example:
+        >>> sorted(keys_of(parse_filter("age > 60 and not (sex == 'F' or 'CT' in tags)")))
+        ['age', 'sex', 'tags']
+    """
+    match condition:
+        case All(parts) | Either(parts):
+            return {key for part in parts for key in keys_of(part)}
+        case Compare(key) | Among(key) | Holds(key) | Missing(key):
+            return {key}
+
+
 def kind_of(value: Any) -> Literal["truth", "number", "text"] | None:
     """What values of its type are compared with: others of the same kind; None of lists, objects and null.
 

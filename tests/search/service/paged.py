@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,11 @@ def until(page: Page, condition: str) -> None:
 def keys_of(page: Page) -> list[str]:
     found: list[str] = page.eval_on_selector_all("#hits > li", "items => items.map(item => item.dataset.key)")
     return found
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds serious or critical."""
+    page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(told => told.violations)")
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in serious]

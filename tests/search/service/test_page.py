@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 from tests.search.service import paged
-from tests.search.service.paged import ask, keys_of, opened, settled, until
+from tests.search.service.paged import ask, keys_of, opened, settled, until, violations
 
 from closegap.search.service.settings import Settings
 
@@ -34,14 +33,6 @@ def browser() -> Iterator[Browser]:
 def address(browser: Browser, folder: Path) -> Iterator[str]:
     with paged.served(Settings(str(folder / "archive"), rate=1000, burst=1000)) as found:
         yield found
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds serious or critical."""
-    page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(told => told.violations)")
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in serious]
 
 
 def test_from_a_question_to_a_comparison_by_keys_alone(browser: Browser, address: str) -> None:

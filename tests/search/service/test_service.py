@@ -126,6 +126,8 @@ def test_new_corrections_and_a_new_build_are_seen_without_a_restart(
         ({"cases": [{"id": "Mrs Jones"}]}, 404),
         ({"where": "finding == 'Mrs Jones' or"}, 400),
         ({"where": "Mrs_Jones"}, 400),
+        ({"where": "Mrs_Jones == 1"}, 400),
+        ({"text": [{"value": "\n"}]}, 400),
         ({"where": "'; DROP TABLE rows; --"}, 400),
         ({"in": ["Mrs Jones"]}, 400),
         ({"quotas": {"Mrs Jones": 1}}, 400),

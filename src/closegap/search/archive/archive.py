@@ -1,6 +1,7 @@
 """An archive of several modalities, asked as one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -8,7 +9,7 @@ from typing import Literal, Self
 
 import torch
 
-from closegap.errors import UsageError
+from closegap.errors import DataError, UsageError
 from closegap.lock import locked
 from closegap.models.model import Model
 from closegap.progress import Progress
@@ -17,10 +18,12 @@ from closegap.search.archive.answer import Answer
 from closegap.search.archive.asked import Asking
 from closegap.search.archive.corrections import Corrections
 from closegap.search.archive.derived import derive
+from closegap.search.archive.known import Known
 from closegap.search.archive.merging import merged
 from closegap.search.archive.moments import Moments
-from closegap.search.archive.query import Query
+from closegap.search.archive.query import Merge, Query
 from closegap.search.embedded.index import EmbeddedIndex
+from closegap.search.filter import parse_filter
 from closegap.search.index import Index
 from closegap.search.row import Stats
 
@@ -65,6 +68,7 @@ class Archive:
         self.about = About.read(self.folder)
         self.index = opened_index(self.folder, self.about, mode)
         self._asking = Asking(self.index, self.modalities, self._load if self.about.model else None)
+        self._known = Known(self.index, self.modalities)
         self._corrections: tuple[int, Corrections] = (0, Corrections())
 
     @property
@@ -83,19 +87,35 @@ class Archive:
         Raises:
             UsageError: a modality, a case or a form of asking that the archive has not, a condition that cannot be
                 read.
-            DataError: an image that cannot be read.
+            QuestionError: an item that the archive's model cannot embed, such as a damaged image.
         """
         question = Query(query) if isinstance(query, str) else query
+        return self.answers(question, [question.merge])[0]
+
+    def answers(self, query: Query, merges: Sequence[Merge]) -> list[Answer]:
+        """The answers to a question by each of several merges, of one version of the corrections; it is embedded once.
+
+        Raises:
+            UsageError: as `ask` does.
+            QuestionError: likewise.
+        """
+        where = parse_filter(query.where) if isinstance(query.where, str) else query.where
+        if where is not None:
+            self._known.expect(where)
+        embedded, query = self._asking.embedded(query), replace(query, where=where)
         while True:
             version, corrections = self._newest()
             try:
-                asked = self._asking(question, corrections)
-                found = merged(self.index, self.about.modalities, question, asked, corrections)
+                asked = self._asking.moved(query, embedded, corrections)
+                found = [
+                    merged(self.index, self.about.modalities, replace(query, merge=merge), asked, corrections)
+                    for merge in merges
+                ]
             except UsageError:
                 if self.index.stats().version == version:
                     raise
             else:  # what went wrong may be that moved rows were purged meanwhile
-                return replace(found, version=version)
+                return [replace(answer, version=version) for answer in found]
 
     def model(self) -> Model:
         """The model that embeds raw rows and questions.
@@ -188,12 +208,26 @@ class Archive:
         version = self.index.stats().version
         held = self._corrections
         if held[0] != version:
-            held = self._corrections = (version, Corrections.read(self.index.corrections(), self.trusted))
+            with _own(self.folder):
+                held = self._corrections = (version, Corrections.read(self.index.corrections(), self.trusted))
         return held
 
     def _load(self) -> Model:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _own(self.folder):
             return Model.from_pretrained(self.folder / MODEL, self.trusted)
+
+
+@contextmanager
+def _own(folder: Path) -> Iterator[None]:
+    """What the archive itself says wrong is no fault of a question's.
+
+    Raises:
+        DataError: in place of a UsageError.
+    """
+    try:
+        yield
+    except UsageError as error:
+        raise DataError(f"{folder}: {error}") from error
 
 
 def opened_index(folder: Path, about: About, mode: Mode) -> Index:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -11,14 +11,25 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from closegap.errors import UsageError
+from closegap.errors import DataError, UsageError
 from closegap.kinds import ImageKind, Kind, TextKind
 from closegap.models.model import Model
 from closegap.search.archive.corrections import Corrections
 from closegap.search.archive.query import Part, Query
 from closegap.search.index import Index
 
+Embedded: TypeAlias = tuple[Tensor, str]
+"""The raw unit vector of a part, and its modality."""
+
 _LEAST = 1e-4  # of the length of a sum of unit vectors
+
+
+class UnknownCaseError(UsageError):
+    """A case that is asked by is not in the archive."""
+
+
+class QuestionError(DataError):
+    """An item of a question, and not of the archive, is not what it should be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +78,26 @@ class Asking:
                 self._model = self._load()
             return self._model
 
-    def __call__(self, query: Query, corrections: Corrections) -> Asked:
-        """The vectors of a question.
+    def embedded(self, query: Query) -> list[Embedded]:
+        """Each part of a question, which does not depend on the corrections.
 
         Raises:
-            UsageError: a modality, a case or a form of asking that the archive has not, or parts that cancel out.
-            DataError: an item that cannot be read.
+            UsageError: a modality or a form of asking that the archive has not.
+            UnknownCaseError: a case that it has not.
+            QuestionError: an item that the model cannot embed.
+        """
+        return [self._embedded(part) for part in query.parts if isinstance(part, Part)]
+
+    def moved(self, query: Query, embedded: Sequence[Embedded], corrections: Corrections) -> Asked:
+        """The question as the corrections move it.
+
+        Raises:
+            UsageError: parts that cancel each other out.
         """
         raw, moved, own = [], [], dict[str, set[str]]()
         heaviest, weight = "", 0.0
-        for part in query.parts:
+        for part, (vector, modality) in zip(query.parts, embedded, strict=True):
             assert isinstance(part, Part)
-            vector, modality = self._vector(part)
             raw.append(part.weight * vector.double())
             moved.append(part.weight * corrections.moved(vector[None].double(), modality)[0])
             if part.weight > weight:
@@ -87,8 +106,7 @@ class Asking:
                 own.setdefault(modality, set()).add(part.value)
         return Asked(_direction(raw), _direction(moved), heaviest, own)
 
-    def _vector(self, part: Part) -> tuple[Tensor, str]:
-        """The unit vector of a part, and its modality."""
+    def _embedded(self, part: Part) -> Embedded:
         if part.modality is not None and part.modality not in self._modalities:
             known = ", ".join(self._modalities)
             raise UsageError(f"modality '{part.modality[:80]}' is not in the archive, which has {known}; name one")
@@ -97,8 +115,11 @@ class Asking:
         if part.form == "vector":
             return _given(part), part.modality or self._modalities[0]
         modality = part.modality or self._first(TextKind if part.form == "text" else ImageKind, part.form)
-        items: dict[str, Any] = {modality: [part.value]}
-        return self.model().embed(**items)[modality][0].cpu(), modality
+        model, items = self.model(), {modality: [part.value]}
+        try:
+            return model.embed(**items)[modality][0].cpu(), modality
+        except DataError as error:
+            raise QuestionError(str(error)) from error
 
     def _first(self, kind: type[Kind], form: str) -> str:
         model = self.model()
@@ -108,14 +129,16 @@ class Asking:
         listed = ", ".join(f"{name} ({model.encoder(name).takes.noun})" for name in model.modalities)
         raise UsageError(f"the model has no tower for {form}s, but for {listed}; name the modality that is to embed it")
 
-    def _of_case(self, part: Part) -> tuple[Tensor, str]:
+    def _of_case(self, part: Part) -> Embedded:
         for modality in [part.modality] if part.modality else self._modalities:
             names = self._index.ids(modality, [part.value]) if modality in self._index.stats().widths else []
             if names:
                 rows = torch.from_numpy(self._index.read(modality, names).vectors).double()
                 return _direction(list(rows)), modality
         what = f" with {part.modality}" if part.modality else ""
-        raise UsageError(f"no case '{str(part.value)[:80]}'{what} in the archive; see what `closegap search` lists")
+        raise UnknownCaseError(
+            f"no case '{str(part.value)[:80]}'{what} in the archive; see what `closegap search` lists"
+        )
 
 
 def _given(part: Part) -> Tensor:

@@ -2,12 +2,13 @@
 
 import json
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from closegap.disk import sync, writing
-from closegap.errors import UsageError
+from closegap.errors import ClosegapError, DataError, UsageError
 from closegap.files import whole_folder, write_text
 from closegap.lock import locked
 from closegap.runs.log import Nobody, Watcher
@@ -60,6 +61,8 @@ def build(
 ) -> Built:
     """Build an archive into `out`: whole or not at all; what a killed call left in OUT.parts is gone on with.
 
+    What is refused leaves nothing, but for rows that a model embedded before an item that cannot be read.
+
     Args:
         source: of the rows.
         plan: what is made of them.
@@ -72,7 +75,7 @@ def build(
         ClosegapError: more is re-linked than the limit allows, or another process builds into `out`.
     """
     parts = out.with_name(f"{out.name}.parts")
-    with locked(parts, "index build"):
+    with _swept(parts), locked(parts, "index build"):
         folder, begun = parts / _ARCHIVE, _begun(parts, source.work)
         if out.exists() and not begun and not overwrite:
             raise UsageError(f"{out}: exists; replace it with --overwrite, or choose another --out")
@@ -83,24 +86,52 @@ def build(
             if not folder.is_dir():
                 _begin(folder, source, plan)
             write_text(parts / _WORK, json.dumps({"work": source.work}))
-            built = _filled(folder, source, plan, watcher or Nobody())
+            with _refused(parts):
+                built = _filled(folder, source, plan, watcher or Nobody())
             _publish(folder, out)
         shutil.rmtree(parts / _REPLACED, ignore_errors=True)
         (parts / _WORK).unlink(missing_ok=True)
-    with suppress(OSError):
-        parts.rmdir()
     return built
+
+
+@contextmanager
+def _swept(parts: Path) -> Iterator[None]:
+    """Stands around the lock, whose files lie in the folder; takes it away at the end if it is empty."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            parts.rmdir()
+
+
+@contextmanager
+def _refused(parts: Path) -> Iterator[None]:
+    """What is refused leaves nothing; a kill, a full disk, an engine that is gone leave what is to be gone on with."""
+    try:
+        yield
+    except (DataError, UsageError):
+        shutil.rmtree(parts / _ARCHIVE, ignore_errors=True)
+        (parts / _WORK).unlink(missing_ok=True)
+        raise
 
 
 def _filled(folder: Path, source: Opened, plan: Plan, watcher: Watcher) -> Built:
     """Put rows and corrections into an archive that was begun.
 
     Raises:
-        ClosegapError: more is re-linked than the plan allows.
+        DataError: more is re-linked than the plan allows, or an item cannot be read and nothing was embedded before it.
+        ClosegapError: an item cannot be read, and what a model embedded before it is worth keeping.
     """
     _about(source, plan).write(folder)  # what was begun may have been declared otherwise
     with Archive(folder, "write", plan.trusted) as archive:
-        add_rows(archive.index, source.feed, archive.corrections, watcher.work)
+        try:
+            add_rows(archive.index, source.feed, archive.corrections, watcher.work)
+        except DataError as error:
+            if source.model is None or not any(archive.rows().values()):
+                raise
+            raise ClosegapError(
+                f"{error}; rows embedded before are kept: mend it and give the command again"
+            ) from error
         corrections = fitted_corrections(archive, plan.wanted, source.brought)
         plan.gate.expect(archive.index, archive.modalities, corrections)
         archive.put(corrections, watcher.work)

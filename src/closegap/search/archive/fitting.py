@@ -62,9 +62,15 @@ def fitted_corrections(archive: "Archive", wanted: Wanted, brought: PostHoc | No
         return replace(plain, fitted_on=tuple(told))
     given, what = _reference(archive, wanted.fit_on)
     reference = moved_set(given, plain)
-    stage = _stage(wanted.scores, reference, archive.trusted)
-    if stage is not None:
-        told.append(f"{type(stage).__name__}: {what}")
+    try:
+        stage = _stage(wanted.scores, reference, archive.trusted)
+    except DataError as error:
+        if wanted.scores is not None:
+            raise
+        stage, line = None, f"Standardise: none, since {error}"
+    else:
+        line = "" if stage is None else f"{type(stage).__name__}: {what}"
+    told += [line] if line else []
     calibration, line = _calibration(wanted.calibrate, reference, stage)
     told.append(f"Calibration: {line or what}")
     return replace(plain, stage=stage, calibration=calibration, fitted_on=tuple(told))

@@ -7,7 +7,7 @@ from itertools import combinations
 import torch
 
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.errors import ClosegapError
+from closegap.errors import DataError
 from closegap.metrics.positives import paired, rows_of
 from closegap.metrics.relinkage import counterpart_found
 from closegap.search.archive.corrections import Corrections
@@ -88,7 +88,7 @@ class Gate:
         """Refuse rows of which more is re-linked than may be, raw or moved.
 
         Raises:
-            ClosegapError: a rate above the limit that was not accepted.
+            DataError: a rate above the limit that was not accepted.
         """
         if self.limit is None:
             return
@@ -98,7 +98,7 @@ class Gate:
             self.told(one)
         over = max((one for one in found if one.rate > self.limit), key=lambda one: one.rate, default=None)
         if over is not None and not self.accepted:
-            raise ClosegapError(
+            raise DataError(
                 f"{over.line}, above the limit of {self.limit:.1%}: nothing is published; leave a modality out, or "
                 "accept it with --accept-relinkage"
             )

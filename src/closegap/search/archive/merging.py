@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from closegap.search.archive.asked import Asked
 from closegap.search.archive.corrections import Corrections
 from closegap.search.archive.feed import CONTENT
 from closegap.search.archive.query import Query
-from closegap.search.filter import Filter, parse_filter
+from closegap.search.filter import Filter
 from closegap.search.index import Index
 from closegap.search.row import Row
 
@@ -27,14 +27,21 @@ def merged(
 
     A stage keeps the order within a modality, so that the best of each modality are enough to merge the best of all.
 
+    Args:
+        index: of the archive.
+        modalities: of the archive.
+        query: with a condition that was read.
+        asked: its vectors.
+        corrections: that hold.
+
     Raises:
-        UsageError: a modality that is not in the archive, or a condition that cannot be read.
+        UsageError: a modality that is not in the archive.
     """
     for name in (*query.within, *query.quotas):
         if name not in modalities:
             raise UsageError(f"modality '{name[:80]}' is not in the archive, which has {', '.join(modalities)}")
-    where = parse_filter(query.where) if isinstance(query.where, str) else query.where
-    merging = _Merging(index, modalities, replace(query, where=where), where, asked, corrections)
+    assert not isinstance(query.where, str)
+    merging = _Merging(index, modalities, query, query.where, asked, corrections)
     there = index.stats().widths
     found = [one for name in query.within or modalities if name in there for one in merging.best(name)]
     found.sort(key=merging.rank, reverse=True)

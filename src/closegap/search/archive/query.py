@@ -35,6 +35,9 @@ class Part:
     def __post_init__(self) -> None:
         if not isfinite(self.weight) or not self.weight:
             raise UsageError(f"weight {self.weight:g} given, expected a number that is not 0")
+        if isinstance(self.value, str) and not any(one.isprintable() and not one.isspace() for one in self.value):
+            what = "the id of a case" if self.form == "case" else "some words"
+            raise UsageError(f"{self.form} {self.value[:80]!r}: empty; give {what}, or leave it out")
 
     @classmethod
     def text(cls, text: str, weight: float = 1.0, modality: str | None = None) -> "Part":

@@ -84,7 +84,7 @@ def open_source(source: Path, data: Data, watcher: Watcher | None = None) -> Ope
         DataError: cases that are not sound.
     """
     if source.suffix == ".safetensors":
-        return _opened_set(source)
+        return _opened_set(source, data)
     given = _of_run(source, data) if (source / CONFIG).is_file() else _of_model(source, data)
     assert given.model is not None
     return _opened(given, given.model, source.resolve().name, data, watcher or Nobody())
@@ -103,7 +103,7 @@ def open_more(source: Path | None, model: Model | None, data: Data, watcher: Wat
         UsageError: data for an archive without a model, or nothing given.
     """
     if source is not None and source.suffix == ".safetensors":
-        return _opened_set(source)
+        return _opened_set(source, data)
     if model is None:
         raise UsageError("the archive was built from embeddings, without a model; add an embedding set (.safetensors)")
     if source is not None and (source / CONFIG).is_file():
@@ -115,7 +115,9 @@ def open_more(source: Path | None, model: Model | None, data: Data, watcher: Wat
     return _opened(given, model, "" if source is None else source.name, data, watcher or Nobody())
 
 
-def _opened_set(path: Path) -> Opened:
+def _opened_set(path: Path, data: Data) -> Opened:
+    if data.arguments or data.images is not None or data.splits:
+        raise UsageError(f"{path}: an embedding set has all its rows; leave --data, --images and --split out")
     embeddings, _ = unit_norm(EmbeddingSet.load(path))
     return Opened(FeedOfSet(embeddings), path.stem, digest(file_digest(path).encode()))
 

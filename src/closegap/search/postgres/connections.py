@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from closegap.errors import ClosegapError, UnavailableError, UsageError, needs
+from closegap.errors import ClosegapError, UnavailableError, needs
 from closegap.search.postgres.address import Address
 from closegap.search.postgres.payload import loads
 
@@ -158,7 +158,7 @@ class Connections:
                 f"{self.address}: others have been using it for {_PATIENCE} s; wait until they are done"
             ) from None
         except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as error:
-            raise UsageError(f"{self.address}: {self._said(error)}; ask who administers the database") from None
+            raise ClosegapError(f"{self.address}: {self._said(error)}; ask who administers the database") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise UnavailableError(
                 f"{self.address}: the server does not answer ({self._said(error)}); ask again when it does"

@@ -43,7 +43,8 @@ class PostgresIndex(Index):
         mode: "read" one that is there, or "write" to one, which is made if need be.
 
     Raises:
-        UsageError: no index to read, another mode, an address that cannot be read, a role that may not do so.
+        UsageError: no index to read, another mode, an address that cannot be read.
+        ClosegapError: a role that may not do so.
         DataError: the schema holds something else, or tables of another version.
         UnavailableError: the server does not answer.
     """

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from closegap.errors import UsageError
 from closegap.kinds import CodesKind, TextKind
 from closegap.search.archive.archive import Archive
-from closegap.search.archive.query import Merge, Part, Query
+from closegap.search.archive.query import Part, Query
 from closegap.search.service.refused import RefusedError
 
 Weight = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
@@ -73,14 +73,13 @@ def parse_question(content: bytes, most: int) -> Question:
     return found
 
 
-def query_of(question: Question, images: Sequence[Any], archive: Archive, merge: Merge) -> Query:
+def query_of(question: Question, images: Sequence[Any], archive: Archive) -> Query:
     """The query to an archive.
 
     Args:
         question: as parsed.
         images: decoded ones.
         archive: that is asked.
-        merge: by what the modalities are merged.
 
     Raises:
         RefusedError: images and weights do not go together, or words for a tower that takes none.
@@ -95,7 +94,7 @@ def query_of(question: Question, images: Sequence[Any], archive: Archive, merge:
             _expect_words(archive, words.modality)
         parts.append(Part.text(words.value, words.weight, words.modality))
     parts += [Part.case(one.id, one.weight, one.modality) for one in question.cases]
-    return Query(parts, question.k, tuple(question.within), question.where, question.quotas, merge)
+    return Query(parts, question.k, tuple(question.within), question.where, question.quotas)
 
 
 def _expect_words(archive: Archive, modality: str) -> None:

@@ -1,14 +1,15 @@
 """The routes of `closegap serve`."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from closegap.errors import UsageError
 from closegap.search.archive.archive import Archive
 from closegap.search.archive.shown import media_type
+from closegap.search.archive.words import archived_words
 from closegap.search.row import Row
 from closegap.search.service.figures import ROWS, VERSION, exposed
 from closegap.search.service.form import content_of
@@ -38,7 +39,15 @@ def routes(service: Service) -> APIRouter:
     Args:
         service: that answers.
     """
-    router, described = APIRouter(), dict[tuple[Any, ...], dict[str, Any]]()
+    router, described = APIRouter(), dict[str, tuple[Any, dict[str, Any]]]()
+
+    def kept(what: str, archive: Archive, make: Callable[[Archive], dict[str, Any]]) -> dict[str, Any]:
+        """What is made of an archive, until it changes."""
+        found = archive.stats()
+        state = (id(archive), found.version, found.unpurged, *found.rows.items())
+        if described.get(what, (None, {}))[0] != state:
+            described[what] = state, make(archive)
+        return described[what][1]
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -69,17 +78,17 @@ def routes(service: Service) -> APIRouter:
         """What there is to be asked."""
         key = service.caller(request, "reader")
 
-        def told(archive: Archive) -> dict[str, Any]:
-            found = archive.stats()
-            state = (id(archive), found.version, found.unpurged, *found.rows.items())
-            if state not in described:
-                described.clear()
-                described[state] = archive_shape(archive)
-            return described[state]
-
-        shape = await service.archive(told)
+        shape = await service.archive(lambda archive: kept("archive", archive, archive_shape))
         service.note(key, "archive")
         return shape
+
+    @router.get("/v1/codes")
+    async def codes(request: Request) -> dict[str, str]:
+        """Words that the archive's texts have with its codes."""
+        key = service.caller(request, "reader")
+        words = await service.archive(lambda archive: kept("codes", archive, archived_words))
+        service.note(key, "codes")
+        return words
 
     @router.post("/v1/search", openapi_extra=_BODY)
     async def search(request: Request) -> dict[str, Any]:
@@ -90,9 +99,7 @@ def routes(service: Service) -> APIRouter:
 
         def asked(archive: Archive) -> dict[str, Any]:
             seen = [picture(image, service.settings.pixels) for image in images]
-            corrected, raw = (
-                archive.ask(query_of(question, seen, archive, merge)) for merge in ("corrected", "cosine")
-            )
+            corrected, raw = archive.answers(query_of(question, seen, archive), ("corrected", "cosine"))
             return answer_shape(corrected, raw, archive, service.settings.secret)
 
         answer = await service.archive(asked, question.given)
@@ -146,7 +153,7 @@ def routes(service: Service) -> APIRouter:
             for modality in archive.modalities:
                 if modality in archive.stats().widths and _known(id) and archive.index.read(modality, [id]).rows:
                     return item_shape(archive, modality, *_item(archive, modality, id))
-            raise UsageError("no item of that id")
+            raise RefusedError(404, "no item of that id")
 
         found = await service.archive(first, [id])
         service.note(key, "item", ids=[f"{found['modality']}/{id}"])
@@ -200,7 +207,7 @@ def _item(archive: Archive, modality: str, id: str) -> tuple[Row, bytes]:
     there = modality in archive.modalities and modality in archive.stats().widths
     found = archive.index.read(modality, [id]) if there and _known(id) else None
     if found is None or not found.rows:
-        raise UsageError("no item of that modality and id")
+        raise RefusedError(404, "no item of that modality and id")
     return found.rows[0], bytes(found.previews[0]) if found.previews else b""
 
 
@@ -213,5 +220,5 @@ def _case(archive: Archive, id: str) -> list[dict[str, Any]]:
             shown = zip(read.rows, read.previews or (), strict=True)
             items += [item_shape(archive, modality, row, bytes(preview)) for row, preview in shown]
     if not items:
-        raise UsageError("no case of that id")
+        raise RefusedError(404, "no case of that id")
     return items

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,13 +11,14 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
-from closegap.errors import ClosegapError, DataError, UsageError
+from closegap.errors import ClosegapError
 from closegap.search.archive.archive import Archive
+from closegap.search.service.answered import answered, opened
 from closegap.search.service.buckets import Buckets
 from closegap.search.service.held import Held
 from closegap.search.service.keys import Key, Keys, Role
 from closegap.search.service.permalinks import Permalinks
-from closegap.search.service.refused import RefusedError, hidden
+from closegap.search.service.refused import RefusedError
 from closegap.search.service.settings import Settings
 from closegap.search.service.trail import Trail
 
@@ -79,10 +81,11 @@ class Service:
             raise RefusedError(503, "too many questions at once; try again", {"retry-after": "1"})
 
         def used() -> T:
-            with self.held.use() as archive:
-                return work(archive)
+            with ExitStack() as stack:
+                archive = opened(lambda: stack.enter_context(self.held.use()))
+                return answered(lambda: work(archive), given)
 
-        return await anyio.to_thread.run_sync(lambda: answered(used, given), limiter=self._slots)
+        return await anyio.to_thread.run_sync(used, limiter=self._slots)
 
     def note(self, key: Key, action: str, content: bytes = b"", ids: Sequence[str] = (), **more: Any) -> None:
         """Write down what is about to be returned.
@@ -114,24 +117,3 @@ class Service:
 
 
 _BEARER = {"www-authenticate": "Bearer"}
-
-
-def answered(work: Callable[[], T], given: Sequence[str] = ()) -> T:
-    """What the work gives; its errors as a client is told them.
-
-    Raises:
-        RefusedError: for each error that a person may cause.
-    """
-    try:
-        return work()
-    except UsageError as error:
-        missing = str(error).startswith(("no case", "no item"))
-        raise RefusedError(404 if missing else 400, hidden(str(error), given)) from None
-    except DataError as error:
-        _LOG.error("the archive: %s", hidden(str(error), given))
-        raise RefusedError(503, "the archive cannot be read; try again, or see the log", {"retry-after": "5"}) from None
-    except ClosegapError as error:
-        _LOG.error("the archive: %s", type(error).__name__)
-        raise RefusedError(
-            503, "the archive does not answer or is being written to; try again", {"retry-after": "2"}
-        ) from None

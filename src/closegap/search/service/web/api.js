@@ -40,6 +40,8 @@ const part = encodeURIComponent;
 
 export const archive = () => json("v1/archive");
 
+export const codes = () => json("v1/codes");
+
 export const caseOf = (id) => json(`v1/cases/${part(id)}`);
 
 export const permalink = (token) => json(`v1/permalinks/${part(token)}`);

@@ -9,13 +9,17 @@ export class Filters {
     this.picked = new Map();
     this.changed = changed;
     byId("where").addEventListener("input", () => this.#tell());
+    byId("limited").addEventListener("change", () => this.#limit(byId("limited").checked));
   }
 
   // Offer what the archive has.
   offer(archive) {
-    byId("targets").replaceChildren(...archive.modalities.map(({ name, rows }, at) => make("label", {},
-      make("input", { type: "checkbox", name: "target", value: name, checked: true, change: () => this.#tell() }),
-      make("span", {}, make("i", { class: `dot series-${at}` }), name, make("small", {}, number(rows))))));
+    byId("targets").replaceChildren(...archive.modalities.map(({ name, rows }, at) => make("span", { class: "target" },
+      make("label", {}, make("input", { type: "checkbox", name: "target", value: name, checked: true, change: () => this.#tell() }),
+        make("span", {}, make("i", { class: `dot series-${at}` }), name, make("small", {}, number(rows)))),
+      make("input", { type: "number", name: "quota", class: "quota", min: 1, max: 10000, step: 1, "data-modality": name, hidden: true,
+        placeholder: "all", "aria-label": `Hits of ${name} at most`, title: `Hits of ${name} at most`, input: () => this.#tell() }))));
+    byId("quotas").hidden = archive.modalities.length < 2;
     const labels = Object.entries(archive.labels ?? {}).filter(([label, values]) => /^[A-Za-z_]\w*$/.test(label) && counted(values).length);
     byId("labels").replaceChildren(...labels.map(([label, values]) => this.#label(label, counted(values))));
     byId("keys").textContent = [...new Set(["id", "case", ...(archive.filters ?? [])])].join(", ");
@@ -24,8 +28,15 @@ export class Filters {
   get request() {
     const boxes = [...document.querySelectorAll("[name=target]")];
     const wanted = boxes.filter((box) => box.checked).map((box) => box.value);
-    const where = this.where;
-    return { ...(wanted.length && wanted.length < boxes.length && { in: wanted }), ...(where && { where }), k: Number(byId("k").value) };
+    const { where, quotas } = this;
+    return { ...(wanted.length && wanted.length < boxes.length && { in: wanted }), ...(where && { where }),
+      ...(Object.keys(quotas).length && { quotas }), k: Number(byId("k").value) };
+  }
+
+  // At most so many hits of a modality; nothing of one whose box is empty, and nothing at all unless limits are on.
+  get quotas() {
+    const boxes = byId("limited").checked ? [...document.querySelectorAll("[name=quota]")].filter((box) => box.value && box.validity.valid) : [];
+    return Object.fromEntries(boxes.map((box) => [box.dataset.modality, Number(box.value)]));
   }
 
   // The condition: labels that are clicked, and what is written.
@@ -45,6 +56,14 @@ export class Filters {
     const k = String(query.k ?? 10);
     if (![...byId("k").options].some((option) => option.value === k)) byId("k").add(new Option(k));
     byId("k").value = k;
+    const quotas = query.quotas ?? {};
+    for (const box of document.querySelectorAll("[name=quota]")) box.value = quotas[box.dataset.modality] ?? "";
+    this.#limit(Object.keys(quotas).length > 0);
+  }
+
+  #limit(on) {
+    byId("limited").checked = on;
+    for (const box of document.querySelectorAll("[name=quota]")) box.hidden = !on;
     this.#tell();
   }
 
@@ -67,7 +86,8 @@ export class Filters {
   #tell() {
     const boxes = [...document.querySelectorAll("[name=target]")];
     const left = boxes.filter((box) => box.checked).length;
-    const said = [this.where, left && left < boxes.length ? `${left} of ${boxes.length} modalities` : ""].filter(Boolean);
+    const said = [this.where, left && left < boxes.length ? `${left} of ${boxes.length} modalities` : "",
+      ...Object.entries(this.quotas).map(([name, most]) => `at most ${most} of ${name}`)].filter(Boolean);
     byId("asked").textContent = said.join(" · ");
   }
 }

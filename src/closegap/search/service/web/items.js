@@ -3,6 +3,13 @@
 import { thumbnail } from "./api.js";
 import { make } from "./dom.js";
 
+const meanings = new Map();
+
+// Words for codes, as the archive tells them.
+export function mean(words) {
+  for (const [code, meaning] of Object.entries(words)) meanings.set(code, meaning);
+}
+
 const COMMON = new Set("and but for from has have into its not off that the their there this was were when which with without".split(" "));
 
 // The words of a question that are looked for in texts.
@@ -53,6 +60,7 @@ function table(item, words, shared) {
   const named = rows.some(([name]) => name);
   if (!named) {
     const codes = rows.map(([, value]) => make("li", { class: shared.has(value) ? "shared" : null }, marked(value, words),
+      meanings.has(value) ? make("span", { class: "meaning", title: "the words that texts of this archive have with the code" }, " ", marked(meanings.get(value), words)) : null,
       shared.has(value) ? make("span", { class: "unseen" }, " (in both)") : null));
     return make("ul", { class: "codes" }, codes);
   }

@@ -6,7 +6,7 @@ import { showCases } from "./cases.js";
 import { byId, make, number, plural, remember, remembered } from "./dom.js";
 import { Filters, chips } from "./filters.js";
 import { shareBars, told, ways } from "./gap.js";
-import { wordsOf } from "./items.js";
+import { mean, wordsOf } from "./items.js";
 import { focusCard, listen } from "./keys.js";
 import { Question } from "./question.js";
 
@@ -226,6 +226,7 @@ async function start() {
   question.byCase = !takes("text");
   byId("text").placeholder = question.byCase ? "Id of a case" : "Describe what you look for";
   byId("start").hidden = false;
+  api.codes().then((words) => { mean(words); if (answer) show(); }, () => {});  // codes stay bare then
   await follow();
 }
 
