@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -23,15 +24,17 @@ class Served:
     port: int
     process: subprocess.Popen[bytes]
     said: Path
+    tls: ssl.SSLContext | None = None
 
     def client(self, key: str = "") -> httpx.Client:
         """Somebody with a key, or without."""
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60)
+        address = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return httpx.Client(base_url=address, headers=headers, timeout=60, verify=self.tls or True)
 
 
 @contextmanager
-def served(archive: Path, *options: str) -> Iterator[Served]:
+def served(archive: Path, *options: str, tls: ssl.SSLContext | None = None) -> Iterator[Served]:
     """`closegap serve` on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -40,7 +43,7 @@ def served(archive: Path, *options: str) -> Iterator[Served]:
     said = archive.with_name(f"{archive.name}-{port}.txt")
     with said.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    found = Served(port, process, said)
+    found = Served(port, process, said, tls)
     try:
         until = time.monotonic() + _PATIENCE
         while not _answers(found):

@@ -98,6 +98,9 @@ def test_a_picture_is_pasted_or_dropped(browser: Browser, address: str, folder: 
     image = folder.parent / "data" / "images" / "03.jpg"
     with opened(browser, address) as page:
         page.wait_for_selector("#start:not([hidden])")
+        page.click("#filters summary")
+        page.uncheck("[name=target][value=report]")
+        page.uncheck("[name=target][value=codes]")
         if event == "drop":
             given(page, "dragover", image)
             assert page.is_visible("#drop")

@@ -1,39 +1,35 @@
 """Token buckets: how often each client may ask."""
 
-import threading
 import time
-from collections import OrderedDict
 
-_MOST = 10_000  # clients that are remembered
+from closegap.search.service.shared import Shared
 
 
 class Buckets:
-    """A bucket for each client, which fills with time.
+    """A bucket for each client, which fills with time; one for all workers.
 
     Args:
+        shared: that keeps them.
         rate: tokens a second.
         burst: that a bucket holds.
     """
 
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate, self._burst = rate, burst
-        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, shared: Shared, rate: float, burst: int) -> None:
+        self._shared, self._rate, self._burst = shared, rate, burst
 
     def wait(self, client: str, now: float | None = None) -> float:
         """Take a token: 0 where there was one, else the seconds until there will be.
 
         Example:
-            >>> buckets = Buckets(rate=2, burst=1)
+            >>> buckets = Buckets(Shared(), rate=2, burst=1)
             >>> buckets.wait("a", now=0), buckets.wait("a", now=0), buckets.wait("b", now=0), buckets.wait("a", now=1)
             (0.0, 0.5, 0.0, 0.0)
         """
         now = time.monotonic() if now is None else now
-        with self._lock:
-            there, since = self._held.pop(client, (float(self._burst), now))
-            there = min(float(self._burst), there + (now - since) * self._rate)
+        with self._shared.change() as database:
+            held = database.execute("SELECT tokens, since FROM buckets WHERE client = ?", [client]).fetchone()
+            tokens, since = held or (self._burst, now)
+            there = min(float(self._burst), tokens + max(0.0, now - since) * self._rate)
             taken = there >= 1
-            self._held[client] = (there - taken, now)
-            while len(self._held) > _MOST:
-                self._held.popitem(last=False)
+            database.execute("REPLACE INTO buckets VALUES (?, ?, ?)", [client, there - taken, now])
         return 0.0 if taken else (1 - there) / self._rate

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from dataclasses import replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -9,6 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from closegap.search.service.settings import Settings
+from closegap.search.service.shared import in_memory
 
 _IDLE = 5  # seconds that a connection without a request is kept
 _HEAD = 10.0  # seconds that the head of a request may take
@@ -59,9 +62,11 @@ def serve(settings: Settings) -> None:
     Args:
         settings: of the service.
     """
-    settings.put()
-    with TemporaryDirectory(prefix="closegap-figures-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    with TemporaryDirectory(prefix="closegap-serve-", dir=in_memory()) as folder:
+        replace(settings, shared=str(Path(folder) / "shared.sqlite")).put()
+        figures = Path(folder) / "figures"
+        figures.mkdir()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(figures)
         uvicorn.run(
             "closegap.search.service.app:application",
             factory=True,

@@ -20,6 +20,7 @@ from closegap.search.service.keys import Key, Keys, Role
 from closegap.search.service.permalinks import Permalinks
 from closegap.search.service.refused import RefusedError
 from closegap.search.service.settings import Settings
+from closegap.search.service.shared import Shared
 from closegap.search.service.trail import Trail
 
 T = TypeVar("T")
@@ -42,16 +43,18 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.held = Held(settings.folder, settings.trusted)
-        self.links = Permalinks()
+        self._shared = Shared(Path(settings.shared) if settings.shared else None)
+        self.links = Permalinks(self._shared)
         self.trail = Trail(Path(settings.log)) if settings.log else None
         self.writing = threading.Lock()
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
-        self._buckets = Buckets(settings.rate / settings.workers, max(1, settings.burst // settings.workers))
+        self._buckets = Buckets(self._shared, settings.rate, settings.burst)
         self._slots = anyio.CapacityLimiter(_AT_ONCE)
 
     def close(self) -> None:
-        """Let go of the archive."""
+        """Let go of the archive, and of what workers share."""
         self.held.close()
+        self._shared.close()
 
     def caller(self, request: Request, role: Role) -> Key:
         """Whose request it is.

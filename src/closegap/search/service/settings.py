@@ -32,6 +32,7 @@ class Settings:
         certificate: file of a TLS certificate; None for plain HTTP.
         certificate_key: file of its key.
         trusted: import paths of further parts of the archive's model that may be loaded.
+        shared: file of what workers share, which ends with the service; None for one worker, who needs none.
         secret: hex; what opaque names are made with.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     certificate: str | None = None
     certificate_key: str | None = None
     trusted: tuple[str, ...] = ()
+    shared: str | None = None
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
     def put(self) -> None:
