@@ -21,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from acceptance.requests import KINDS, Attack
+from acceptance.attack import Attack
+from acceptance.requests import KINDS
 
 _WATCHED = """
 import os, sys
