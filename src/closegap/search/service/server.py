@@ -16,6 +16,7 @@ from closegap.search.service.shared import in_memory
 _IDLE = 5  # seconds that a connection without a request is kept
 _HEAD = 10.0  # seconds that the head of a request may take
 _CONNECTIONS = 512
+_STARTING = 120  # seconds that a worker may be silent, as while it imports on a busy machine, before it is replaced
 
 
 class PatientProtocol(H11Protocol):
@@ -83,6 +84,7 @@ def serve(settings: Settings) -> None:
             proxy_headers=False,
             timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=settings.grace,
+            timeout_worker_healthcheck=_STARTING,
             limit_concurrency=_CONNECTIONS,
             h11_max_incomplete_event_size=32 * 2**10,
             ssl_certfile=settings.certificate,
