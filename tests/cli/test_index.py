@@ -190,18 +190,24 @@ def test_a_killed_build_goes_on_to_the_same_archive(cli: Cli, runs: Path, tmp_pa
 def test_what_is_refused_in_mid_build_leaves_nothing(
     cli: Cli, runs: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
-    out = tmp_path / "archive"
-    killed = start(
-        "index", "build", runs / "a", "--out", out, seen=tmp_path / "seen", moment=Moment(tmp_path, number=45)
-    )
-    assert killed.outcome().code == -9
-    for begun in (True, False):
-        assert (tmp_path / "archive.parts").exists() == begun
-        found = cli("index", "build", runs / "a", "--out", out, *options)
-        assert found.code in (1, 2)
-        assert message in found.err
-        assert found.err.count("\n") == 1
-        assert not list(tmp_path.glob("*archive*"))
+    found = cli("index", "build", runs / "a", "--out", tmp_path / "archive", *options)
+    assert found.code in (1, 2)
+    assert message in found.err
+    assert found.err.count("\n") == 1
+    assert not list(tmp_path.glob("*archive*"))
+
+
+def test_what_a_kill_left_is_gone_once_it_is_refused(cli: Cli, runs: Path, tmp_path: Path) -> None:
+    build, parts = ("index", "build", runs / "a", "--out", tmp_path / "archive"), tmp_path / "archive.parts"
+    for number in range(10, 60, 8):
+        moment = Moment(tmp_path, number=number)
+        assert start(*build, seen=tmp_path / "seen", moment=moment).outcome().code == -9
+        if (parts / "work.json").exists():
+            break
+    assert (parts / "archive").exists()
+    refused = cli(*build, "--scores", "nonsense")
+    assert refused.code == 2
+    assert not list(tmp_path.glob("*archive*"))
 
 
 def test_rows_embedded_before_a_damaged_item_are_kept(cli: Cli, tmp_path: Path) -> None:
