@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from closegap.kinds import Kind
     from closegap.runs.open import OpenedRun
 
-_DESCRIPTION = """Embed a split, a folder of images or a table of texts, with a trained run. Writes FILE.safetensors (one
+_DESCRIPTION = """Embed a split, a folder of images or a table of texts with a trained run. Writes FILE.safetensors (one
 array per modality, presence masks) and FILE.parquet beside it (ids, groups, labels, concepts). Works in parts, kept in
 FILE.safetensors.parts until all are there: the same command after a kill goes on where it stopped.
 
