@@ -15,6 +15,7 @@ from closegap.posthoc import Canonical, Center
 from closegap.scores import ScoreStage, Standardise, ZScore
 from closegap.search import Archive, Part, Query
 from closegap.search.archive.fitting import Wanted
+from closegap.search.archive.query import Merge
 
 K = 12
 
@@ -78,8 +79,9 @@ def test_both_numbers_of_a_hit_are_the_same_in_either_merge(tmp_path: Path) -> N
 def test_one_question_is_answered_by_both_merges_at_once(tmp_path: Path) -> None:
     with closegap.search.open(built(tmp_path / "a", wanted=Wanted("center", "standardise"))) as archive:
         question = Query([Part.case("c003")], 20, where="finding in ('F1', 'F2')")
-        both = archive.answers(question, ("corrected", "cosine"))
-        for answer, merge in zip(both, ("corrected", "cosine"), strict=True):
+        merges: tuple[Merge, ...] = ("corrected", "cosine")
+        both = archive.answers(question, merges)
+        for answer, merge in zip(both, merges, strict=True):
             alone = archive.ask(replace(question, merge=merge))
             assert (answer.hits, answer.merge, answer.version) == (alone.hits, merge, alone.version)
         assert both[0].hits != both[1].hits

@@ -70,7 +70,7 @@ def test_the_newest_links_are_kept_within_limits(tmp_path: Path) -> None:
     tokens = [one.put({"number": number}) for number in range(2005)]
     assert [other.get(token) for token in tokens[:5]] == [None] * 5
     assert [other.get(token) for token in tokens[5:]] == [{"number": number} for number in range(5, 2005)]
-    large = [other.put({"noise": os.urandom(6 * 2**20).hex()}) for _ in range(7)]
+    large = [other.put({"noise": os.urandom(5 * 2**20).hex()}) for _ in range(7)]
     assert one.get(tokens[-1]) is None
     assert [one.get(token) is not None for token in large] == [False] * 2 + [True] * 5
 

@@ -115,7 +115,7 @@ class Asking:
         if part.form == "vector":
             return _given(part), part.modality or self._modalities[0]
         modality = part.modality or self._first(TextKind if part.form == "text" else ImageKind, part.form)
-        model, items = self.model(), {modality: [part.value]}
+        model, items = self.model(), dict[str, Any]({modality: [part.value]})
         try:
             return model.embed(**items)[modality][0].cpu(), modality
         except DataError as error:
