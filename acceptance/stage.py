@@ -172,7 +172,7 @@ def is_hidden(file: Path, folder: Path) -> bool:
 
 def _is_unsaid(file: Path) -> bool:
     """Whether it tells of the machine, or is a part of an index, which is read as a whole."""
-    return file.name in _OF_THE_MACHINE or file.name.startswith(f"{DATABASE}-") or file.suffix == ".vectors"
+    return file.name in _OF_THE_MACHINE or file.name.startswith(f"{DATABASE}-") or file.suffix in (".vectors", ".codes")
 
 
 def _digest(file: Path) -> str:

@@ -11,10 +11,10 @@ from closegap.errors import ClosegapError, DataError
 from closegap.search.embedded.sql import prepare
 
 _MARK = 0x636C6770  # the application id, "clgp"
-_SCHEMA = 1
+_SCHEMA = 2
 _PATIENCE = 60.0  # seconds that a writer waits for another, or a purge for readers
 _TABLES = f"""
-CREATE TABLE state (generation INTEGER, unpurged INTEGER, files INTEGER);
+CREATE TABLE state (generation INTEGER, unpurged INTEGER, files INTEGER, storage TEXT);
 CREATE TABLE partitions (number INTEGER PRIMARY KEY, name TEXT UNIQUE, width INTEGER, count INTEGER, file TEXT);
 CREATE TABLE rows (
     partition INTEGER, position INTEGER, id TEXT, case_id TEXT, group_id TEXT, payload TEXT,
@@ -25,6 +25,9 @@ CREATE INDEX by_case ON rows (case_id);
 CREATE INDEX by_group ON rows (group_id);
 CREATE TABLE previews (partition INTEGER, position INTEGER, content BLOB, PRIMARY KEY (partition, position));
 CREATE TABLE dead (partition INTEGER, position INTEGER, PRIMARY KEY (partition, position)) WITHOUT ROWID;
+CREATE TABLE codes (
+    partition INTEGER PRIMARY KEY, file TEXT, error REAL, length REAL, trained INTEGER, middle BLOB, step BLOB
+);
 CREATE TABLE versions (version INTEGER PRIMARY KEY);
 CREATE TABLE corrections (version INTEGER, name TEXT, content BLOB, PRIMARY KEY (version, name));
 PRAGMA application_id = {_MARK};
@@ -46,7 +49,7 @@ class Database:
         self._closed = False
 
     @classmethod
-    def create(cls, path: Path) -> None:
+    def create(cls, path: Path, storage: str) -> None:
         """Make the file with its tables, in one transaction; leave one as it is that has tables."""
         database = cls(path)
         try:
@@ -58,7 +61,7 @@ class Database:
                         if not _has_tables(connection):
                             for statement in _TABLES.split(";"):
                                 connection.execute(statement)
-                            connection.execute("INSERT INTO state VALUES (0, 0, 0)")
+                            connection.execute("INSERT INTO state VALUES (0, 0, 0, ?)", [storage])
         except sqlite3.DatabaseError as error:
             raise DataError(f"{path}: no index ({error}); name another folder") from error
         finally:

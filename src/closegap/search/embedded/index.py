@@ -16,7 +16,7 @@ from closegap.search.embedded.database import Database
 from closegap.search.embedded.insert import forget, forget_partition, insert_batch
 from closegap.search.embedded.nearest import nearest
 from closegap.search.embedded.purge import purge
-from closegap.search.embedded.state import Partition, State
+from closegap.search.embedded.state import TYPES, Partition, State, Storage
 from closegap.search.filter import Filter
 from closegap.search.index import Index, unknown
 from closegap.search.row import Batch, Found, Row, Stats
@@ -28,15 +28,18 @@ _TRIES = 20  # of looking at files that a purge takes away meanwhile
 class EmbeddedIndex(Index):
     """An index in a folder of a local disk, for as many processes as like to read it, and one at a time that writes.
 
-    Every search compares all rows that it may find. What is committed stands in SQLite alone: vectors are appended and
-    synced before it says that they are there, and what lies behind the rows that it counts is not read.
+    Every search finds what comparing all rows would find. What is committed stands in SQLite alone: vectors are
+    appended and synced before it says that they are there, and what lies behind the rows that it counts is not read.
 
     Args:
         folder: of the index.
         mode: "read" one that is there, or "write" to one, which is made if need be.
+        storage: of a new one: "float32", "float16", which keeps rounded rows in half of the bytes, or "sq8", which
+            compares codes of a byte a number in place of the float32 rows, and finds the same; None for what the index
+            has, float32 for a new one.
 
     Raises:
-        UsageError: no index to read, another mode.
+        UsageError: no index to read, another mode, another storage than the index has.
         DataError: the folder holds something else, or a damaged index.
 
     Example:
@@ -48,9 +51,16 @@ class EmbeddedIndex(Index):
         (['b', 'a'], array([[0.8, 0.6]], dtype=float32))
     """
 
-    def __init__(self, folder: Path | str, mode: Literal["read", "write"] = "read") -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        mode: Literal["read", "write"] = "read",
+        storage: Storage | None = None,
+    ) -> None:
         if mode not in ("read", "write"):
             raise UsageError(f"mode: {mode!r} given, expected 'read' or 'write'")
+        if storage is not None and storage not in TYPES:
+            raise UsageError(f"storage: {storage!r} given, expected {', '.join(TYPES)}")
         self.folder, self._mode = Path(folder), mode
         path = self.folder / DATABASE
         if mode == "write":
@@ -58,12 +68,16 @@ class EmbeddedIndex(Index):
                 make_folder(self.folder)
             if not path.exists() and any(self.folder.iterdir()):
                 raise DataError(f"{self.folder}: is no index and not empty; name a new folder")
-            Database.create(path)
+            Database.create(path, storage or "float32")
         elif not path.is_file():
             raise UsageError(f"{self.folder}: no index; build one, or name the folder of one")
         self._database = Database(path)
         self._database.check()
         self._state: State | None = None
+        kept = self._database.connection().execute("SELECT storage FROM state").fetchone()[0]
+        if storage not in (None, kept):
+            self.close()
+            raise UsageError(f"{self.folder}: was made with storage {kept}; leave {storage} out")
 
     def corrections(self, version: int | None = None) -> dict[str, bytes]:
         """See `Index.corrections`."""
@@ -98,7 +112,7 @@ class EmbeddedIndex(Index):
             shown = [list(_each(connection, query, [(found.number, place)])) for place in places]
             return Batch(
                 _rows(connection, found, places),
-                found.vectors[np.array(places, np.int64)],
+                found.vectors[np.array(places, np.int64)].astype(np.float32),
                 [content[0][0] if content else b"" for content in shown],
             )
 
@@ -137,7 +151,7 @@ class EmbeddedIndex(Index):
         """See `Index.search`; always exact."""
         with self._viewed() as (connection, state):
             found = _named(state, partition)
-            scores, places = nearest(found.vectors, queries, k, found.allowed(connection, where))
+            scores, places = nearest(found.vectors, queries, k, found.allowed(connection, where), found.codes)
             distinct, index = np.unique(places, return_inverse=True)
             rows = _rows(connection, found, distinct.tolist())
             return Found(scores, [[rows[one] for one in of_query] for of_query in index.reshape(places.shape)])

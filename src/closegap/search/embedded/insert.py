@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from closegap.errors import DataError
+from closegap.search.embedded.codes import append_codes
 from closegap.search.embedded.rows import append, mapped
+from closegap.search.embedded.state import TYPES
 from closegap.search.row import Batch, Row
 
 _THERE = """
@@ -31,19 +33,25 @@ def insert_batch(connection: sqlite3.Connection, folder: Path, name: str, batch:
         DataError: the partition was made meanwhile, with another width.
     """
     number, width, count, file = _partition(connection, name, batch.vectors.shape[1])
-    vectors = mapped(folder / file, count, width) if count else batch.vectors[:0]
+    storage = connection.execute("SELECT storage FROM state").fetchone()[0]
+    kind = TYPES[storage]
+    given = batch.vectors.astype(kind)
+    vectors = mapped(folder / file, count, width, kind) if count else given[:0]
     previews = [bytes(preview) for preview in batch.previews or [b""] * len(batch.rows)]
     added, replaced = [], []
     for place, (row, preview) in enumerate(zip(batch.rows, previews, strict=True)):
         if there := connection.execute(_THERE, [number, row.id]).fetchone():
             at, *kept = there
-            if kept == [row.case, row.group, _json(row), preview] and (vectors[at] == batch.vectors[place]).all():
+            if kept == [row.case, row.group, _json(row), preview] and (vectors[at] == given[place]).all():
                 continue
             replaced.append((number, at))
         added.append(place)
     forget(connection, replaced)
     if added:
-        append(folder / file, count, [batch.vectors[added]], width)
+        append(folder / file, count, [given[added]], width, kind)
+        if storage == "sq8":
+            rows = mapped(folder / file, count + len(added), width)
+            append_codes(connection, folder, number, rows, len(added), new_file(connection, number, "codes"))
         values = []
         for at, place in enumerate(added, count):
             row = batch.rows[place]
@@ -70,15 +78,15 @@ def forget_partition(connection: sqlite3.Connection, name: str) -> None:
         return
     gone = connection.execute("SELECT count(*) FROM rows WHERE partition = ?", found).fetchone()
     connection.execute("UPDATE state SET unpurged = unpurged + ?", gone)
-    for table in ("rows", "previews", "dead"):
+    for table in ("rows", "previews", "dead", "codes"):
         connection.execute(f"DELETE FROM {table} WHERE partition = ?", found)
     connection.execute("DELETE FROM partitions WHERE number = ?", found)
 
 
-def new_file(connection: sqlite3.Connection, number: int) -> str:
-    """A name for a partition's vectors that no committed state has had."""
+def new_file(connection: sqlite3.Connection, number: int, kind: str = "vectors") -> str:
+    """A name for a partition's vectors, or its codes, that no committed state has had."""
     connection.execute("UPDATE state SET files = files + 1")
-    return f"{number}-{connection.execute('SELECT files FROM state').fetchone()[0]}.vectors"
+    return f"{number}-{connection.execute('SELECT files FROM state').fetchone()[0]}.{kind}"
 
 
 def _partition(connection: sqlite3.Connection, name: str, width: int) -> tuple[int, int, int, str]:

@@ -1,8 +1,9 @@
 """The rows nearest to queries, with the order that double precision gives them.
 
-faiss compares all rows in float32 and gives a few more than are wanted. These are compared again in double precision.
-Only where a row that faiss left out might belong among them, since scores are as close as float32 rounds, all rows are
-gone through again: there are many rows of equal vectors, such as the same sentence in many reports.
+faiss compares all rows in float32, or their codes, and gives more than are wanted. These are compared again in double
+precision. Only where a row that faiss left out might belong among them, since scores are as close as float32 or codes
+round, more are asked for, and at last all rows gone through again: there are many rows of equal vectors, such as the
+same sentence in many reports.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from closegap.errors import needs
+from closegap.search.embedded.codes import Codes
+from closegap.search.embedded.scan import scanned
 from closegap.search.ordered import MORE, ordered, rounding
 
 with needs("search"):
@@ -18,33 +21,48 @@ with needs("search"):
 
 _BLOCK = 8192  # rows copied at a time
 _FEW = 20  # queries below which faiss multiplies no matrices, and skips rows at no cost
+_CODED = (1024, 16_384)  # rows that are compared again beyond those that are wanted, where codes were compared
 
 
 def nearest(
-    rows: Float[np.ndarray, "n d"], queries: Float[np.ndarray, "q d"], k: int, allowed: Bool[np.ndarray, "n"] | None
+    rows: Float[np.ndarray, "n d"],
+    queries: Float[np.ndarray, "q d"],
+    k: int,
+    allowed: Bool[np.ndarray, "n"] | None,
+    codes: Codes | None = None,
 ) -> tuple[Float[np.ndarray, "q m"], Int[np.ndarray, "q m"]]:
     """Inner products and places of the `k` nearest rows, or of as many as there are, best first.
 
     Args:
-        rows: that are searched.
+        rows: that are searched, in float32 or float16.
         queries: finite.
         k: at least 1.
         allowed: the rows that may be found; all by default.
+        codes: of the rows, which are compared in their place if there are any.
     """
     places = None if allowed is None else np.flatnonzero(allowed)
     there = len(rows) if places is None else len(places)
-    wanted, taken = min(k, there), min(k + MORE, there)
+    wanted = min(k, there)
     scores = np.empty((len(queries), wanted), np.float32)
     found = np.empty((len(queries), wanted), np.int64)
-    if not wanted or not len(queries):
-        return scores, found
-    rough, candidates = _rough(rows, queries, taken, allowed, places)
-    for number, query in enumerate(queries.astype(np.float64)):
-        best, at = ordered(rows[candidates[number]], query, candidates[number], wanted)
-        off = rounding(query)
-        if taken < there and best[-1] <= rough[number, -1] + off:
-            best, at = _through_all(rows, query, best[-1] - off, wanted, places)
-        scores[number], found[number] = best, at
+    left = np.arange(len(queries))  # queries whose rows are not certain
+    best = np.full(len(queries), -np.inf)
+    for more in _CODED if codes is not None else (MORE,):
+        if not wanted or not len(left):
+            return scores, found
+        taken, asked = min(k + more, there), queries[left]
+        if codes is not None:
+            rough, candidates, off = codes.nearest(asked, taken, allowed)
+        else:
+            rough, candidates = _rough(rows, asked, taken, allowed, places)
+            off = np.array([rounding(query) for query in asked.astype(np.float64)])
+        for number, query, at in zip(left, asked.astype(np.float64), candidates, strict=True):
+            of_query, found[number] = ordered(rows[at], query, at, wanted)
+            scores[number], best[number] = of_query, of_query[-1]
+        left = left[(taken < there) & (best[left] <= rough[:, -1] + off)]
+    for number, query in zip(left, queries[left].astype(np.float64), strict=True):
+        least = best[number] - rounding(query)
+        scores[number], found[number] = _through_all(rows, query, least, wanted, places)
     return scores, found
 
 
@@ -56,9 +74,12 @@ def _rough(
     places: Int[np.ndarray, "m"] | None,
 ) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
     """What faiss finds in float32."""
-    if allowed is None:
+    whole = rows.dtype == np.float32
+    if len(queries) < _FEW and not whole:
+        return scanned(rows, "QT_fp16", queries, k, allowed)
+    if allowed is None and whole:
         return faiss.knn(queries, rows, k, faiss.METRIC_INNER_PRODUCT)  # type: ignore[no-any-return]
-    if len(queries) < _FEW:
+    if len(queries) < _FEW and allowed is not None:
         return _skipping(rows, queries, k, allowed)
     kept_scores = np.empty((len(queries), 0), np.float32)
     kept_places = np.empty((len(queries), 0), np.int64)
@@ -75,14 +96,12 @@ def _rough(
 def _blocks(
     rows: Float[np.ndarray, "n d"], places: Int[np.ndarray, "m"] | None
 ) -> Iterator[tuple[Int[np.ndarray, "b"], Float[np.ndarray, "b d"]]]:
-    """Some rows at a time, by place; all of them by default."""
+    """Some rows at a time, by place, in float32; all of them by default."""
     total = len(rows) if places is None else len(places)
     for start in range(0, total, _BLOCK):
         stop = min(start + _BLOCK, total)
-        if places is None:
-            yield np.arange(start, stop), rows[start:stop]
-        else:
-            yield places[start:stop], rows[places[start:stop]]
+        picked = np.arange(start, stop) if places is None else places[start:stop]
+        yield picked, np.asarray(rows[start:stop] if places is None else rows[picked], np.float32)
 
 
 def _skipping(

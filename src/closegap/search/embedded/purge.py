@@ -9,10 +9,11 @@ from jaxtyping import Float
 
 from closegap.files import remove
 from closegap.lock import locked
+from closegap.search.embedded.codes import write_codes
 from closegap.search.embedded.database import Database
 from closegap.search.embedded.insert import new_file
-from closegap.search.embedded.rows import append
-from closegap.search.embedded.state import Partition, State
+from closegap.search.embedded.rows import append, mapped
+from closegap.search.embedded.state import TYPES, Partition, State, Storage
 
 _BLOCK = 8192  # rows copied at a time
 _TO_BELOW_ZERO = """
@@ -30,13 +31,14 @@ def purge(database: Database, folder: Path) -> None:
     """
     with locked(folder, "index purge"):
         with database.change() as connection:
-            for partition in State.read(connection, folder).partitions.values():
-                _rewrite(connection, folder, partition)
+            state = State.read(connection, folder)
+            for partition in state.partitions.values():
+                _rewrite(connection, folder, partition, state.storage)
             for table in ("corrections", "versions"):
                 connection.execute(f"DELETE FROM {table} WHERE version < (SELECT max(version) FROM versions)")
         with database.change(bump=False) as connection:
-            named = {file for (file,) in connection.execute("SELECT file FROM partitions")}
-            for path in folder.glob("*.vectors"):
+            named = {file for (file,) in connection.execute("SELECT file FROM partitions UNION SELECT file FROM codes")}
+            for path in (*folder.glob("*.vectors"), *folder.glob("*.codes")):
                 if path.name not in named:
                     remove(path)
         database.compact()
@@ -44,11 +46,15 @@ def purge(database: Database, folder: Path) -> None:
             connection.execute("UPDATE state SET unpurged = (SELECT count(*) FROM dead)")
 
 
-def _rewrite(connection: sqlite3.Connection, folder: Path, partition: Partition) -> None:
+def _rewrite(connection: sqlite3.Connection, folder: Path, partition: Partition, storage: Storage) -> None:
     """Give a partition a file without its deleted rows, and what a kill left behind them; the others move up."""
     file = new_file(connection, partition.number)
-    append(folder / file, 0, _alive(partition), partition.width)
-    values = [file, partition.count - len(partition.dead), partition.number]
+    count = partition.count - len(partition.dead)
+    append(folder / file, 0, _alive(partition), partition.width, TYPES[storage])
+    if storage == "sq8":
+        rows = mapped(folder / file, count, partition.width)
+        write_codes(connection, folder, partition.number, rows, new_file(connection, partition.number, "codes"))
+    values = [file, count, partition.number]
     connection.execute("UPDATE partitions SET file = ?, count = ? WHERE number = ?", values)
     for table in ("previews", "rows"):
         connection.execute(_TO_BELOW_ZERO.format(table=table), [partition.number])

@@ -5,13 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from closegap.search.embedded.codes import Codes, read_codes
 from closegap.search.embedded.rows import mapped
 from closegap.search.embedded.sql import where
 from closegap.search.filter import Filter
+
+Storage: TypeAlias = Literal["float32", "float16", "sq8"]
+TYPES: Mapping[Storage, str] = {"float32": "<f4", "float16": "<f2", "sq8": "<f4"}
+"""What the numbers of rows are kept as; with sq8 there are codes beside them."""
 
 _KEPT = 64  # conditions whose rows are remembered
 
@@ -23,10 +29,13 @@ class Partition:
         number: in the database.
         vectors: in the file, those of deleted rows too.
         dead: places of deleted rows.
+        codes: of the rows, where there are any.
     """
 
-    def __init__(self, number: int, vectors: Float[np.ndarray, "n d"], dead: Int[np.ndarray, "m"]) -> None:
-        self.number, self.vectors, self.dead = number, vectors, dead
+    def __init__(
+        self, number: int, vectors: Float[np.ndarray, "n d"], dead: Int[np.ndarray, "m"], codes: Codes | None
+    ) -> None:
+        self.number, self.vectors, self.dead, self.codes = number, vectors, dead, codes
         self.count, self.width = vectors.shape
         self._matching: dict[Filter, Bool[np.ndarray, n]] = {}
 
@@ -58,9 +67,10 @@ class Partition:
 
 @dataclass(frozen=True)
 class State:
-    """All partitions, by name, at one generation of the database."""
+    """All partitions, by name, at one generation of the database, and what rows are kept as."""
 
     generation: int
+    storage: Storage
     partitions: Mapping[str, Partition]
 
     @classmethod
@@ -71,12 +81,13 @@ class State:
             FileNotFoundError: a file was erased since; look again.
             DataError: a file is damaged.
         """
-        generation = connection.execute("SELECT generation FROM state").fetchone()[0]
+        generation, storage = connection.execute("SELECT generation, storage FROM state").fetchone()
         partitions = {}
         for number, name, width, count, file in connection.execute(
             "SELECT number, name, width, count, file FROM partitions ORDER BY number"
         ).fetchall():
             places = connection.execute("SELECT position FROM dead WHERE partition = ?", [number]).fetchall()
             dead = np.array(places, np.int64).reshape(-1)
-            partitions[name] = Partition(number, mapped(folder / file, count, width), dead)
-        return cls(generation, partitions)
+            vectors = mapped(folder / file, count, width, TYPES[storage])
+            partitions[name] = Partition(number, vectors, dead, read_codes(connection, folder, number, count, width))
+        return cls(generation, storage, partitions)
