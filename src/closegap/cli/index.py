@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -24,6 +24,7 @@ an embedding set (.safetensors). Works in parts: the same command after a kill g
   closegap index build model --data closegap.data.Roco --data.root ROCO --out archive
   closegap index build runs/a --images FOLDER --split test --out archive --overwrite
   closegap index build set.safetensors --scores zscore --calibrate labels --out archive
+  closegap index build runs/a --engine "postgresql://me@db/search?schema=roco" --out archive
   closegap index fit archive --posthoc canonical --fit-on validation
   closegap index add archive --data closegap.data.Roco --data.root NEWER
   closegap index delete archive --case ROCO_24021 --group "patient 7"
@@ -51,6 +52,20 @@ def parser(action: str) -> ArgumentParser:
             help="with --deidentified: the share of items that may be joined with their case again; default 0.09",
         )
         _add_accept(found)
+        found.add_argument(
+            "--engine",
+            type=str | None,
+            default=None,
+            help="keep the rows at postgresql://user@host/database?schema=NAME or milvus://host:port?name=NAME, the "
+            "password elsewhere (~/.pgpass, PGPASSWORD, MILVUS_TOKEN); by default in the folder",
+        )
+        found.add_argument(
+            "--storage",
+            type=Literal["float32", "float16", "sq8"] | None,
+            default=None,
+            help="what the folder keeps rows as: float32 by default; float16, rounded, in half of the bytes; sq8, "
+            "float32 and codes of a byte a number, which find the same in a third of the time",
+        )
         add_out(found, "the folder to write")
         return found
     found.add_argument("archive", type=Path, help="the archive's folder")
@@ -126,6 +141,10 @@ def _add_wanted(parser: ArgumentParser) -> None:
 def _build(arguments: Sequence[str]) -> None:
     given, overrides = parse_with_overrides(parser("build"), arguments)
     _expect_limit(given)
+    if given.engine is not None and given.storage is not None:
+        raise UsageError(
+            "--storage: is of the folder, where --engine keeps no rows; say vectors=float16 in its address"
+        )
     begun = given.out.with_name(f"{given.out.name}.parts").exists()  # what goes on may have been about to end
     if given.out.exists() and not given.overwrite and not begun:
         raise UsageError(f"--out {given.out}: exists; replace it with --overwrite, or choose another --out")
@@ -137,7 +156,7 @@ def _build(arguments: Sequence[str]) -> None:
 
     limit = (LIMIT if given.relinkage_limit is None else given.relinkage_limit) if given.deidentified else None
     gate = Gate(limit, given.accept_relinkage, lambda one: say(one.line))
-    plan = Plan(_wanted(given), given.thumbnails, gate)
+    plan = Plan(_wanted(given), given.thumbnails, gate, engine=given.engine, storage=given.storage)
     with Bars("indexing") as bars:
         opened = open_source(given.source, _data(given, overrides, given.thumbnails), bars)
         built = build(opened, plan, given.out, bars, given.overwrite)
@@ -212,7 +231,7 @@ def _stats(arguments: Sequence[str]) -> None:
             "widths": {name: found.widths[name] for name in archive.modalities if name in found.widths},
             "source": about.source,
             "model": about.model,
-            "engine": about.engine,
+            "engine": about.engine and about.engine.address,
             "thumbnails": about.thumbnails,
             "relinkage_limit": about.relinkage_limit,
             "corrections": found.version,
@@ -226,6 +245,8 @@ def _stats(arguments: Sequence[str]) -> None:
     for name, count in told["rows"].items():
         say(f"{name}: {count:,} rows of width {told['widths'].get(name, '?')}")
     say(f"from {about.source}, {'with' if about.model else 'without'} a model")
+    if about.engine is not None:
+        say(f"rows at {about.engine.address}")
     for line in fitted_on:
         say(line)
     say(f"corrections {found.version}; {found.unpurged:,} rows to purge; {found.size / 2**20:,.1f} MiB")

@@ -1,9 +1,11 @@
 """Which engine keeps an index, told by where it is."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from inspect import isabstract
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from closegap.errors import UsageError
 from closegap.search.index import Index
@@ -14,6 +16,7 @@ _ALIASES = {
     "postgres": "closegap.search.postgres.index.PostgresIndex",
     "milvus": "closegap.search.milvus.index.MilvusIndex",
 }
+_SECRETS = ("password", "sslpassword", "token")
 
 
 def open_index(where: Path | str, mode: Literal["read", "write"] = "read") -> Index:
@@ -44,6 +47,39 @@ def open_index(where: Path | str, mode: Literal["read", "write"] = "read") -> In
         return _engine(scheme)(rest, mode)  # type: ignore[call-arg]
     known = ", ".join(f"{name}://" for name in _ALIASES)
     raise UsageError(f"{scheme[:80]}://: no such engine; expected a folder, {known}, or yours as my_package.MyIndex://")
+
+
+def expect_public(address: str) -> None:
+    """Refuse an address that cannot be written down.
+
+    Raises:
+        UsageError: it is none, or holds a password; the message does not hold it.
+    """
+    if "://" not in address:
+        raise UsageError(f"--engine {address[:80]}: no address; expected postgresql://host/database or milvus://host")
+    try:
+        parts = urlsplit(address)
+        secret = parts.password is not None or any(key in _SECRETS for key, _ in parse_qsl(parts.query))
+    except ValueError:
+        raise UsageError(
+            "--engine: the address cannot be read; expected postgresql://user@host:port/database"
+        ) from None
+    if secret:
+        raise UsageError(
+            "--engine: the address holds a password, which the archive would keep; leave it out and put it into "
+            "~/.pgpass or PGPASSWORD (PostgreSQL) or MILVUS_TOKEN=user:password (Milvus)"
+        )
+
+
+def expect_trusted(address: str, trusted: Sequence[str]) -> None:
+    """Refuse an address that names a class of somebody else's, which opening would import.
+
+    Raises:
+        UsageError: the class is not trusted.
+    """
+    scheme = address.partition("://")[0]
+    if "." in scheme and not scheme.startswith("closegap.") and scheme not in trusted:
+        raise UsageError(f"the archive's engine is {scheme[:200]}, which is not trusted; name it in `trusted`")
 
 
 def _engine(path: str) -> type[Index]:

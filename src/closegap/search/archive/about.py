@@ -27,6 +27,19 @@ class Modality:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """Where an archive's rows lie, if not in its folder.
+
+    Args:
+        address: of `open_index`, without a password.
+        id: by which the index there knows the archive.
+    """
+
+    address: str
+    id: str
+
+
+@dataclass(frozen=True)
 class About:
     """What is fixed when an archive is built.
 
@@ -34,7 +47,7 @@ class About:
         modalities: name to what its items are, in order.
         model: whether the archive has a model, and can be asked by texts and images.
         source: what it was built from, in a word or two.
-        engine: address of the engine that keeps its rows, without a password; None for the folder itself.
+        engine: that keeps its rows; None for the folder itself.
         labels: names of the labels that rows have, among what else filters know of them.
         thumbnails: whether pictures are kept of what is visual.
         relinkage_limit: of an archive that was declared to be de-identified, the share of items that may be re-linked;
@@ -44,7 +57,7 @@ class About:
     modalities: Mapping[str, Modality]
     model: bool
     source: str
-    engine: str | None = None
+    engine: Engine | None = None
     labels: tuple[str, ...] = ()
     thumbnails: bool = False
     relinkage_limit: float | None = None
@@ -78,4 +91,5 @@ class About:
 def _about(said: Mapping[str, Any]) -> About:
     modalities = {str(name): Modality(str(of["noun"]), bool(of["visual"])) for name, of in said["modalities"].items()}
     rest = {item.name: said[item.name] for item in fields(About) if item.name != "modalities"}
-    return About(modalities, **rest | {"labels": tuple(map(str, said["labels"]))})
+    engine = None if said["engine"] is None else Engine(str(said["engine"]["address"]), str(said["engine"]["id"]))
+    return About(modalities, **rest | {"labels": tuple(map(str, said["labels"])), "engine": engine})

@@ -58,12 +58,25 @@ def add_rows(
     return made
 
 
-def copy_rows(index: Index, into: Index, partitions: Sequence[str]) -> None:
-    """Put all rows of some partitions into another index, in their order."""
+def copy_rows(index: Index, into: Index, partitions: Sequence[str], progress: Progress | None = None) -> None:
+    """Put all rows of some partitions into another index, in their order.
+
+    Args:
+        index: that has them.
+        into: opened to be written to.
+        partitions: of those that are there.
+        progress: called with (rows done, rows to do).
+    """
+    rows = index.stats().rows
+    done, total = 0, sum(rows.get(name, 0) for name in partitions)
     for name in partitions:
-        names = index.ids(name) if name in index.stats().widths else []
+        names = index.ids(name) if name in rows else []
         for start in range(0, len(names), _BLOCK):
-            into.add({name: index.read(name, names[start : start + _BLOCK])})
+            some = names[start : start + _BLOCK]
+            into.add({name: index.read(name, some)})
+            done += len(some)
+            if progress is not None:
+                progress(done, total)
 
 
 def _batch(sources: Sequence[Index], feed: Feed, modality: str, drafts: Sequence[Draft]) -> tuple[Batch, int]:

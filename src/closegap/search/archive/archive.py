@@ -18,17 +18,16 @@ from closegap.search.archive.answer import Answer
 from closegap.search.archive.asked import Asking
 from closegap.search.archive.corrections import Corrections
 from closegap.search.archive.derived import derive
+from closegap.search.archive.engine import expect_own, opened_index, signed
 from closegap.search.archive.known import Known
 from closegap.search.archive.merging import merged
 from closegap.search.archive.moments import Moments
 from closegap.search.archive.query import Merge, Query
-from closegap.search.embedded.index import EmbeddedIndex
 from closegap.search.filter import parse_filter
-from closegap.search.index import Index
 from closegap.search.row import Stats
 
-INDEX, MODEL = "index", "model"
-"""Folders in an archive's: of the default engine, and of the model."""
+MODEL = "model"
+"""Folder in an archive's, of the model."""
 
 Mode = Literal["read", "write"]
 
@@ -66,7 +65,7 @@ class Archive:
     def __init__(self, folder: Path | str, mode: Mode = "read", trusted: Sequence[str] = ()) -> None:
         self.folder, self.trusted = Path(folder), tuple(trusted)
         self.about = About.read(self.folder)
-        self.index = opened_index(self.folder, self.about, mode)
+        self.index = opened_index(self.folder, self.about, mode, self.trusted)
         self._asking = Asking(self.index, self.modalities, self._load if self.about.model else None)
         self._known = Known(self.index, self.modalities)
         self._corrections: tuple[int, Corrections] = (0, Corrections())
@@ -202,14 +201,15 @@ class Archive:
         if corrections.of_z_scores:
             there = [corrections.partition(name) for name, count in self.rows().items() if count]
             moments = {name: Moments.of(self.index, name) for name in there}
-        return self.index.put_corrections(replace(corrections, moments=moments).files())
+        return self.index.put_corrections(signed(replace(corrections, moments=moments).files(), self.about.engine))
 
     def _newest(self) -> tuple[int, Corrections]:
         version = self.index.stats().version
         held = self._corrections
         if held[0] != version:
             with _own(self.folder):
-                held = self._corrections = (version, Corrections.read(self.index.corrections(), self.trusted))
+                files = expect_own(self.index.corrections(), self.about.engine)
+                held = self._corrections = (version, Corrections.read(files, self.trusted))
         return held
 
     def _load(self) -> Model:
@@ -228,10 +228,3 @@ def _own(folder: Path) -> Iterator[None]:
         yield
     except UsageError as error:
         raise DataError(f"{folder}: {error}") from error
-
-
-def opened_index(folder: Path, about: About, mode: Mode) -> Index:
-    """The index that an archive keeps its rows in."""
-    if about.engine is None:
-        return EmbeddedIndex(folder / INDEX, mode)
-    raise UsageError(f"{about.engine}: no such engine; leave --engine out")

@@ -1,5 +1,6 @@
 """Where an index lies in a Milvus server, told by a URL, of which no password is ever shown."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -8,6 +9,8 @@ from closegap.errors import UsageError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PORT = 19530
+TOKEN = "MILVUS_TOKEN"
+"""The variable with user:password, or a key, for addresses that name no user."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Address:
         if host is None:
             return cls(unquote(parts.path), "", database, name, f"milvus://{parts.path}?name={name}")
         host = f"[{host}]" if ":" in host else host
-        token = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
+        named = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
+        token = named or os.environ.get(TOKEN, "")
         uri = f"{'https' if secure == 'true' else 'http'}://{host}:{port}"
         return cls(uri, token, database, name, f"milvus://{host}:{port}?name={name}")
 
