@@ -92,6 +92,7 @@ SUBJECTS: Sequence[Subject] = (
         alone=True,
     ),
     Subject("index", _index("run"), ("out",), needs=("run",), alone=True),
+    Subject("index-coded", _index("run", "--storage", "sq8"), ("out",), needs=("run",), alone=True),
     Subject(
         "index-over",
         _index("run", "--overwrite"),

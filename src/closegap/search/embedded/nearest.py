@@ -56,8 +56,12 @@ def nearest(
         else:
             rough, candidates = _rough(rows, asked, taken, allowed, places)
             off = np.array([rounding(query) for query in asked.astype(np.float64)])
-        for number, query, at in zip(left, asked.astype(np.float64), candidates, strict=True):
-            of_query, found[number] = ordered(rows[at], query, at, wanted)
+        for number, query, at, by, far in zip(left, asked.astype(np.float64), candidates, rough, off, strict=True):
+            close = at
+            if codes is not None:
+                first = at[: k + MORE]
+                close = at[by >= ordered(rows[first], query, first, wanted)[0][-1] - far]
+            of_query, found[number] = ordered(rows[close], query, close, wanted)
             scores[number], best[number] = of_query, of_query[-1]
         left = left[(taken < there) & (best[left] <= rough[:, -1] + off)]
     for number, query in zip(left, queries[left].astype(np.float64), strict=True):
