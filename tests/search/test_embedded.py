@@ -115,6 +115,7 @@ def test_ranges_are_taken_anew_while_an_index_is_small(tmp_path: Path) -> None:
             index.add({"image": Batch(rows[start : start + 7], vectors[start : start + 7])})
         [trained] = sqlite3.connect(tmp_path / "i" / "index.sqlite").execute("SELECT trained FROM codes").fetchone()
         assert trained == 448
+        assert len(list((tmp_path / "i").glob("*.codes"))) == 1
         found = index.search("image", vectors[:5], 3)
         assert [next(row.id for row in one) for one in found.rows] == ["0", "1", "2", "3", "4"]
         index.purge()

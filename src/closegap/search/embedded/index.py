@@ -15,7 +15,7 @@ from closegap.errors import DataError, UsageError
 from closegap.search.embedded.database import Database
 from closegap.search.embedded.insert import forget, forget_partition, insert_batch
 from closegap.search.embedded.nearest import nearest
-from closegap.search.embedded.purge import purge
+from closegap.search.embedded.purge import purge, remove_unnamed
 from closegap.search.embedded.state import TYPES, Partition, State, Storage
 from closegap.search.filter import Filter
 from closegap.search.index import Index, unknown
@@ -143,7 +143,11 @@ class EmbeddedIndex(Index):
         if not batches:
             return 0
         with self._database.change() as connection:
-            return sum(insert_batch(connection, self.folder, name, batch) for name, batch in batches.items())
+            added = sum(insert_batch(connection, self.folder, name, batch) for name, batch in batches.items())
+            coded = connection.execute("SELECT count(*) FROM codes").fetchone()[0]
+        if sum(1 for _ in self.folder.glob("*.codes")) > coded:  # ranges were taken anew
+            remove_unnamed(self._database, self.folder)
+        return added
 
     def nearest(
         self, partition: str, queries: Float[np.ndarray, "q d"], k: int, where: Filter | None, exact: bool

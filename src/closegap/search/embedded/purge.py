@@ -36,14 +36,19 @@ def purge(database: Database, folder: Path) -> None:
                 _rewrite(connection, folder, partition, state.storage)
             for table in ("corrections", "versions"):
                 connection.execute(f"DELETE FROM {table} WHERE version < (SELECT max(version) FROM versions)")
-        with database.change(bump=False) as connection:
-            named = {file for (file,) in connection.execute("SELECT file FROM partitions UNION SELECT file FROM codes")}
-            for path in (*folder.glob("*.vectors"), *folder.glob("*.codes")):
-                if path.name not in named:
-                    remove(path)
+        remove_unnamed(database, folder)
         database.compact()
         with database.change(bump=False) as connection:
             connection.execute("UPDATE state SET unpurged = (SELECT count(*) FROM dead)")
+
+
+def remove_unnamed(database: Database, folder: Path) -> None:
+    """Delete files of vectors and codes that no partition has any more; who reads them meanwhile looks again."""
+    with database.change(bump=False) as connection:
+        named = {file for (file,) in connection.execute("SELECT file FROM partitions UNION SELECT file FROM codes")}
+        for path in (*folder.glob("*.vectors"), *folder.glob("*.codes")):
+            if path.name not in named:
+                remove(path)
 
 
 def _rewrite(connection: sqlite3.Connection, folder: Path, partition: Partition, storage: Storage) -> None:
