@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from tests.search import database, milvus_server
 from tests.search.archives import MODALITIES, built, embedded
+from tests.search.service.served import served
 
 import closegap.search
 from closegap.cli import main
@@ -238,3 +240,24 @@ def test_another_archive_at_the_address_is_told(tmp_path: Path) -> None:
         index.put_corrections(signed(files, about.engine))
     with closegap.search.open(folder) as archive:
         assert len(hits(archive)) == 40
+
+
+def test_a_service_says_that_the_server_is_away_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    with database.running() as server:
+        folder = filled(tmp_path / "a", f"{server.address.url(tmp_path)}&schema=roco")
+        question = {"cases": [{"id": "c003"}], "k": 5}
+        with served(folder) as service, service.client() as client:
+            before = client.post("/v1/search", json=question)
+            assert before.status_code == 200
+            server.break_off()
+            away = client.post("/v1/search", json=question)
+            assert away.status_code == 503
+            assert "Retry-After" in away.headers
+            assert str(server.address.host) not in away.text
+            server.start()
+            end = time.monotonic() + 60
+            while (after := client.post("/v1/search", json=question)).status_code == 503:
+                assert time.monotonic() < end
+                time.sleep(0.2)
+            assert after.json()["corrected"] == before.json()["corrected"]
+        assert "Traceback" not in service.said.read_text()
