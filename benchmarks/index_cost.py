@@ -45,12 +45,12 @@ def main() -> None:
         __doc__ or "",
         rows=[1_000_000, 10_000_000, 100_000_000, 1_000_000_000],
         width=512,
-        float32=0.17,  # seconds of a core for a million rows, by storage
-        float16=0.1,
-        sq8=0.05,
+        float32=0.225,  # seconds of a core for a million rows, by storage
+        float16=0.139,
+        sq8=0.0738,
         disk_float32=2162.0,  # bytes of a row
         disk_float16=1138.0,
-        disk_sq8=2674.0,
+        disk_sq8=2681.0,
         memory=200.0,  # GiB of a machine that rows may take
         cores=32,
         within=1.0,  # seconds for a question
