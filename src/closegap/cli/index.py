@@ -64,7 +64,7 @@ def parser(action: str) -> ArgumentParser:
             type=Literal["float32", "float16", "sq8"] | None,
             default=None,
             help="what the folder keeps rows as: float32 by default; float16, rounded, in half of the bytes; sq8, "
-            "float32 and codes of a byte a number, which find the same in a third of the time",
+            "float32 and codes of a byte a number, which find the same in less time",
         )
         add_out(found, "the folder to write")
         return found
