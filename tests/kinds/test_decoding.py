@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from closegap.errors import DataError
-from closegap.kinds import ImageSource, decoding
-from closegap.kinds.decoding import _window, decode_image, load_image, pad_to_square
+from closegap.kinds import ImageSource, windows
+from closegap.kinds.decoding import decode_image, load_image, pad_to_square
+from closegap.kinds.windows import _window
 
 RAMP = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (20, 1))
 
@@ -222,9 +223,9 @@ def test_deep_images_are_windowed_alike_in_parts(
     dtype: type[np.generic], inverted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = (np.random.default_rng(0).normal(size=(31, 17)) * 9000 + 30000).astype(dtype)
-    whole = decoding._windowed(values, inverted)
-    monkeypatch.setattr(decoding, "_AT_ONCE", 40)
-    assert np.array_equal(decoding._windowed(values, inverted), whole)
+    whole = windows.windowed(values, inverted)
+    monkeypatch.setattr(windows, "_AT_ONCE", 40)
+    assert np.array_equal(windows.windowed(values, inverted), whole)
     low, high = np.percentile(values.astype(np.float64), (0.5, 99.5))
     fraction = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1)
     assert np.array_equal(whole, np.rint(255 * (1 - fraction if inverted else fraction)).astype(np.uint8))
@@ -289,7 +290,7 @@ def test_strips_have_the_pixels_of_the_whole(mode: str, monkeypatch: pytest.Monk
     if mode in ("P", "RGB", "L"):
         image.info["transparency"] = {"P": bytes([0, 90, 255]), "RGB": (3, 4, 5), "L": 7}[mode]
     whole = np.asarray(load_image(image))
-    monkeypatch.setattr("closegap.kinds.decoding._AT_ONCE", 30 * 7)
+    monkeypatch.setattr("closegap.kinds.windows._AT_ONCE", 30 * 7)
     assert np.array_equal(np.asarray(load_image(image)), whole)
 
 

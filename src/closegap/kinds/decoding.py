@@ -8,24 +8,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Num, UInt8
 
 from closegap.errors import ClosegapError, DataError, needs
 from closegap.files import regular
 from closegap.kinds.image_source import EncodedImage, ImageSource
 from closegap.kinds.room import Room
+from closegap.kinds.windows import strips, windowed
 
 with needs("image"):
     from PIL import Image, ImageOps
 
-_WINDOW = (0.5, 99.5)  # percentiles; a few hot pixels or a burned-in marker must not darken the whole image
 _DEEP_MODES = ("I", "F")  # and I;16, I;16B, ...: more than 8 bits in one channel
 _ALPHA_MODES = {"La": "LA", "RGBa": "RGBA"}  # premultiplied alpha converts to its plain sibling only
 _BACKGROUND = (0, 0, 0, 255)
 _PIXEL = {"I;16": 12, "I": 20, "F": 20}  # bytes of a pixel with all copies that are made of it; 8 in other modes
 _LARGEST = 768 * 2**20
 _ROOM = Room(512 * 2**20)
-_AT_ONCE = 2**20  # pixels that are converted at once, where a conversion takes several copies
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
@@ -186,10 +184,10 @@ def _turn_upright(image: Image.Image) -> None:
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(_DEEP_MODES):
         inverted = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO  # Pillow inverts 8 bits only
-        return Image.fromarray(_windowed(np.asarray(image), inverted)).convert("RGB")
+        return Image.fromarray(windowed(np.asarray(image), inverted)).convert("RGB")
     if image.has_transparency_data:
         result = Image.new("RGB", image.size)
-        for top, bottom in _strips(image.width, image.height):
+        for top, bottom in strips(image.width, image.height):
             layer = image.crop((0, top, image.width, bottom)).convert(_ALPHA_MODES.get(image.mode, "RGBA"))
             layer = layer.convert("RGBA")
             result.paste(
@@ -197,44 +195,3 @@ def _rgb(image: Image.Image) -> Image.Image:
             )
         return result
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """First row and end of bands of an image."""
-    rows = max(1, _AT_ONCE // max(1, width))
-    for top in range(0, height, rows):
-        yield top, min(top + rows, height)
-
-
-def _windowed(values: Num[np.ndarray, "height width"], inverted: bool) -> UInt8[np.ndarray, "height width"]:
-    """The values' own range as 0..255; all 0 where there is but one value. What is not finite counts as darkest."""
-    low, high = _window(values)
-    levels = np.empty(values.shape, np.uint8)
-    for top, bottom in _strips(values.shape[1], values.shape[0]):
-        strip = np.nan_to_num(values[top:bottom].astype(np.float64), nan=low, posinf=high, neginf=low)
-        fraction = np.clip((strip - low) / max(high - low, np.finfo(np.float64).tiny), 0.0, 1.0)
-        levels[top:bottom] = np.rint(255 * (1 - fraction if inverted else fraction))
-    return levels
-
-
-def _window(values: Num[np.ndarray, "height width"]) -> tuple[float, float]:
-    """The percentiles of the finite values: those of `np.percentile` in float64, without a copy in float64."""
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        raise DataError("no pixel is a finite number")
-    places = (finite.size - 1) * (np.array(_WINDOW) / 100)
-    before = np.floor(places).astype(int)
-    after = np.minimum(before + 1, finite.size - 1)
-    finite.partition(np.unique([0, *before, *after, finite.size - 1]))
-    low, high = (
-        _between(float(finite[one]), float(finite[other]), place - one)
-        for place, one, other in zip(places, before, after, strict=True)
-    )
-    if low == high:  # an almost empty image: the few values that differ are all there is
-        low, high = float(finite[0]), float(finite[-1])
-    return low, high
-
-
-def _between(low: float, high: float, share: float) -> float:
-    """So far on the way from one to the other, rounded as NumPy does."""
-    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
