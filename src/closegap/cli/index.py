@@ -10,19 +10,20 @@ from jsonargparse import ArgumentParser, Namespace
 from closegap.bounds import Share
 from closegap.cli.arguments import add_out, parse, parse_with_overrides, verb_parser
 from closegap.cli.verbs import VERBS
-from closegap.errors import UsageError
+from closegap.errors import ClosegapError, UsageError
 
 if TYPE_CHECKING:
     from closegap.search.archive.fitting import Wanted
-    from closegap.search.archive.sources import Data
+    from closegap.search.archive.sources import Data, Opened
 
 _DESCRIPTION = """An archive is a folder: rows of all modalities, the model that embeds questions, and what makes the
-scores of modalities comparable. `closegap search` asks it. SOURCE is a run, a model with --data or --config, or
+scores of modalities comparable. `closegap search` asks it. RUN is a run, a model with --data or --config, or
 an embedding set (.safetensors). Works in parts: the same command after a kill goes on where it stopped.
 
   closegap index build runs/a --data.root ROCO --thumbnails --out archive
   closegap index build model --data closegap.data.Roco --data.root ROCO --out archive
   closegap index build runs/a --images FOLDER --split test --out archive --overwrite
+  closegap index build runs/a --source 'dicomweb://pacs/dicom-web?ModalitiesInStudy=CR' --key pacs.key --out archive
   closegap index build set.safetensors --scores zscore --calibrate labels --out archive
   closegap index build runs/a --engine "postgresql://me@db/search?schema=roco" --out archive
   closegap index fit archive --posthoc canonical --fit-on validation
@@ -30,17 +31,21 @@ an embedding set (.safetensors). Works in parts: the same command after a kill g
   closegap index delete archive --case ROCO_24021 --group "patient 7"
   closegap index purge archive
   closegap index stats archive --json
+  closegap index resolve 9f0c53a41e... --source dicomweb://pacs/dicom-web --key pacs.key
 
 Rows stay as they were embedded: `fit` makes new corrections without the model. `delete` forgets a case in all
 modalities, `purge` then erases its bytes. With --deidentified the build says how often an item is joined with its case
-again, and publishes nothing above --relinkage-limit but with --accept-relinkage. A run's config is trusted input."""
+again, and publishes nothing above --relinkage-limit but with --accept-relinkage. A run's config is trusted input.
+
+Of a PACS, cases and groups are called by digests under --key; `resolve` goes back from them to studies. It is signed in
+with CLOSEGAP_DICOMWEB_USER and CLOSEGAP_DICOMWEB_PASSWORD, with CLOSEGAP_DICOMWEB_TOKEN, or with ~/.netrc."""
 
 
 def parser(action: str) -> ArgumentParser:
     """What an action takes."""
     found = verb_parser(f"index {action}", _DESCRIPTION)
     if action == "build":
-        found.add_argument("source", type=Path, help="a run, a model's folder, or an embedding set")
+        found.add_argument("run", type=Path, help="a run, a model's folder, or an embedding set")
         _add_data(found)
         found.add_argument("--thumbnails", action="store_true", help="keep small pictures of images")
         _add_wanted(found)
@@ -68,15 +73,17 @@ def parser(action: str) -> ArgumentParser:
         )
         add_out(found, "the folder to write")
         return found
+    if action == "resolve":
+        found.add_argument("case", type=str, nargs="+", help="cases, or ids of hits")
+        _add_pacs(found, required=True)
+        return found
     found.add_argument("archive", type=Path, help="the archive's folder")
     if action in ("fit", "add"):
         _add_accept(found)
     if action == "fit":
         _add_wanted(found)
     if action == "add":
-        found.add_argument(
-            "source", type=Path | None, nargs="?", default=None, help="an embedding set, or a run's data"
-        )
+        found.add_argument("run", type=Path | None, nargs="?", default=None, help="an embedding set, or a run's data")
         _add_data(found)
     if action == "delete":
         found.add_argument("--case", type=str, nargs="+", default=[], help="ids of cases")
@@ -96,6 +103,7 @@ def main(arguments: Sequence[str]) -> None:
         "delete": _delete,
         "purge": _purge,
         "stats": _stats,
+        "resolve": _resolve,
     }
     if action in ("-h", "--help"):
         parse(verb_parser(f"index {'|'.join(VERBS['index'].actions)}", _DESCRIPTION), ["--help"])
@@ -109,7 +117,15 @@ def _add_data(parser: ArgumentParser) -> None:
     parser.add_argument("--config", type=Path | None, default=None, help="a YAML file that says where cases come from")
     parser.add_argument("--data", type=str | None, default=None, help="where cases come from, by class path")
     parser.add_argument("--images", type=Path | None, default=None, help="every image below this folder instead")
+    _add_pacs(parser, required=False)
     parser.add_argument("--split", type=str, nargs="+", default=[], help="of these splits alone")
+
+
+def _add_pacs(parser: ArgumentParser, required: bool) -> None:
+    source, key = (str, Path) if required else (str | None, Path | None)
+    where = "" if required else ", instead"
+    parser.add_argument("--source", type=source, required=required, help=f"studies of a PACS, by its address{where}")
+    parser.add_argument("--key", type=key, required=required, help="with --source: the file with the key of pseudonyms")
 
 
 def _add_accept(parser: ArgumentParser) -> None:
@@ -158,9 +174,9 @@ def _build(arguments: Sequence[str]) -> None:
     gate = Gate(limit, given.accept_relinkage, lambda one: say(one.line))
     plan = Plan(_wanted(given), given.thumbnails, gate, engine=given.engine, storage=given.storage)
     with Bars("indexing") as bars:
-        opened = open_source(given.source, _data(given, overrides, given.thumbnails), bars)
+        opened = open_source(given.run, _data(given, overrides, given.thumbnails), bars)
         built = build(opened, plan, given.out, bars, given.overwrite)
-    for line in built.fitted_on:
+    for line in (*_left_out(opened), *built.fitted_on):
         say(line)
     say(f"{given.out}: {_counts(built.rows)}")
 
@@ -188,8 +204,10 @@ def _add(arguments: Sequence[str]) -> None:
 
     with Archive(given.archive, "write") as archive, Bars("adding") as bars:
         model = archive.model() if archive.about.model else None
-        opened = open_more(given.source, model, _data(given, overrides, archive.about.thumbnails), bars)
+        opened = open_more(given.run, model, _data(given, overrides, archive.about.thumbnails), bars)
         made = add(archive, opened.feed, bars, given.accept_relinkage, lambda one: say(one.line))
+        for line in _left_out(opened):
+            say(line)
         say(
             f"{given.archive}: {made:,} rows embedded, {opened.feed.cases:,} cases looked at; {_counts(archive.rows())}"
         )
@@ -252,6 +270,23 @@ def _stats(arguments: Sequence[str]) -> None:
     say(f"corrections {found.version}; {found.unpurged:,} rows to purge; {found.size / 2**20:,.1f} MiB")
 
 
+def _resolve(arguments: Sequence[str]) -> None:
+    given = parse(parser("resolve"), arguments)
+    from closegap.cli.console import say
+    from closegap.data import DicomWeb
+
+    wanted = dict.fromkeys(name.partition("#")[0] for name in given.case)
+    for case, group, address in DicomWeb(given.source, given.key).studies():
+        if case in wanted:
+            del wanted[case]
+            say(f"{case} of patient {group}: {address}")
+    if wanted:
+        raise ClosegapError(
+            f"{', '.join(wanted)}: no study has this pseudonym; it is gone, another key made it, or --source asks for "
+            "others"
+        )
+
+
 def _expect_limit(given: Namespace) -> None:
     if not given.deidentified and (given.relinkage_limit is not None or given.accept_relinkage):
         raise UsageError("--relinkage-limit, --accept-relinkage: go with --deidentified; add it, or leave them out")
@@ -268,7 +303,16 @@ def _data(given: Namespace, overrides: Sequence[str], thumbnails: bool) -> "Data
 
     chosen = [] if given.config is None else [f"--config={given.config}"]
     chosen += [] if given.data is None else [f"--data={given.data}"]
-    return Data([*chosen, *overrides], given.images, tuple(given.split), thumbnails)
+    if given.images is not None and given.source is not None:
+        raise UsageError("--images, --source: both are given; take one")
+    if given.key is not None and given.source is None:
+        raise UsageError("--key: goes with --source; add it, or leave it out")
+    return Data([*chosen, *overrides], given.images, given.source, given.key, tuple(given.split), thumbnails)
+
+
+def _left_out(opened: "Opened") -> list[str]:
+    told = ", ".join(f"{count:,} of '{reason}'" for reason, count in opened.left_out.items())
+    return [f"left out: {told}"] if told else []
 
 
 def _counts(rows: dict[str, int]) -> str:

@@ -45,7 +45,7 @@ VERBS = {
     "index": Verb(
         "build an archive of several modalities that is searched as one, add to it, delete from it",
         _AGAIN,
-        ("build", "fit", "add", "delete", "purge", "stats"),
+        ("build", "fit", "add", "delete", "purge", "stats", "resolve"),
     ),
     "search": Verb("ask an archive by words, images or cases", _ANEW),
     "serve": Verb("answer questions to an archive over HTTP, with a page to ask them on", "the service has ended"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from closegap.data.checks import load_cases as load_cases
     from closegap.data.memory import cache_folder as cache_folder
     from closegap.data.readers.cells import Columns as Columns
+    from closegap.data.readers.dicomweb import DicomWeb as DicomWeb
     from closegap.data.readers.image_folder import ImageFolder as ImageFolder
     from closegap.data.readers.manifest import Manifest as Manifest
     from closegap.data.readers.mixbench import JudgedSet as JudgedSet
@@ -31,6 +32,7 @@ _HOMES = {
     "Cases": "closegap.data.checks",
     "Checks": "closegap.data.checks",
     "Columns": "closegap.data.readers.cells",
+    "DicomWeb": "closegap.data.readers.dicomweb",
     "ImageFolder": "closegap.data.readers.image_folder",
     "JudgedSet": "closegap.data.readers.mixbench",
     "Manifest": "closegap.data.readers.manifest",

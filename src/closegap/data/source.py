@@ -35,6 +35,14 @@ class Source(Checked, ABC):
         return None
 
     @property
+    def identity(self) -> str | None:
+        """What it is, told without a name, where its rows come and go, as in an archive that is in use; else None.
+
+        Long work on such a source goes on with the rows that are there then, where any other has to be as it was.
+        """
+        return None
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities that cases can have."""
         return tuple(self.kinds)

@@ -58,6 +58,15 @@ def add_rows(
     return made
 
 
+def forget_others(index: Index, feed: Feed) -> None:
+    """Delete the cases that the feed has not: what was there when the work began may be gone since."""
+    held = list(feed.case_ids())
+    for name in index.stats().widths:
+        gone = sorted(set(index.ids(name)) - set(index.ids(name, held)))
+        if gone:
+            index.delete(cases={row.case for row in index.read(name, gone).rows})
+
+
 def copy_rows(index: Index, into: Index, partitions: Sequence[str], progress: Progress | None = None) -> None:
     """Put all rows of some partitions into another index, in their order.
 

@@ -14,7 +14,7 @@ from closegap.files import digest, whole_folder, write_text
 from closegap.lock import locked
 from closegap.runs.log import Nobody, Watcher
 from closegap.search.archive.about import About, Engine
-from closegap.search.archive.adding import add_rows
+from closegap.search.archive.adding import add_rows, forget_others
 from closegap.search.archive.archive import MODEL, Archive
 from closegap.search.archive.engine import INDEX, give_up, release, reserve, settle
 from closegap.search.archive.fitting import Wanted, fitted_corrections
@@ -169,6 +169,8 @@ def _filled(folder: Path, source: Opened, plan: Plan, watcher: Watcher) -> Built
             raise ClosegapError(
                 f"{error}; rows embedded before are kept: mend it and give the command again"
             ) from error
+        if source.changes:
+            forget_others(archive.index, source.feed)
         corrections = fitted_corrections(archive, plan.wanted, source.brought)
         plan.gate.expect(archive.index, archive.modalities, corrections)
         archive.put(corrections, watcher.work)

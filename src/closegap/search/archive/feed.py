@@ -1,7 +1,7 @@
 """What is put into an archive: rows of cases, or of an embedding set, some cases at a time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,10 @@ class Feed(ABC):
     modalities: Mapping[str, Modality]
     labels: tuple[str, ...]
     cases: int
+
+    @abstractmethod
+    def case_ids(self) -> Iterable[str]:
+        """The ids of the cases."""
 
     @abstractmethod
     def pieces(self) -> Iterator[Mapping[str, Sequence[Draft]]]:

@@ -1,6 +1,6 @@
 """Rows of cases, embedded by a model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from closegap.data import Case
 from closegap.data.loader import Views
 from closegap.data.verification import content_digests
+from closegap.errors import DataError
 from closegap.infer.embed import embed_views
 from closegap.infer.features import FeatureCache
 from closegap.kinds import Kind
@@ -52,6 +53,10 @@ class FeedOfCases(Feed):
         self.labels = tuple(sorted({name for case in cases for name in case.labels}))
         self.cases = len(cases)
 
+    def case_ids(self) -> Iterable[str]:
+        """See `Feed`."""
+        return [case.id for case in self._cases]
+
     def pieces(self) -> Iterator[Mapping[str, Sequence[Draft]]]:
         """See `Feed`."""
         for start in range(0, len(self._cases), _CASES):
@@ -63,10 +68,13 @@ class FeedOfCases(Feed):
         """See `Feed`."""
         encoder = self._model.encoder(modality)
         held = Views(list(items), torch.arange(len(items) + 1))
-        if self._cache is not None and encoder.untrained:
-            held = replace(held, features=self._cache.features(encoder, held.items, self._device))
-        batch = 8 if self._device.type == "cpu" and held.features is None else 64
-        rows: np.ndarray = embed_views(self._model, modality, held, self._device, batch).numpy()
+        try:
+            if self._cache is not None and encoder.untrained:
+                held = replace(held, features=self._cache.features(encoder, held.items, self._device))
+            batch = 8 if self._device.type == "cpu" and held.features is None else 64
+            rows: np.ndarray = embed_views(self._model, modality, held, self._device, batch).numpy()
+        except DataError as error:
+            raise DataError(f"{error}; mend it, or leave such cases out with --checks.on_error skip") from error
         return rows
 
     def preview(self, modality: str, item: Any) -> bytes:

@@ -1,6 +1,6 @@
 """Rows of an embedding set, of whichever model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -36,6 +36,10 @@ class FeedOfSet(Feed):
         self.cases = len(self._cases)
         if self.cases > len(set(embeddings.ids)):
             raise DataError("rows of one id do not stand together; sort the set by its ids")
+
+    def case_ids(self) -> Iterable[str]:
+        """See `Feed`."""
+        return [str(name) for name in self._set.ids]
 
     def pieces(self) -> Iterator[Mapping[str, Sequence[Draft]]]:
         """See `Feed`."""

@@ -1,17 +1,17 @@
 """Where an archive's rows come from: a run, a model with data, or an embedding set."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from closegap.data import Case, Checks, ImageFolder, Source, load_cases
+from closegap.data import Case, Checks, DicomWeb, ImageFolder, Source, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import UsageError
 from closegap.files import digest, file_digest
 from closegap.infer.features import FeatureCache
-from closegap.kinds import ImageKind, Kind
+from closegap.kinds import ImageKind, Kind, TextKind
 from closegap.models.folder import DESCRIPTION
 from closegap.models.model import Model
 from closegap.posthoc import PostHoc
@@ -34,6 +34,8 @@ class Data:
     Args:
         arguments: as `--data.root DIR`, that say where cases come from, or change what a run says.
         images: a folder of images in place of all that.
+        pacs: the address of a PACS in place of all that.
+        key: of the pseudonyms that its patients and studies get.
         splits: of which splits; all by default.
         thumbnails: whether pictures are kept.
         trusted: import paths of further parts of a model that may be loaded.
@@ -41,6 +43,8 @@ class Data:
 
     arguments: Sequence[str] = ()
     images: Path | None = None
+    pacs: str | None = None
+    key: Path | None = None
     splits: Sequence[str] = ()
     thumbnails: bool = False
     trusted: tuple[str, ...] = ()
@@ -54,6 +58,8 @@ class Opened:
         feed: of its rows.
         name: what it is called.
         work: a digest of what decides the rows.
+        left_out: how many rows are none of it, by reason.
+        changes: whether the rows may be others when the work goes on.
         model: raw; None of an embedding set.
         brought: the map that the model had.
     """
@@ -61,6 +67,8 @@ class Opened:
     feed: Feed
     name: str
     work: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    changes: bool = False
     model: Model | None = None
     brought: PostHoc | None = None
 
@@ -124,15 +132,18 @@ def _opened_set(path: Path, data: Data) -> Opened:
 
 def _opened(given: _Given, model: Model, name: str, data: Data, watcher: Watcher) -> Opened:
     raw = model.with_posthoc(None)
-    cases, kinds = _cases(given, raw, data, watcher)
+    cases, kinds, left_out = _cases(given, raw, data, watcher)
     feed = FeedOfCases(raw, cases, kinds, data.thumbnails, given.cache)
     held = [[case.id, case.group, *([name, len(views)] for name, views in case.views.items())] for case in cases]
-    work = digest(given.weights.encode(), json.dumps([held, data.thumbnails]).encode())
-    return Opened(feed, name, work, raw, model.posthoc)
+    identity = given.data.identity
+    work = digest(given.weights.encode(), json.dumps([identity or held, data.thumbnails]).encode())
+    return Opened(feed, name, work, left_out, identity is not None, raw, model.posthoc)
 
 
-def _cases(given: _Given, model: Model, data: Data, watcher: Watcher) -> tuple[list[Case], dict[str, Kind]]:
-    """The sound cases of the splits, and the kinds of what both model and data have."""
+def _cases(
+    given: _Given, model: Model, data: Data, watcher: Watcher
+) -> tuple[list[Case], dict[str, Kind], dict[str, int]]:
+    """The sound cases of the splits, the kinds of what both model and data have, and what was left out, counted."""
     wanted = [name for name in model.modalities if name in given.data.modalities]
     if not wanted:
         has, there = ", ".join(model.modalities), ", ".join(given.data.modalities)
@@ -142,7 +153,7 @@ def _cases(given: _Given, model: Model, data: Data, watcher: Watcher) -> tuple[l
     costly = [name for name in wanted if given.data.kinds[name].costly and given.checks.on_error == "raise"]
     loaded = load_cases(given.data, given.checks, wanted, watcher.images, dict.fromkeys(costly, _unseen))
     splits = [loaded.split(name) for name in data.splits] if data.splits else list(loaded.splits.values())
-    return [case for split in splits for case in split], dict(loaded.kinds)
+    return [case for split in splits for case in split], dict(loaded.kinds), loaded.counts
 
 
 def _unseen(items: Sequence[object]) -> list[str | None]:
@@ -152,8 +163,9 @@ def _unseen(items: Sequence[object]) -> list[str | None]:
 def _of_run(folder: Path, data: Data) -> _Given:
     opened = open_run(folder, data.arguments)
     run, weights = opened.run, file_digest(opened.checkpoint / "model.safetensors")
-    if data.images is not None:
-        return _Given(_images(data.images, run.model), run.checks, None, run.model, weights)
+    beside = _beside(data, run.model)
+    if beside is not None:
+        return _Given(beside, run.checks, None, run.model, weights)
     return _Given(run.data, run.checks, FeatureCache.of_run(run.train), run.model, weights)
 
 
@@ -164,22 +176,36 @@ def _of_model(folder: Path, data: Data) -> _Given:
 
 
 def _of_arguments(data: Data, model: Model) -> _Given:
-    if data.images is not None:
-        return _Given(_images(data.images, model))
-    if not data.arguments:
+    beside = _beside(data, model)
+    if not data.arguments and beside is None:
         raise UsageError("--data: not given; say where cases come from, as --data closegap.data.Roco --data.root DIR")
     from jsonargparse import ArgumentParser
 
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--config", action="config")
-    parser.add_argument("--data", type=Source, required=True)
     parser.add_argument("--checks", type=Checks, default=Checks())
+    if beside is not None:
+        return _Given(beside, parser.instantiate(parse_run(list(data.arguments), parser, _OF_TRAINING)).checks)
+    parser.add_argument("--data", type=Source, required=True)
     built = parser.instantiate(parse_run(list(data.arguments), parser, _OF_TRAINING))
     return _Given(built.data, built.checks)
 
 
-def _images(folder: Path, model: Model) -> ImageFolder:
-    for name in model.modalities:
-        if model.encoder(name).takes is ImageKind:
-            return ImageFolder(folder, name)
-    raise UsageError(f"--images: the model has no tower for images; its modalities are {', '.join(model.modalities)}")
+def _beside(data: Data, model: Model) -> Source | None:
+    """What was given in place of a data set, its modalities named as the model names them."""
+    image, text = (
+        next((name for name in model.modalities if model.encoder(name).takes is kind), None)
+        for kind in (ImageKind, TextKind)
+    )
+    if data.images is None and data.pacs is None:
+        return None
+    if image is None:
+        option = "--images" if data.images is not None else "--source"
+        raise UsageError(
+            f"{option}: the model has no tower for images; its modalities are {', '.join(model.modalities)}"
+        )
+    if data.images is not None:
+        return ImageFolder(data.images, image)
+    if data.key is None or data.pacs is None:
+        raise UsageError("--key: not given; name the file with the secret that pseudonyms of patients are made with")
+    return DicomWeb(data.pacs, data.key, image, text)
