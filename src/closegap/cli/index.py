@@ -311,7 +311,7 @@ def _data(given: Namespace, overrides: Sequence[str], thumbnails: bool) -> "Data
 
 
 def _left_out(opened: "Opened") -> list[str]:
-    told = ", ".join(f"{count:,} of '{reason}'" for reason, count in opened.left_out.items())
+    told = ", ".join(f"{reason} {count:,}" for reason, count in opened.left_out.items())
     return [f"left out: {told}"] if told else []
 
 

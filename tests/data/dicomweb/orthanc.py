@@ -90,6 +90,13 @@ class Orthanc:
         session.auth = next(iter(self.users.items()), None)
         return DICOMwebClient(f"http://127.0.0.1:{self.port}/dicom-web", session)
 
+    def forget(self, study: str) -> None:
+        """Delete a study, by its UID."""
+        root = f"http://127.0.0.1:{self.port}"
+        wanted = {"Level": "Study", "Query": {"StudyInstanceUID": study}}
+        for name in requests.post(f"{root}/tools/find", json=wanted, timeout=60).json():
+            requests.delete(f"{root}/studies/{name}", timeout=60).raise_for_status()
+
     def store(self, datasets: Sequence[Dataset]) -> None:
         """Store by STOW-RS, some at a time."""
         client = self.client()

@@ -68,11 +68,6 @@ class Address:
         return cls(f"{_SCHEMES[parts.scheme]}://{place}", f"{parts.scheme}://{place}", _keys(parts.query))
 
 
-def is_address(text: str) -> bool:
-    """Whether it is meant to be one of a PACS."""
-    return text.partition("://")[0] in _SCHEMES
-
-
 def _keys(query: str) -> dict[Level, dict[str, str]]:
     found: dict[Level, dict[str, str]] = {"study": {}, "series": {}, "instance": {}}
     try:

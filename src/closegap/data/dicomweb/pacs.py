@@ -100,7 +100,9 @@ class Pacs:
             raise self._refused(0 if error.response is None else error.response.status_code, asking) from None
         except (TooManyRedirects, InvalidURL):
             raise ClosegapError(f"{self}: sends to another address; give that one") from None
-        except SSLError:
+        except SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                raise ClosegapError(f"{self}: no TLS there; without it the address begins with dicomweb://") from None
             raise ClosegapError(
                 f"{self}: its certificate is not trusted here; name who signed it in REQUESTS_CA_BUNDLE"
             ) from None
@@ -127,7 +129,10 @@ class Pacs:
             return DataError(f"the PACS does not give it ({status})")
         if status in (404, 405):
             return ClosegapError(f"{self}: {status}, no DICOMweb there; name its path, often /dicom-web, and its port")
-        return ClosegapError(f"{self}: {status}, it refuses what it is asked; look at the address, after its ?")
+        return ClosegapError(
+            f"{self}: {status}, it refuses what it is asked; name its path, often /dicom-web, or ask for something else "
+            "after the ?"
+        )
 
     def _no_dicomweb(self) -> ClosegapError:
         return ClosegapError(f"{self}: answers, but not as DICOMweb does; name its path, often /dicom-web")

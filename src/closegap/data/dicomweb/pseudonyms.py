@@ -56,7 +56,7 @@ class Pseudonyms:
 
         Example:
             >>> Pseudonyms(bytes(32)).of("study", "1.2.3")
-            '2d0a5e5d0cc6ef1d7ef1d3a7aa11ac5c'
+            'cc9f53926f241a2bb31e4e0e79da93b9'
         """
         state = hashlib.blake2b(key=self._key, digest_size=16, person=thing.encode())
         for name in names:

@@ -80,18 +80,16 @@ class DicomWeb(Source):
             else:
                 studies[self._pseudonyms.of("study", name)] = (name, record)
         if broken:
-            yield BrokenRow("study unreadable", str(self._pacs), f"{broken} studies whose UID is none")
+            yield BrokenRow("study unreadable", str(self._pacs), f"tells of {broken} studies without a sound UID")
         found = False
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for row in pool.map(self._row, sorted(studies), [studies[case] for case in sorted(studies)]):
                 if row is not None:
                     found = True
                     yield row
-        if not found:
-            raise DataError(
-                f"{self._pacs}: {len(studies):,} studies match, none with a picture or a report; ask for less in the "
-                "address, after its ?"
-            )
+        if not found and not broken:
+            what = f"none of {len(studies):,} studies has a picture or a report" if studies else "no study matches"
+            raise DataError(f"{self._pacs}: {what}; ask for others in the address, after its ?")
 
     def studies(self) -> Iterator[tuple[str, str, str]]:
         """Pseudonym, group and address of each study: the way back."""
