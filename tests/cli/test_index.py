@@ -169,7 +169,7 @@ def test_a_killed_build_goes_on_to_the_same_archive(cli: Cli, runs: Path, tmp_pa
     expected = indexed(tmp_path / "whole" / "index")
     for number in (3, 25, 45, 52):
         killed = start(*build, tmp_path / "again", seen=tmp_path / "seen", moment=Moment(tmp_path, number=number))
-        assert killed.outcome().code == -9
+        assert killed.wait().code == -9
         assert not (tmp_path / "again").exists()
     assert cli(*build, tmp_path / "again").code == 0
     assert indexed(tmp_path / "again" / "index") == expected

@@ -49,7 +49,10 @@ def fill(server: Orthanc, count: int) -> Filled:
             datasets.append(report(text, patient, study, 9))
             found.texts[study] = (" ".join(text.split()),)
     alone, neither, hostile = (generate_uid(prefix=None) for _ in range(3))
-    found.patients |= {alone: ("Muster0^Erika", "MRN-0-QX"), hostile: ("\x1b]0;mine\x07<b>Rob'); DROP^Bobby", "../../x")}
+    found.patients |= {
+        alone: ("Muster0^Erika", "MRN-0-QX"),
+        hostile: ("\x1b]0;mine\x07<b>Rob'); DROP^Bobby", "../../x"),
+    }
     datasets.append(report("Comparison is made with an older study.", found.patients[alone], alone))
     found.texts[alone] = ("Comparison is made with an older study.",)
     plan = report("", ("Muster1^Erika", "MRN-1-QX"), neither)
