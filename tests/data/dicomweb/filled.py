@@ -35,8 +35,11 @@ def phantoms(count: int) -> list[Case]:
 
 
 def fill(server: Orthanc, count: int) -> Filled:
-    """Store `count` studies of two thirds as many patients: most have a picture and a report, every fourth two pictures,
-    every fifth no report; and three more, of a report alone, of neither, and with names in the wrong places."""
+    """Store `count` studies of two thirds as many patients, and three more.
+
+    Most have a picture and a report, every fourth has two pictures, every fifth no report. The three have a report
+    alone, neither, and names in the wrong places.
+    """
     found, datasets = Filled(), list[FileDataset]()
     for number, case in enumerate(phantoms(count)):
         patient = (f"Muster{number * 2 // 3}^Erika", f"MRN-{number * 2 // 3}-QX")

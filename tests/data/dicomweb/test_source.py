@@ -177,10 +177,9 @@ def server_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orth
 
 
 @pytest.fixture(autouse=True)
-def pages_and_nobody_signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def pages_and_nobody_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Studies come in several pages, and each test has a session of its own, without a user of the machine's."""
     monkeypatch.setattr(pacs, "_PAGE", 4)
     for name in ("USER", "PASSWORD", "TOKEN"):
         monkeypatch.delenv(f"CLOSEGAP_DICOMWEB_{name}", raising=False)
     monkeypatch.setattr(session, "_HELD", session.threading.local())
-    yield

@@ -1,5 +1,6 @@
-"""The picture in a DICOM data set is what a viewer shows; what cannot be shown is refused without a word of its tags."""
+"""The picture in a DICOM data set is what a viewer shows; what cannot be shown is refused without its tags."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -142,12 +143,12 @@ def test_real_files_are_shown_or_refused(shared: Path) -> None:
             dataset = dcmread(file, force=True)
         except Exception:
             continue
-        try:
-            found = picture(dataset)
-        except DataError as error:
-            assert NO_PICTURE[file.name] in str(error), file.name
+        if file.name in NO_PICTURE:
+            with pytest.raises(DataError, match=re.escape(NO_PICTURE[file.name])):
+                picture(dataset)
             seen.add(file.name)
         else:
+            found = picture(dataset)
             assert (found.height, found.width) == (dataset.Rows, dataset.Columns)
             assert found.mode == ("L" if dataset.PhotometricInterpretation.startswith("MONO") else "RGB")
     assert seen == NO_PICTURE.keys()

@@ -130,8 +130,8 @@ class Pacs:
         if status in (404, 405):
             return ClosegapError(f"{self}: {status}, no DICOMweb there; name its path, often /dicom-web, and its port")
         return ClosegapError(
-            f"{self}: {status}, it refuses what it is asked; name its path, often /dicom-web, or ask for something else "
-            "after the ?"
+            f"{self}: {status}, it refuses what it is asked; name its path, often /dicom-web, or ask for something "
+            "else after the ?"
         )
 
     def _no_dicomweb(self) -> ClosegapError:

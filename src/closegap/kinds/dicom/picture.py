@@ -76,7 +76,7 @@ def _expect_decoder(dataset: Dataset) -> None:
     try:
         available = get_decoder(syntax).is_available
     except NotImplementedError:
-        raise DataError(f"transfer syntax {_named(syntax)}, which is none of pictures; leave it out") from None
+        raise DataError(f"transfer syntax {_named(syntax)}, which is none of pictures") from None
     if not available:
         package = next((found for start, found in _OPTION.items() if syntax.name.startswith(start)), "closegap[dicom]")
         raise DataError(f"transfer syntax {_named(syntax)}, which nothing here decodes; pip install '{package}'")
