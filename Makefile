@@ -18,7 +18,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal 
 # Whoever is done takes over tests from the end of the other's half: neighbours share what a module sets up.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test check bench docs acceptance browser lock clean
+.PHONY: help demo test check bench docs acceptance browser orthanc lock clean
 .NOTPARALLEL:
 
 help:  ## show this list
@@ -53,6 +53,11 @@ docs: $(VENV)/.installed-dev  ## run every example, command and config of the do
 browser:  ## say whether the search page can be tested here, and how to install what is missing
 	@command -v chromium >/dev/null && chromium --version 2>/dev/null || { \
 		echo "no chromium: on Debian, apt-get install chromium; then make test looks at the page, too" >&2; exit 1; }
+
+orthanc:  ## say whether archives from a PACS can be tested here, and how to install what is missing
+	@PATH="$$PATH:/usr/sbin" command -v Orthanc >/dev/null && ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so || { \
+		echo "no Orthanc with DICOMweb: on Debian, apt-get install orthanc orthanc-dicomweb; then make test asks it, too" >&2; \
+		exit 1; }
 
 lock: $(VENV)/.installed-dev  ## pin by digest, in requirements/, the versions that are installed and tested here
 	@$(PIP) uv

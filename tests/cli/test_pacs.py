@@ -214,7 +214,8 @@ def test_a_broken_picture_is_refused_or_left_out(cli: Cli, runs: Path, secret: P
         assert re.fullmatch(
             r"closegap: case '[0-9a-f]{32}', picture 0: "
             r"(pixels that are damaged, or not as their tags say \(ValueError\)"
-            r"|transfer syntax MPEG2 Main Profile / Main Level \(1\.2\.840\.10008\.1\.2\.4\.100\), which is none of pictures)"
+            r"|transfer syntax MPEG2 Main Profile / Main Level \(1\.2\.840\.10008\.1\.2\.4\.100\), "
+            r"which is none of pictures)"
             r"; mend it, or leave such cases out with --checks\.on_error skip\n",
             refused.err,
         )
