@@ -56,7 +56,13 @@ class Orthanc:
     @property
     def address(self) -> str:
         """As a person names it."""
-        return f"dicomweb://127.0.0.1:{self.port}/dicom-web"
+        return self.url.replace("http", "dicomweb", 1)
+
+    @property
+    def url(self) -> str:
+        """Of its DICOMweb."""
+        scheme = "https" if self.settings.get("SslEnabled") else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/dicom-web"
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -68,7 +74,7 @@ class Orthanc:
         ended = time.monotonic() + 60
         while self.process.poll() is None and time.monotonic() < ended:
             try:
-                requests.get(f"http://127.0.0.1:{self.port}/dicom-web/studies?limit=1", timeout=5)
+                requests.get(f"{self.url}/studies?limit=1", timeout=5, verify=False)
             except requests.ConnectionError:
                 time.sleep(0.1)
             else:
@@ -88,7 +94,8 @@ class Orthanc:
         """Who stores in it."""
         session = requests.Session()
         session.auth = next(iter(self.users.items()), None)
-        return DICOMwebClient(f"http://127.0.0.1:{self.port}/dicom-web", session)
+        session.verify, session.trust_env = False, False
+        return DICOMwebClient(self.url, session)
 
     def forget(self, study: str) -> None:
         """Delete a study, by its UID."""

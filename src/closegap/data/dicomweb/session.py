@@ -46,6 +46,7 @@ def client_of(url: str) -> DICOMwebClient:
         session = Session()
         session.max_redirects = 0  # nobody else is told what is asked for
         session.auth = _credentials()
+        session.headers["Accept-Encoding"] = "identity"  # to compress 8 MB of pixels takes a server seconds
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=_AGAIN))
         found = DICOMwebClient(url, session, callback=_expect_size, timeout=_PATIENCE)
