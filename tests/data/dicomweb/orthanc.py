@@ -100,7 +100,7 @@ class Orthanc:
     def forget(self, study: str) -> None:
         """Delete a study, by its UID."""
         root = f"http://127.0.0.1:{self.port}"
-        wanted = {"Level": "Study", "Query": {"StudyInstanceUID": study}}
+        wanted: Any = {"Level": "Study", "Query": {"StudyInstanceUID": study}}
         for name in requests.post(f"{root}/tools/find", json=wanted, timeout=60).json():
             requests.delete(f"{root}/studies/{name}", timeout=60).raise_for_status()
 

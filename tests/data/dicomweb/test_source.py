@@ -1,9 +1,6 @@
 """A PACS is a source like any other: what is in it comes out, and nobody's name."""
 
 import pickle
-import shutil
-import subprocess
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,27 +159,6 @@ def test_a_server_that_knows_its_users(
     with pytest.raises(ClosegapError, match=words) as error:
         cases(server_with_users, secret)
     assert "wrong" not in str(error.value)
-
-
-def test_a_certificate_is_checked(secret: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl on this machine: no certificate is made, and none checked")
-    made = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=pacs -addext subjectAltName=IP:127.0.0.1"
-    where = ["-keyout", str(tmp_path / "secret.pem"), "-out", str(tmp_path / "shown.pem")]
-    subprocess.run(["openssl", *made.split(), *where], check=True, capture_output=True)
-    both = "".join((tmp_path / name).read_text() for name in ("secret.pem", "shown.pem"))
-    (tmp_path / "both.pem").write_text(both)
-    with (
-        warnings.catch_warnings(action="ignore"),
-        orthanc(tmp_path / "orthanc", SslEnabled=True, SslCertificate=str(tmp_path / "both.pem")) as server,
-    ):
-        fill(server, 3)
-        assert server.address.startswith("dicomwebs://")
-        with pytest.raises(ClosegapError, match="its certificate is not trusted here"):
-            cases(server, secret)
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "shown.pem"))
-        found = cases(server, secret)
-    assert len(found) == 5
 
 
 def test_netrc_signs_in(

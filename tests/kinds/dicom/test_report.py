@@ -1,6 +1,7 @@
 """What a structured report says in words, and nothing of its names, dates and numbers."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -36,7 +37,7 @@ def test_a_real_report(shared: Path) -> None:
 
 def test_a_damaged_report_is_refused_without_being_quoted() -> None:
     class Broken(Dataset):
-        def get(self, *_: object) -> object:
+        def get(self, *_: Any, **__: Any) -> Any:
             raise ValueError("Mueller^Hans")
 
     with pytest.raises(DataError, match=r"^a damaged report \(ValueError\)$"):
