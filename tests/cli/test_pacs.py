@@ -99,7 +99,12 @@ def test_what_is_there_already_is_not_fetched_again(
     assert stats(cli, tmp_path / "archive")["rows"] == COUNTS
     fetched: list[str] = []
     retrieve = Pacs.retrieve
-    monkeypatch.setattr(Pacs, "retrieve", lambda *of: (fetched.append(of[3]), retrieve(*of))[1])
+
+    def retrieved(*of: Any) -> Any:
+        fetched.append(of[3])
+        return retrieve(*of)
+
+    monkeypatch.setattr(Pacs, "retrieve", retrieved)
     again = cli("index", "add", tmp_path / "archive", *every)
     assert f"0 rows embedded, {STUDIES + 2} cases looked at" in again.out
     assert len(fetched) == COUNTS["report"]

@@ -1,6 +1,7 @@
 """A PACS is a source like any other: what is in it comes out, and nobody's name."""
 
 import pickle
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,4 +183,4 @@ def pages_and_nobody_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacs, "_PAGE", 4)
     for name in ("USER", "PASSWORD", "TOKEN"):
         monkeypatch.delenv(f"CLOSEGAP_DICOMWEB_{name}", raising=False)
-    monkeypatch.setattr(session, "_HELD", session.threading.local())
+    monkeypatch.setattr(session, "_HELD", threading.local())
