@@ -110,3 +110,9 @@ Workers: TypeAlias = Annotated[int, Bound(0, 1000)]
 
 Resamples: TypeAlias = Annotated[int, Bound(1, 10**5)]
 """Of a bootstrap."""
+
+SampleRate: TypeAlias = Annotated[int, Bound(100, 768_000)]
+"""Samples of a sound in a second: from what hearts are recorded at to beyond what studios use."""
+
+Seconds: TypeAlias = Annotated[float, Bound(0, 3600, beyond=True)]
+"""What of a recording is held in memory: at most an hour."""

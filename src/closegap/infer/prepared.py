@@ -125,7 +125,7 @@ def verifiers(
         encoder, report = model.encoder(name), None if progress is None else _named(progress, name)
         if cache is None or not encoder.takes.costly:
             continue
-        if encoder.frozen:
+        if encoder.untrained and not encoder.fitted:
             compute: Callable[..., Any] = partial(cache.features, encoder, device=device, progress=report)
             found[name] = partial(_refused, encoder.takes(), compute)
         elif encoder.prefix is not None:

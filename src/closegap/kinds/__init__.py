@@ -1,25 +1,31 @@
-"""What an item is: an image, a text, a set of codes, a record; the place to say it of anything else."""
+"""What an item is: an image, a text, a set of codes, a record, a sound; the place to say it of anything else."""
 
 from typing import TYPE_CHECKING
 
 from closegap.lazy import face
 
 if TYPE_CHECKING:
+    from closegap.kinds.audio import AudioKind as AudioKind
     from closegap.kinds.base import Kind as Kind
     from closegap.kinds.codes import CodesKind as CodesKind
     from closegap.kinds.image import ImageKind as ImageKind
     from closegap.kinds.image_source import ImageSource as ImageSource
+    from closegap.kinds.listening import Listening as Listening
     from closegap.kinds.place import Place as Place
     from closegap.kinds.record import RecordKind as RecordKind
+    from closegap.kinds.recording import Recording as Recording
     from closegap.kinds.text import TextKind as TextKind
 
 _HOMES = {
+    "AudioKind": "closegap.kinds.audio",
     "CodesKind": "closegap.kinds.codes",
     "ImageKind": "closegap.kinds.image",
     "ImageSource": "closegap.kinds.image_source",
     "Kind": "closegap.kinds.base",
+    "Listening": "closegap.kinds.listening",
     "Place": "closegap.kinds.place",
     "RecordKind": "closegap.kinds.record",
+    "Recording": "closegap.kinds.recording",
     "TextKind": "closegap.kinds.text",
 }
 

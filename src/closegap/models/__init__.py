@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from closegap.models.towers.codes import CodeSetEncoder as CodeSetEncoder
     from closegap.models.towers.concat import ConcatEncoder as ConcatEncoder
     from closegap.models.towers.latent_semantic import LatentSemanticEncoder as LatentSemanticEncoder
+    from closegap.models.towers.log_mel_statistics import LogMelStatistics as LogMelStatistics
     from closegap.models.towers.record import RecordEncoder as RecordEncoder
     from closegap.models.towers.small import SmallImageEncoder as SmallImageEncoder
     from closegap.models.towers.small import SmallTextEncoder as SmallTextEncoder
+    from closegap.models.towers.small_audio import SmallAudioEncoder as SmallAudioEncoder
+    from closegap.models.towers.small_audio import SmallAudioTransformerEncoder as SmallAudioTransformerEncoder
     from closegap.models.towers.timm import TimmImageEncoder as TimmImageEncoder
     from closegap.models.towers.transformers import TransformersTextEncoder as TransformersTextEncoder
+    from closegap.models.towers.transformers_audio import TransformersAudioEncoder as TransformersAudioEncoder
 
 _HOMES = {
     "CanonicalHead": "closegap.models.canonical_head",
@@ -33,13 +37,17 @@ _HOMES = {
     "LatentSemanticEncoder": "closegap.models.towers.latent_semantic",
     "LearnableTemperature": "closegap.models.temperature",
     "LinearHead": "closegap.models.heads",
+    "LogMelStatistics": "closegap.models.towers.log_mel_statistics",
     "MLPHead": "closegap.models.heads",
     "Model": "closegap.models.model",
     "RecordEncoder": "closegap.models.towers.record",
     "ScheduledTemperature": "closegap.models.temperature",
+    "SmallAudioEncoder": "closegap.models.towers.small_audio",
+    "SmallAudioTransformerEncoder": "closegap.models.towers.small_audio",
     "SmallImageEncoder": "closegap.models.towers.small",
     "SmallTextEncoder": "closegap.models.towers.small",
     "TimmImageEncoder": "closegap.models.towers.timm",
+    "TransformersAudioEncoder": "closegap.models.towers.transformers_audio",
     "TransformersTextEncoder": "closegap.models.towers.transformers",
 }
 

@@ -51,7 +51,7 @@ def render_html(
         except MissingExtraError as error:
             missing = f"The figures of this section are not drawn: {error}."
     behaviour = _script(_asset("report.js"))
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src "
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; media-src data:; script-src "
     page = render(
         "page.html",
         title=title,

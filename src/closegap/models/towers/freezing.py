@@ -1,10 +1,23 @@
 """Which part of a tower is trained."""
 
+import re
 from collections.abc import Mapping
 
 from torch import nn
 
 from closegap.errors import UsageError
+
+_BLOCK = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)\.(\d+)\.")
+
+
+def numbered_blocks(tower: nn.Module) -> dict[str, int]:
+    """Parameter name to block of a tower of transformers: embeddings 0, layers from 1, the rest belongs to the last."""
+    depth, last = {}, 0
+    for name, _ in tower.named_parameters():
+        found = _BLOCK.search(name)
+        last = int(found.group(1)) + 1 if found else last
+        depth[name] = last
+    return depth
 
 
 def train_last_blocks(module: nn.Module, depth: Mapping[str, int], blocks: int | None) -> None:

@@ -1,6 +1,5 @@
 """Text through any transformers encoder."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,7 +16,7 @@ from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
 from closegap.models.pretrained import expect_plain_config, from_transformers
 from closegap.models.towers.cut import Cut, bypassed, can_be_cut
-from closegap.models.towers.freezing import train_last_blocks
+from closegap.models.towers.freezing import numbered_blocks, train_last_blocks
 
 with needs("text"):
     from tokenizers import Tokenizer
@@ -25,7 +24,6 @@ with needs("text"):
 
 _HERE = "."  # the folder of the saved model, wherever that is
 _UNUSED = "pooler."  # a head of some architectures; pooling is done here
-_BLOCK = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)\.(\d+)\.")
 
 
 class TokenPreparer:
@@ -106,7 +104,7 @@ class TransformersTextEncoder(Encoder):
         self._preparer = TokenPreparer(self._tokenizer, min(max_length, longest))
         if checkpointing:
             self.tower.gradient_checkpointing_enable()
-        train_last_blocks(self.tower, _depth(self.tower), trained_blocks)
+        train_last_blocks(self.tower, numbered_blocks(self.tower), trained_blocks)
         for name, parameter in self.tower.named_parameters():
             if name.startswith(_UNUSED):
                 parameter.requires_grad_(False)  # never in the graph: distributed training would wait for its gradient
@@ -198,13 +196,3 @@ def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
     if missing:
         raise ClosegapError(f"text encoder {name!r}: its weights lack {missing[0]} ({len(missing)} such tensors)")
     return tower, tokenizer
-
-
-def _depth(tower: torch.nn.Module) -> dict[str, int]:
-    """Parameter name to block: embeddings 0, layers from 1, what comes after belongs to the last layer."""
-    depth, last = {}, 0
-    for name, _ in tower.named_parameters():
-        found = _BLOCK.search(name)
-        last = int(found.group(1)) + 1 if found else last
-        depth[name] = last
-    return depth

@@ -14,6 +14,8 @@ _MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 def shown(kind: Kind, item: Any, pictures: bool) -> bytes:
     """The picture of what is visual, as its kind shows it, or the text of anything else, in UTF-8; b"" for nothing.
 
+    Of what is shown with more than its picture, as a sound with its spectrogram, the picture is kept.
+
     Args:
         kind: of the item.
         item: as a case has it.
@@ -24,7 +26,7 @@ def shown(kind: Kind, item: Any, pictures: bool) -> bytes:
     if not pictures:
         return b""
     markup = str(kind.show(item))
-    found = _PICTURE.fullmatch(markup)
+    found = _PICTURE.search(markup)
     return b64decode(found[1]) if found else markup.encode()
 
 

@@ -1,0 +1,48 @@
+"""Files of sound and moving pictures, opened by FFmpeg: none of them leads to another file or address."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO, RawIOBase
+
+from closegap.errors import DataError, needs
+
+with needs("audio"):
+    import av
+    from av.container import InputContainer
+
+# What lies in one file. Playlists, sessions and scripts (hls, dash, concat, sdp, ffmetadata, ...) name others.
+_FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,eac3,flac,flv,gif,m4v,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
+    "mp3,mpeg,mpegts,ogg,tta,voc,w64,wav,wv"
+)
+_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+
+_FOUND = (av.error.FFmpegError, ValueError, OverflowError, MemoryError, EOFError)
+
+
+@contextmanager
+def container(file: RawIOBase | BytesIO, name: str) -> Iterator[InputContainer]:
+    """The container in a file, closed in the end; whatever FFmpeg finds wrong meanwhile is one line.
+
+    Args:
+        file: at its beginning.
+        name: what errors call it.
+
+    Raises:
+        DataError: it cannot be read, or not to the end.
+    """
+    try:
+        opened = av.open(file, metadata_errors="replace", options=_OPTIONS)
+    except _FOUND as error:
+        raise DataError(f"{name}: no sound or video that can be read ({_reason(error)}); fetch it again") from error
+    try:
+        with opened:
+            yield opened
+    except DataError:
+        raise
+    except _FOUND as error:
+        raise DataError(f"{name}: damaged or truncated ({_reason(error)}); fetch it again") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
