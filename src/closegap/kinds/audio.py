@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from closegap.errors import DataError, UsageError
 from closegap.kinds.audio_player import player
 from closegap.kinds.base import Kind
-from closegap.kinds.listening import Listening
+from closegap.kinds.listening import AS_IT_IS, Listening
 from closegap.kinds.place import Place
 from closegap.kinds.recording import Recording
 from closegap.kinds.stored import Stored
@@ -35,7 +35,7 @@ class AudioKind(Kind):
         listening: how it is heard: which part, mono or all channels, trimmed, levelled.
     """
 
-    listening: Listening = field(default_factory=Listening)
+    listening: Listening = AS_IT_IS
 
     noun: ClassVar[str] = "recording"
     visual: ClassVar[bool] = True

@@ -18,7 +18,7 @@ with needs("audio"):
 _RATE = 16_000
 _SECONDS = 10.0  # about 30 kB of MP3
 _WIDTH, _MELS, _RANGE = 200, 64, 60.0  # columns, bands, dB from the loudest to black
-_MP3 = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT", "compression_level": 0.7}
+_MP3 = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT", "compression_level": 0.9}
 _PALETTE = ((0, 0, 4), (59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 109), (252, 253, 191))  # magma
 
 

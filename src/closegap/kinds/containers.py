@@ -32,7 +32,7 @@ def container(file: RawIOBase | BytesIO, name: str) -> Iterator[InputContainer]:
         DataError: it cannot be read, or not to the end.
     """
     try:
-        opened = av.open(file, metadata_errors="replace", options=_OPTIONS)
+        opened = av.open(file, "r", metadata_errors="replace", options=_OPTIONS)
     except _FOUND as error:
         raise DataError(f"{name}: no sound or video that can be read ({_reason(error)}); fetch it again") from error
     try:

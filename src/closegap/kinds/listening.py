@@ -55,12 +55,15 @@ class Listening:
             >>> str(Listening()), str(Listening(duration=5, trim=40))
             ('', 'duration 5, trim 40')
         """
-        plain = Listening()
-        given = {name: value for name, value in vars(self).items() if value != getattr(plain, name)}
+        given = {name: value for name, value in vars(self).items() if value != getattr(AS_IT_IS, name)}
         return ", ".join(
             f"{name} {value:g}" if name != "channels" and name != "level" else f"{name} {value}"
             for name, value in given.items()
         )
+
+
+AS_IT_IS = Listening()
+"""Whole, mono, nothing done to it."""
 
 
 def trimmed(samples: Float32[np.ndarray, "channels n"], rate: int, below: float) -> Float32[np.ndarray, "channels m"]:

@@ -86,4 +86,5 @@ def _mel(hertz: float) -> float:
 
 
 def _hertz(mel: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    return 700 * (10 ** (mel / 2595) - 1)
+    hertz: Float[np.ndarray, n] = 700 * (10 ** (mel / 2595) - 1)
+    return hertz

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from closegap.errors import DataError, needs
 from closegap.files import digest, regular, stream_digest
-from closegap.kinds.listening import Listening
+from closegap.kinds.listening import AS_IT_IS, Listening
 from closegap.kinds.place import Place
 from closegap.kinds.room import Room
 from closegap.kinds.sound_stream import SoundStream, sound_stream
@@ -23,7 +24,6 @@ with needs("audio"):
 
 _LONGEST = 600.0  # seconds that are heard unasked
 _SHORTEST = 0.01
-_LOUDEST = 1e9  # full scale is 1; integers written as floating point reach 2^31
 _ADVICE = (
     f"expected at most {_LONGEST / 60:.0f} minutes unless a part is named: in a cell, recording.wav#t=60,90, "
     "or by the kind's offset and duration"
@@ -42,7 +42,7 @@ class Recording:
     """
 
     source: Path | bytes | Stored
-    listening: Listening = field(default_factory=Listening)
+    listening: Listening = AS_IT_IS
 
     @classmethod
     def of_samples(
@@ -74,12 +74,10 @@ class Recording:
             longest = min(bound for bound in bounds if bound is not None)
             with _ROOM.taken(int(longest * wanted * channels * 8)):
                 resampler = None if wanted == stream.rate else soxr.ResampleStream(stream.rate, wanted, channels)
-                parts = [np.empty((0, channels), np.float32)]
-                for block in self._window(stream, partial):
-                    parts.append(block if resampler is None else resampler.resample_chunk(block))
-                if resampler is not None:
-                    parts.append(resampler.resample_chunk(np.empty((0, channels), np.float32), last=True))
-                found = self.listening.applied(np.concatenate(parts).T, wanted)
+                parts = list(
+                    self._window(stream, partial) if resampler is None else self._resampled(stream, partial, resampler)
+                )
+                found = self.listening.applied((parts[0] if len(parts) == 1 else np.concatenate(parts)).T, wanted)
         most = found.shape[1] if seconds is None else round(seconds * wanted)
         return np.ascontiguousarray(found[:, :most]), wanted
 
@@ -130,6 +128,18 @@ class Recording:
         source = self.source.content() if isinstance(self.source, Stored) else self.source
         return sound_stream(source, str(self))
 
+    def _resampled(
+        self, stream: SoundStream, seconds: float | None, resampler: Any
+    ) -> Iterator[Float32[np.ndarray, "frames channels"]]:
+        """The window at another rate."""
+        before: Float32[np.ndarray, "frames channels"] | None = None
+        for block in self._window(stream, seconds):
+            if before is not None:
+                yield resampler.resample_chunk(before)
+            before = block
+        assert before is not None
+        yield resampler.resample_chunk(before, last=True)
+
     def _window(self, stream: SoundStream, seconds: float | None) -> Iterator[Float32[np.ndarray, "frames channels"]]:
         """The part that is heard, block by block, channels as they are heard; or no more than `seconds` of it."""
         offset, duration = self.listening.offset, self.listening.duration
@@ -137,16 +147,18 @@ class Recording:
         if duration is None and stream.seconds is not None and stream.seconds - offset > _LONGEST:
             raise DataError(f"{self}: lasts {clock(stream.seconds)}, {_ADVICE}")
         wanted = longest if seconds is None else min(longest, round(seconds * stream.rate))
-        taken, low, high = 0, np.inf, -np.inf
+        taken, varies = 0, False
+        level = np.float32(0)
         for block in stream.blocks(round(offset * stream.rate)):
             if duration is None and taken + len(block) > longest:
                 raise DataError(f"{self}: lasts longer than {clock(_LONGEST)}, {_ADVICE}")
             heard = block[: wanted - taken]
             if self.listening.channels == "mono" and stream.channels > 1:
                 heard = heard.mean(1, keepdims=True)
-            low, high = min(low, float(heard.min())), max(high, float(heard.max()))
+            level = level if taken else heard[0, 0]
+            varies = varies or bool(heard[-1, 0] != level or (heard != level).any())
             taken += len(heard)
-            if not -_LOUDEST < low <= high < _LOUDEST:  # nor what is no number
+            if not np.isfinite(np.vdot(heard, heard)):
                 raise DataError(
                     f"{self}: a sample that is no number or beyond all measure, within the first "
                     f"{clock(taken / stream.rate)}; expected about -1 to 1; export it again"
@@ -161,8 +173,8 @@ class Recording:
             )
         if taken < min(_SHORTEST * stream.rate, wanted):
             raise DataError(f"{self}: ends at {ended}, expected at least {_SHORTEST} s of sound")
-        if low == high and (seconds is None or taken < round(seconds * stream.rate)):
-            raise DataError(f"{self}: silent, every sample up to {ended} is {low:g}; leave it out")
+        if not varies and (seconds is None or taken < round(seconds * stream.rate)):
+            raise DataError(f"{self}: silent, every sample up to {ended} is {level:g}; leave it out")
 
 
 def clock(seconds: float) -> str:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from io import BytesIO, RawIOBase
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def sound_stream(source: Path | bytes, name: str) -> Iterator[SoundStream]:
         DataError: no such file, no sound, or one that is not what it says.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(BytesIO(source) if isinstance(source, bytes) else _file(source, name))
+        file: RawIOBase | BytesIO = BytesIO(source) if isinstance(source, bytes) else _file(source, name)
+        stack.enter_context(file)
         size = len(source) if isinstance(source, bytes) else os.fstat(file.fileno()).st_size
         if not size:
             raise DataError(f"{name}: an empty file; fetch it again")
@@ -137,17 +139,17 @@ def _of_container(opened: InputContainer, name: str) -> SoundStream:
     stream = opened.streams.audio[0]
     rate, channels = int(stream.rate or 0), int(stream.channels or 0)
     _expect(name, rate, channels)
-    beginning = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
-    known = stream.duration is not None and stream.time_base
-    seconds = float(stream.duration * stream.time_base) if known else None
+    unit = stream.time_base or Fraction(1, rate)
+    beginning = float((stream.start_time or 0) * unit)
+    seconds = None if stream.duration is None else float(stream.duration * unit)
     if seconds is None and opened.duration is not None:
         seconds = opened.duration / av.time_base
 
     def blocks(first: int) -> Blocks:
-        sought = first > _SOUGHT * rate and stream.time_base is not None
+        sought = first > _SOUGHT * rate
         if sought:
             before = first / rate + beginning - _SETTLED
-            opened.seek(int(before / stream.time_base), stream=stream, backward=True)
+            opened.seek(int(before / unit), stream=stream, backward=True)
         plain = av.AudioResampler(format="fltp")
         at: int | None = None
         for frame in opened.decode(stream):
