@@ -1,4 +1,4 @@
-"""Decoding of recordings on one core, beside the plain loop over soundfile: seconds of sound in a second, and their ratio.
+"""Decoding of recordings on one core, beside the plain loop over soundfile.
 
     python benchmarks/audio.py FOLDER [--rounds 5]
 

@@ -1,6 +1,7 @@
 """Sound through any audio tower of transformers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -27,6 +28,7 @@ with needs("text"):
         ClapAudioModelWithProjection,
         ClapConfig,
     )
+    from transformers.utils import logging
 
 _HERE = "."  # the folder of the saved model, wherever that is
 _SHORTEST = 0.1  # seconds; convolutions over less have nothing to give
@@ -177,6 +179,17 @@ def _padded(values: Sequence[Any]) -> Float[Tensor, "n ..."] | Int[Tensor, "n ..
     return torch.nn.utils.rnn.pad_sequence(arrays, batch_first=True)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without a table of all that CLAP's folder holds of its text tower."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
 def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
     advice = "give a local directory with config, preprocessor_config, weights"
     with from_transformers("audio encoder", name, advice) as (place, options):
@@ -195,9 +208,10 @@ def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
             loaded: Mapping[str, Any] = {"missing_keys": ()}
         else:
             factory = ClapAudioModelWithProjection if clap else AutoModel
-            model, loaded = factory.from_pretrained(
-                place, config=config, dtype=torch.float32, output_loading_info=True, use_safetensors=True, **options
-            )
+            with _quiet():
+                model, loaded = factory.from_pretrained(
+                    place, config=config, dtype=torch.float32, output_loading_info=True, use_safetensors=True, **options
+                )
     missing = sorted(key for key in loaded["missing_keys"] if not any(part in key for part in _UNUSED))
     if missing:
         raise ClosegapError(f"audio encoder {name!r}: its weights lack {missing[0]} ({len(missing)} such tensors)")
