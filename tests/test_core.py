@@ -15,7 +15,7 @@ import pytest
 _CORE_ALONE = """
 import sys
 
-ABSENT = {"accelerate", "bert_score", "datasets", "PIL", "plotly", "pycocoevalcap", "ray", "tensorboard", "timm",
+ABSENT = {"accelerate", "av", "bert_score", "datasets", "PIL", "plotly", "pycocoevalcap", "ray", "tensorboard", "timm",
           "tokenizers", "torchvision", "transformers", "wandb"}
 
 

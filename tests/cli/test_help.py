@@ -11,7 +11,21 @@ from closegap.cli.sections import SECTIONS
 from closegap.cli.verbs import VERBS
 from closegap.runs.config import run_parser
 
-HEAVY = {"accelerate", "numpy", "PIL", "plotly", "pyarrow", "scipy", "sklearn", "timm", "torch", "transformers"}
+HEAVY = {
+    "accelerate",
+    "av",
+    "numpy",
+    "PIL",
+    "plotly",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "soundfile",
+    "soxr",
+    "timm",
+    "torch",
+    "transformers",
+}
 
 _IMPORTED = """
 import sys

@@ -35,7 +35,13 @@ def clap() -> tuple[Any, Any]:
     }
     model = hf.ClapModel(hf.ClapConfig(projection_dim=12, text_config=text, audio_config=audio))
     extractor = hf.ClapFeatureExtractor(
-        feature_size=16, sampling_rate=8000, max_length_s=1, hop_length=160, fft_window_size=512, frequency_max=4000
+        feature_size=16,
+        sampling_rate=8000,
+        max_length_s=1,
+        hop_length=160,
+        fft_window_size=512,
+        frequency_max=4000,
+        truncation="rand_trunc",
     )
     return model, extractor
 
