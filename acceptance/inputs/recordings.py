@@ -102,7 +102,7 @@ def _recording(random: Random) -> tuple[bytes, str]:
 def _tone(random: Random) -> Float32[np.ndarray, "n"]:
     n = random.randint(2_000, 9_000)
     noise = np.random.default_rng(random.randrange(2**32)).standard_normal(n)
-    return (0.3 * np.sin(np.arange(n) * random.uniform(0.01, 1)) + 0.01 * noise).astype(np.float32)
+    return np.asarray(0.3 * np.sin(np.arange(n) * random.uniform(0.01, 1)) + 0.01 * noise, np.float32)
 
 
 def _saved(samples: Float32[np.ndarray, "..."], form: str, subtype: str) -> bytes:
@@ -114,7 +114,7 @@ def _saved(samples: Float32[np.ndarray, "..."], form: str, subtype: str) -> byte
 def _muxed(samples: Float32[np.ndarray, "n"], form: str, codec: str) -> bytes:
     buffer, rate = io.BytesIO(), 48_000 if codec == "libopus" else 16_000
     with av.open(buffer, "w", format=form) as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream: Any = container.add_stream(codec, rate=rate, layout="mono")
         plain = av.AudioResampler(stream.format, "mono", rate, stream.codec_context.frame_size or 1024)
         frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
         frame.sample_rate = _RATE

@@ -3,6 +3,7 @@
 import struct
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -42,9 +43,9 @@ def muxed(path: Path, codec: str, samples: Float32[np.ndarray, "n"], pictures: i
     rate = 48_000 if codec == "libopus" else RATE
     with av.open(str(path), "w") as container:
         if pictures:
-            video = container.add_stream("mpeg4", rate=5)
+            video: Any = container.add_stream("mpeg4", rate=5)
             video.width = video.height = 32
-        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream: Any = container.add_stream(codec, rate=rate, layout="mono")
         plain = av.AudioResampler(stream.format, "mono", rate, stream.codec_context.frame_size or 1024)
         frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
         frame.sample_rate = RATE

@@ -32,7 +32,7 @@ def log_mel(
         first += step
     bands = filters(rate, points, mels, low)
     energies = [[sum(f * p for f, p in zip(band, powers, strict=True)) for powers in spectra] for band in bands]
-    return 10 * np.log10(np.maximum(np.array(energies), 1e-10))
+    return np.asarray(10 * np.log10(np.maximum(np.array(energies), 1e-10)))
 
 
 def filters(rate: int, points: int, mels: int, low: float) -> list[list[float]]:

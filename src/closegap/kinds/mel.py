@@ -86,5 +86,4 @@ def _mel(hertz: float) -> float:
 
 
 def _hertz(mel: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    hertz: Float[np.ndarray, n] = 700 * (10 ** (mel / 2595) - 1)
-    return hertz
+    return np.asarray(700 * (10 ** (mel / 2595) - 1))
