@@ -86,4 +86,4 @@ def _mel(hertz: float) -> float:
 
 
 def _hertz(mel: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    return np.asarray(700 * (10 ** (mel / 2595) - 1))
+    return np.asarray(700 * (10 ** (mel / 2595) - 1), np.float64)

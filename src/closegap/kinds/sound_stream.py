@@ -67,8 +67,7 @@ def sound_stream(source: Path | bytes, name: str) -> Iterator[SoundStream]:
         size = len(source) if isinstance(source, bytes) else os.fstat(file.fileno()).st_size
         if not size:
             raise DataError(f"{name}: an empty file; fetch it again")
-        start = file.read(3)
-        file.seek(0)
+        start = source[:3] if isinstance(source, bytes) else os.pread(file.fileno(), 3, 0)
         found = None if start.startswith(_MP3) else _sndfile(file, name, stack)
         if found is None:
             file.seek(0)

@@ -116,4 +116,4 @@ def test_arguments_are_bounded() -> None:
         (lambda: SmallAudioEncoder(rate=7), "SmallAudioEncoder.rate: 7 given"),
     ):
         with pytest.raises(UsageError, match=message):
-            make()  # type: ignore[no-untyped-call]
+            make()

@@ -1,20 +1,20 @@
 """Audio towers of transformers: small ones of random weights, saved as that library does, give its own values."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import transformers as hf
 from tests.kinds.sounds import RATE, hum
-from torch import Tensor
 
 from closegap.errors import ClosegapError
 from closegap.kinds import Recording
 from closegap.models import TransformersAudioEncoder
 from closegap.testing import check_encoder
 
+hf: Any = import_module("transformers")
 SOUNDS = [Recording.of_samples(hum(seconds, seed=n), RATE) for n, seconds in enumerate((0.7, 0.4, 0.7))]
 _SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 _CONVOLUTIONS: dict[str, Any] = {
@@ -82,7 +82,7 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Any, An
 
 
 @torch.no_grad()
-def of_library(model: Any, extractor: Any, sound: Recording, own: bool) -> Tensor:
+def of_library(model: Any, extractor: Any, sound: Recording, own: bool) -> Any:
     """What the library's documentation has a person write, for one recording."""
     samples, rate = sound.samples(extractor.sampling_rate)
     inputs = extractor(samples[0], sampling_rate=rate, return_tensors="pt")

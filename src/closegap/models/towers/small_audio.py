@@ -152,8 +152,9 @@ class SmallAudioTransformerEncoder(Encoder):
         """Mean state of the strips."""
         decibels = self.noise(inputs)
         wanted = len(self.places) * self.strip
-        mask = F.pad(heard(decibels), (0, wanted - decibels.shape[2])).unflatten(1, (-1, self.strip)).amax(2)
-        values = F.pad(centred(decibels), (0, wanted - decibels.shape[2])).unflatten(2, (-1, self.strip))
+        mask = F.pad(heard(decibels), (0, wanted - decibels.shape[2])).view(len(decibels), -1, self.strip).amax(2)
+        values = F.pad(centred(decibels), (0, wanted - decibels.shape[2]))
+        values = values.view(*values.shape[:2], -1, self.strip)
         states = self.strips(values.permute(0, 2, 1, 3).flatten(2)) + self.places
         states = self.layers(states, src_key_padding_mask=mask == 0)
         pooled: Tensor = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp_min(1)

@@ -144,7 +144,7 @@ class TransformersAudioEncoder(Encoder):
         lengths, share = given.pop("lengths"), given.pop("share")
         longest = next(iter(given.values())).shape[1]
         rows, found = [], []
-        for length in lengths.unique().tolist():
+        for length in sorted(set(lengths.tolist())):
             alike = (lengths == length).nonzero()[:, 0]
             cut = {key: value[alike] for key, value in given.items()}
             cut = {key: value[:, :length] if value.shape[1] == longest else value for key, value in cut.items()}
@@ -183,7 +183,7 @@ def _padded(values: Sequence[Any]) -> Float[Tensor, "n ..."] | Int[Tensor, "n ..
 def _quiet() -> Iterator[None]:
     """Without a table of all that CLAP's folder holds of its text tower."""
     before = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
@@ -194,22 +194,21 @@ def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
     advice = "give a local directory with config, preprocessor_config, weights"
     with from_transformers("audio encoder", name, advice) as (place, options):
         expect_plain_config(place, options)
-        extractor = AutoFeatureExtractor.from_pretrained(place, **options)
+        extractors: Any = AutoFeatureExtractor
+        extractor = extractors.from_pretrained(place, **options)
         config = AutoConfig.from_pretrained(place, **options)
         clap = isinstance(config, ClapConfig | ClapAudioConfig)
         config = getattr(config, "audio_config", config) if clap else config
         for key, value in _STILL.items():
             if hasattr(config, key):
                 setattr(config, key, value)
+        models: Any = ClapAudioModelWithProjection if clap else AutoModel
         if not pretrained:
-            model = (
-                ClapAudioModelWithProjection(config) if clap else AutoModel.from_config(config, trust_remote_code=False)
-            )
+            model = models(config) if clap else models.from_config(config, trust_remote_code=False)
             loaded: Mapping[str, Any] = {"missing_keys": ()}
         else:
-            factory = ClapAudioModelWithProjection if clap else AutoModel
             with _quiet():
-                model, loaded = factory.from_pretrained(
+                model, loaded = models.from_pretrained(
                     place, config=config, dtype=torch.float32, output_loading_info=True, use_safetensors=True, **options
                 )
     missing = sorted(key for key in loaded["missing_keys"] if not any(part in key for part in _UNUSED))
