@@ -1,4 +1,4 @@
-"""What an item is: an image, a text, a set of codes, a record, a sound; the place to say it of anything else."""
+"""What an item is: image, text, set of codes, record, health record, sound; the place to say it of anything else."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from closegap.kinds.audio import AudioKind as AudioKind
     from closegap.kinds.base import Kind as Kind
     from closegap.kinds.codes import CodesKind as CodesKind
+    from closegap.kinds.event import Event as Event
+    from closegap.kinds.events import EventsKind as EventsKind
     from closegap.kinds.image import ImageKind as ImageKind
     from closegap.kinds.image_source import ImageSource as ImageSource
     from closegap.kinds.listening import Listening as Listening
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "AudioKind": "closegap.kinds.audio",
     "CodesKind": "closegap.kinds.codes",
+    "Event": "closegap.kinds.event",
+    "EventsKind": "closegap.kinds.events",
     "ImageKind": "closegap.kinds.image",
     "ImageSource": "closegap.kinds.image_source",
     "Kind": "closegap.kinds.base",
