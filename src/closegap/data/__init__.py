@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from closegap.data.readers.roco import Roco as Roco
     from closegap.data.readers.rocov2 import RocoV2 as RocoV2
     from closegap.data.readers.shards import Shards as Shards
+    from closegap.data.readers.tables import Tables as Tables
     from closegap.data.readers.text_table import TextTable as TextTable
     from closegap.data.readers.write_shards import write_shards as write_shards
     from closegap.data.source import Source as Source
@@ -42,6 +43,7 @@ _HOMES = {
     "Row": "closegap.data.case",
     "Shards": "closegap.data.readers.shards",
     "Source": "closegap.data.source",
+    "Tables": "closegap.data.readers.tables",
     "cache_folder": "closegap.data.memory",
     "content_digests": "closegap.data.verification",
     "load_cases": "closegap.data.checks",
