@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from closegap.models.temperature import ScheduledTemperature as ScheduledTemperature
     from closegap.models.towers.codes import CodeSetEncoder as CodeSetEncoder
     from closegap.models.towers.concat import ConcatEncoder as ConcatEncoder
+    from closegap.models.towers.events import EventsEncoder as EventsEncoder
+    from closegap.models.towers.events_as_text import EventsAsText as EventsAsText
     from closegap.models.towers.latent_semantic import LatentSemanticEncoder as LatentSemanticEncoder
     from closegap.models.towers.log_mel_statistics import LogMelStatistics as LogMelStatistics
     from closegap.models.towers.record import RecordEncoder as RecordEncoder
@@ -32,6 +34,8 @@ _HOMES = {
     "CodeSetEncoder": "closegap.models.towers.codes",
     "ConcatEncoder": "closegap.models.towers.concat",
     "Encoder": "closegap.models.base",
+    "EventsAsText": "closegap.models.towers.events_as_text",
+    "EventsEncoder": "closegap.models.towers.events",
     "FixedTemperature": "closegap.models.temperature",
     "Head": "closegap.models.heads",
     "LatentSemanticEncoder": "closegap.models.towers.latent_semantic",

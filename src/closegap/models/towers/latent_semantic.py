@@ -1,6 +1,6 @@
-"""Texts by the words, and sets by the codes, that they share with the training items."""
+"""Texts by the words, sets by the codes and health records by the events that they share with the training items."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -15,14 +15,17 @@ from torch import Tensor
 
 from closegap.bounds import Buckets, PositiveInt, Width
 from closegap.errors import UsageError
+from closegap.kinds.base import Kind
 from closegap.kinds.codes import CodesKind
+from closegap.kinds.events import EventsKind
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
+from closegap.models.towers.event_terms import event_terms
 
 _LEAST = 3
 """Items that have a term for it to weigh anything."""
 
-Terms: TypeAlias = Literal["words", "codes"]
+Terms: TypeAlias = Literal["words", "codes", "events"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class TermPreparer:
     def counts(self, items: Sequence[Any]) -> sparse.csr_matrix:
         """How often each item has each term."""
         vectorizer = HashingVectorizer(
-            analyzer="word" if self.terms == "words" else _each,
+            analyzer=_ANALYZERS[self.terms],
             n_features=self.buckets,
             ngram_range=(1, self.ngrams),
             alternate_sign=False,
@@ -66,10 +69,10 @@ class LatentSemanticEncoder(Encoder):
         dim: features; of fewer training items than that, the rest is 0.
         buckets: what terms are hashed into.
         ngrams: terms are runs of up to so many words.
-        terms: "words" of texts, or "codes" of sets.
+        terms: "words" of texts, "codes" of sets, or "events" of health records: their codes, values and recency.
 
     Raises:
-        UsageError: runs of codes, which have no order.
+        UsageError: runs of codes or events, which are counted without their order.
 
     Reference:
         Deerwester et al. 1990, Indexing by latent semantic analysis; logarithmic counts, smoothed inverse frequencies
@@ -85,9 +88,9 @@ class LatentSemanticEncoder(Encoder):
         self, dim: Width = 256, buckets: Buckets = 1 << 14, ngrams: PositiveInt = 1, terms: Terms = "words"
     ) -> None:
         super().__init__()
-        if terms == "codes" and ngrams > 1:
-            raise UsageError(f"ngrams: {ngrams} given, expected 1, since codes have no order")
-        self.takes = TextKind if terms == "words" else CodesKind
+        if terms != "words" and ngrams > 1:
+            raise UsageError(f"ngrams: {ngrams} given, expected 1, since {terms} have no order")
+        self.takes = _KINDS[terms]
         self.dim, self.ngrams, self.terms = dim, ngrams, terms
         self.register_buffer("frequency", torch.zeros(buckets))
         self.register_buffer("directions", torch.zeros(buckets, dim))
@@ -126,3 +129,7 @@ class LatentSemanticEncoder(Encoder):
 
 def _each(codes: Sequence[str]) -> Sequence[str]:
     return codes
+
+
+_ANALYZERS: Mapping[Terms, Any] = {"words": "word", "codes": _each, "events": event_terms}
+_KINDS: Mapping[Terms, type[Kind]] = {"words": TextKind, "codes": CodesKind, "events": EventsKind}
