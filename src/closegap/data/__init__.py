@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from closegap.data.memory import cache_folder as cache_folder
     from closegap.data.readers.cells import Columns as Columns
     from closegap.data.readers.dicomweb import DicomWeb as DicomWeb
+    from closegap.data.readers.fhir import Fhir as Fhir
     from closegap.data.readers.image_folder import ImageFolder as ImageFolder
     from closegap.data.readers.manifest import Manifest as Manifest
     from closegap.data.readers.mixbench import JudgedSet as JudgedSet
@@ -34,6 +35,7 @@ _HOMES = {
     "Checks": "closegap.data.checks",
     "Columns": "closegap.data.readers.cells",
     "DicomWeb": "closegap.data.readers.dicomweb",
+    "Fhir": "closegap.data.readers.fhir",
     "ImageFolder": "closegap.data.readers.image_folder",
     "JudgedSet": "closegap.data.readers.mixbench",
     "Manifest": "closegap.data.readers.manifest",
