@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from closegap.data.readers.fhir import Fhir as Fhir
     from closegap.data.readers.image_folder import ImageFolder as ImageFolder
     from closegap.data.readers.manifest import Manifest as Manifest
+    from closegap.data.readers.meds import Meds as Meds
     from closegap.data.readers.mixbench import JudgedSet as JudgedSet
     from closegap.data.readers.mixbench import MixBench as MixBench
     from closegap.data.readers.roco import Roco as Roco
@@ -39,6 +40,7 @@ _HOMES = {
     "ImageFolder": "closegap.data.readers.image_folder",
     "JudgedSet": "closegap.data.readers.mixbench",
     "Manifest": "closegap.data.readers.manifest",
+    "Meds": "closegap.data.readers.meds",
     "MixBench": "closegap.data.readers.mixbench",
     "Roco": "closegap.data.readers.roco",
     "RocoV2": "closegap.data.readers.rocov2",
