@@ -6,6 +6,7 @@ from acceptance.inputs import (
     arrays,
     checkpoints,
     columns,
+    histories,
     images,
     keys,
     models,
@@ -31,6 +32,7 @@ KINDS: Mapping[str, Maker] = {
     "checkpoints": checkpoints.make,
     "posthoc": posthoc.make,
     "models": models.make,
+    "histories": histories.make,
     "shards": shards.make,
     "options": options.make,
 }

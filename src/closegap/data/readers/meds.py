@@ -104,7 +104,7 @@ class Meds(Source):
         Raises:
             DataError: no folder, no shard, or metadata that are not what MEDS says.
         """
-        shards = sorted((self._root / "data").rglob("*.parquet"))
+        shards = sorted(path for path in (self._root / "data").rglob("*.parquet") if path.is_file())
         if not shards:
             raise DataError(
                 f"{self._root}: expected shards data/**/*.parquet in it, found none; is it a MEDS data set?"
