@@ -11,7 +11,7 @@ from closegap.kinds.ago import ago
 from closegap.kinds.event import Event
 
 _LANES, _ROWS, _DOTS, _WORDS = 6, 8, 400, 8
-_LEFT, _WIDTH, _LANE = 92, 340, 16
+_LEFT, _WIDTH, _LANE = 4, 240, 22
 _TICKS = (
     (3600, "1 h"),
     (86_400, "1 d"),
@@ -20,14 +20,14 @@ _TICKS = (
     (631_152_000, "20 y"),
 )
 _SVG = Markup(
-    '<svg viewBox="0 0 {} {}" role="img" aria-label="{}" style="width:100%;min-width:280px;max-width:{}px" '
-    'font-size="10" fill="currentColor">{}</svg>'
+    '<svg viewBox="0 0 {} {}" role="img" aria-label="{}" style="width:100%;max-width:{}px" '
+    'font-size="9" fill="currentColor">{}</svg>'
 )
 _TICK = Markup(
     '<line x1="{x}" x2="{x}" y1="0" y2="{y}" stroke="currentColor" stroke-opacity=".15"/>'
     '<text x="{x}" y="{below}" text-anchor="middle" opacity=".7">{text}</text>'
 )
-_NAME = Markup('<text x="0" y="{}">{}</text>')
+_NAME = Markup('<text x="0" y="{}" opacity=".7">{}</text>')
 _ROW = Markup('<div style="margin:4px 0"><b>{}</b> {}</div>')
 _WHOLE = Markup(
     '<div class="timeline" style="overflow:auto;max-height:320px;font-size:12px;line-height:1.35;text-align:left">'
@@ -64,14 +64,14 @@ def _plot(timed: Sequence[Event]) -> Markup:
         if seconds <= longest:
             marks.append(_TICK.format(x=f"{_x(seconds, longest):.1f}", y=bottom, below=bottom + 12, text=text))
     for number, name in enumerate(lanes):
-        marks.append(_NAME.format(_LANE * number + 13, _cut(name or "no system", 15)))
+        marks.append(_NAME.format(_LANE * number + 8, _cut(name or "no system", 40)))
     for event in timed[-_DOTS:]:
         if event.system in lanes:
-            y = _LANE * lanes.index(event.system) + 9
+            y = _LANE * lanes.index(event.system) + 16
             told = f"{ago(event.time or 0)} before: {_cut(event.known, 80)}"
             marks.append(_DOT.format(_x(-(event.time or 0), longest), y, told))
     label = f"{len(timed)} events over {ago(timed[0].time or 0)}"
-    return _SVG.format(_WIDTH, bottom + 18, label, _WIDTH, Markup("").join(marks))
+    return _SVG.format(_WIDTH, bottom + 18, label, _WIDTH + 80, Markup("").join(marks))
 
 
 def _x(seconds: int, longest: int) -> float:

@@ -9,6 +9,7 @@ import torch
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
 
+from closegap.batch import move
 from closegap.errors import UsageError
 from closegap.kinds import Event, EventsKind
 from closegap.kinds.events import said
@@ -48,6 +49,7 @@ def test_every_tower_of_events_holds() -> None:
     for encoder in (bag, words, transformer):
         encoder.fit(list(RECORDS) * 3)
         check_encoder(encoder, RECORDS)
+        move(encoder.preparer()(RECORDS), "cpu")
     check_encoder(ConcatEncoder([bag, words]).requires_grad_(False), RECORDS)
 
 
@@ -116,7 +118,7 @@ def test_the_transformer_sums_what_an_event_says() -> None:
         waves = [*map(math.sin, angles), *map(math.cos, angles), ago / 10] if event.time is not None else [0.0] * 17
         states.append(state + encoder.time(torch.tensor([*waves, float(event.time is not None)], dtype=torch.float64)))
     batch = encoder.preparer()([record])
-    found = encoder(type(batch)(*(part.double() if part.is_floating_point() else part for part in batch)))
+    found = encoder(tuple(part.double() if part.is_floating_point() else part for part in batch))
     torch.testing.assert_close(found[0], torch.stack(states).mean(0), atol=1e-6, rtol=1e-6)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +156,8 @@ class Meds(Source):
         value = text or None if number is None else number_or_text(number)
         unit = text_of(cells.get(self._unit)) or None if self._unit else None
         subject.events.append(Dated(Event(code, None, value, unit, words.get(code)), when))
-        if self._labels is None and len(subject.events) > 2 * self._most:
-            still = [one for one in subject.events if one.moment is None][: self._most]
-            timed = sorted((one for one in subject.events if one.moment), key=lambda one: one.moment.last)  # type: ignore[union-attr]
-            subject.events = [*still, *timed[-self._most :]]
+        if self._labels is None and len(subject.events) > 4 * self._most:
+            subject.events = _latest(subject.events, self._most)
 
     def _cases(
         self, subject: _Subject, splits: Mapping[int, str] | None, moments: Mapping[int, Sequence[datetime]] | None
@@ -249,6 +248,13 @@ def _in_micros(column: pa.Array) -> pa.Array:
     if not pa.types.is_timestamp(column.type):
         return column
     return column.cast(pa.timestamp("us", column.type.tz), safe=False)
+
+
+def _latest(events: Sequence[Dated], most: int) -> list[Dated]:
+    """At most so many events without a time, and so many of the others, the latest."""
+    timed = [(one.moment.last, number) for number, one in enumerate(events) if one.moment is not None]
+    still = [one for one in events if one.moment is None]
+    return [*still[:most], *(events[number] for _, number in nlargest(most, timed))]
 
 
 def _sound(rows: Iterator[tuple[str, dict[str, Any]] | BrokenRow]) -> Iterator[dict[str, Any]]:

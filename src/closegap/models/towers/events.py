@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -25,20 +25,11 @@ _WAVES = 8  # frequencies of the time
 _LARGEST = 1e30  # number
 
 
-class EventBatch(NamedTuple):
-    """Prepared events, padded.
-
-    Args:
-        rows: of the table of tokens; 0 where there is none.
-        kinds: the bucket that the event's code and unit fall into, for what is fitted; 0 where there is no event.
-        values: NaN where there is no number.
-        ago: logarithm of 1 + the minutes before the prediction; NaN where there is no time.
-    """
-
-    rows: Int[Tensor, "n events tokens two"]
-    kinds: Int[Tensor, "n events"]
-    values: Float[Tensor, "n events"]
-    ago: Float[Tensor, "n events"]
+EventBatch: TypeAlias = tuple[
+    Int[Tensor, "n events tokens two"], Int[Tensor, "n events"], Float[Tensor, "n events"], Float[Tensor, "n events"]
+]
+"""Prepared events, padded: rows of the table of tokens; the bucket of code and unit, 0 where there is no event; values,
+NaN where there is no number; the logarithm of 1 + the minutes before the prediction, NaN where there is no time."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class EventPreparer:
                     values[i, j] = number
                 if event.time is not None:
                     ago[i, j] = math.log1p(-event.time / 60)
-        return EventBatch(*map(torch.from_numpy, (rows, kinds, values, ago)))
+        return torch.from_numpy(rows), torch.from_numpy(kinds), torch.from_numpy(values), torch.from_numpy(ago)
 
     def kind(self, event: Event) -> int:
         """The bucket of a code and unit, whose numbers are standardised together."""
