@@ -48,7 +48,7 @@ def _fhir(random: Random, sound: bool) -> dict[str, Any]:
         for _ in range(0 if sound else random.randint(1, 4)):
             _spoil(random, found)
         lines = random.random() < 0.4
-        entries = [{"fullUrl": f"urn:uuid:{one.get('id')}", "resource": one} for one in found]
+        entries: list[dict[str, Any]] = [{"fullUrl": f"urn:uuid:{one.get('id')}", "resource": one} for one in found]
         if not sound and random.random() < 0.1:
             nested = {"resourceType": "Bundle", "id": "b", "entry": entries[:]}
             entries.append({"fullUrl": "urn:uuid:b", "resource": nested, "link": [{"url": "urn:uuid:b"}]})
@@ -161,13 +161,13 @@ def _tables(random: Random, sound: bool) -> dict[str, Any]:
     for rows in (stays, labs):
         for _ in range(0 if sound else random.randint(0, 3)):
             row = random.choice(rows)
-            row[random.randrange(len(row))] = random.choice(STRANGE + _TIMES)
+            row[random.randrange(len(row))] = random.choice([*STRANGE, *_TIMES])
             if random.random() < 0.2:
                 row.append("more")
     encoding = "utf-8" if sound else random.choice(["utf-8", "utf-16", "latin-1", "cp1252"])
     _table("in/stays.csv", ["stay", "patient", "start", "end", "age"], stays, encoding)
     _table("in/labs.csv.gz", ["patient", "at", "code", "value", "unit"], labs, encoding)
-    events = [
+    events: list[dict[str, Any]] = [
         {"values": {"age": "age"}},
         {"table": "labs.csv.gz", "key": "patient", "codes": ["code"], "system": "LAB", "value": "value", "time": "at"},
     ]

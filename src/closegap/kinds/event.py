@@ -78,7 +78,8 @@ def problem_of(event: Any) -> str | None:
     for name in ("unit", "words"):
         if not isinstance(getattr(event, name), str | None):
             return f"event {_told(event.code)}: expected a text as its {name}, found {_told(getattr(event, name))}"
-    value, time = event.value, event.time
+    value: Any = event.value
+    time: Any = event.time
     if isinstance(value, bool) or not isinstance(value, int | float | str | None):
         return f"event {_told(event.code)}: expected a number or a text as its value, found {_told(value)}"
     if isinstance(value, int | float) and not math.isfinite(value):

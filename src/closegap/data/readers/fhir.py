@@ -125,7 +125,8 @@ class Fhir(Source):
     ) -> Iterator[BrokenRow]:
         """Put what a resource says to its patient."""
         resource, kind = found.resource, found.resource["resourceType"]
-        own = resource.get("id") if isinstance(resource.get("id"), str) else ""
+        name = resource.get("id")
+        own = name if isinstance(name, str) else ""
         about = (
             own or tail(found.url) if kind == "Patient" else tail(resource.get("subject") or resource.get("patient"))
         )

@@ -90,7 +90,7 @@ def _of_whole(path: Path, file: BinaryIO) -> Iterator[Found | BrokenRow]:
         for number, entry in enumerate(entries, start=1):
             where = f"{path}, entry {number}"
             resource = entry.get("resource") if isinstance(entry, dict) else None
-            if not _is_resource(resource):
+            if resource is None or not _is_resource(resource):
                 yield BrokenRow(
                     "not FHIR", where, f"expected a resource with its resourceType, found {_name(resource)}"
                 )

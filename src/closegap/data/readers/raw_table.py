@@ -44,7 +44,7 @@ def _separated(path: Path, delimiter: str, columns: Sequence[str], encoding: str
     line = 0
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as binary:
-            file = TextIOWrapper(binary, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")  # type: ignore[arg-type]
+            file = TextIOWrapper(binary, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             header = next(reader, [])
             places = _places(path, columns, header)
