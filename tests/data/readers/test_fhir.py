@@ -36,7 +36,7 @@ VISITS = [
         "resourceType": "Encounter",
         "id": name,
         "class": {"code": kind},
-        "subject": {"reference": about},
+        "subject": {"reference": who},
         "period": period,
     }
     for name, kind, who, period in zip(
