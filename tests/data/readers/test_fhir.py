@@ -139,14 +139,10 @@ def test_bulk_exports_say_what_bundles_say(tmp_path: Path) -> None:
     for one in ALL:
         with gzip.open(lines / f"{one['resourceType']}.ndjson.gz", "at") as file:
             file.write(json.dumps(one) + "\n")
-    (one,), (other,) = (cases(Fhir(path)).values() for path in (lines, tmp_path / "a.json"))
-    assert sorted(one.views["events"][0], key=repr) == sorted(other.views["events"][0], key=repr)
-    assert (one.id, one.group, one.labels, one.views["report"]) == (
-        other.id,
-        other.group,
-        other.labels,
-        other.views["report"],
-    )
+    (of_lines,), (of_bundle,) = (cases(Fhir(path)).values() for path in (lines, tmp_path / "a.json"))
+    assert sorted(of_lines.views["events"][0], key=repr) == sorted(of_bundle.views["events"][0], key=repr)
+    assert of_lines.views["report"] == of_bundle.views["report"]
+    assert (of_lines.id, of_lines.group, of_lines.labels) == (of_bundle.id, of_bundle.group, of_bundle.labels)
 
 
 def test_ids_are_digests_and_names_are_never_read(tmp_path: Path) -> None:
@@ -190,7 +186,7 @@ def test_values_of_every_form(tmp_path: Path) -> None:
 
 def test_reports_have_a_conclusion_an_attachment_or_a_narrative(tmp_path: Path) -> None:
     data = base64.b64encode("Große\nleer".encode()).decode()
-    texts = [
+    texts: list[dict[str, Any]] = [
         {"conclusion": "No  effusion."},
         {"presentedForm": [{"contentType": "text/plain; charset=utf-8", "data": data}]},
         {"text": {"div": "<div>Mass &lt; 2 cm<br/></div>"}},

@@ -105,8 +105,10 @@ def test_texts_labels_groups_and_encodings(root: Path) -> None:
 
 def test_a_join_is_what_a_nested_loop_finds(tmp_path: Path) -> None:
     drawn, begin = random.Random(0), datetime(2020, 1, 1)
-    stays = [[f"s{n}", f"p{drawn.randrange(5)}", begin + timedelta(hours=drawn.randrange(99))] for n in range(20)]
-    labs = [
+    stays: list[list[Any]] = [
+        [f"s{n}", f"p{drawn.randrange(5)}", begin + timedelta(hours=drawn.randrange(99))] for n in range(20)
+    ]
+    labs: list[list[Any]] = [
         [f"p{drawn.randrange(6)}", begin + timedelta(minutes=drawn.randrange(6000)), drawn.random()] for _ in range(300)
     ]
     write(tmp_path / "stays.csv", [["stay", "patient", "start"], *stays])
