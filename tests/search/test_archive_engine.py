@@ -16,7 +16,7 @@ from tests.search.service.served import served
 
 import closegap.search
 from closegap.cli import main
-from closegap.errors import ClosegapError, UsageError
+from closegap.errors import ClosegapError, DataError, UsageError
 from closegap.search import Archive, EmbeddedIndex, Part, Query, open_index
 from closegap.search.archive.about import ABOUT, About
 from closegap.search.archive.building import Plan, build
@@ -123,7 +123,7 @@ def test_what_replaces_an_archive_empties_where_its_rows_lay(tmp_path: Path, add
     filled(out, other, overwrite=True)
     with open_index(address) as index:
         assert (index.stats().widths, index.stats().unpurged, index.corrections()) == ({}, 0, {})
-    with pytest.raises(UsageError, match="holds the rows of another archive, or of none"):
+    with pytest.raises(DataError, match="holds the rows of another archive, or of none"):
         hits(held)
     held.close()
     filled(out, None, overwrite=True)

@@ -75,7 +75,7 @@ def mel_filters(
     below, peak, above = (corners[first : first + mels, None] for first in range(3))
     rising = (bins - below) / np.maximum(peak - below, 1e-9)
     falling = (above - bins) / np.maximum(above - peak, 1e-9)
-    found = np.maximum(0, np.minimum(rising, falling))
+    found: Float[np.ndarray, "mels bins"] = np.maximum(0, np.minimum(rising, falling))
     empty = np.flatnonzero(~found.any(1))
     found[empty, np.abs(bins - peak[empty]).argmin(1)] = 1
     return found

@@ -183,7 +183,7 @@ def _padded(values: Sequence[Any]) -> Float[Tensor, "n ..."] | Int[Tensor, "n ..
 def _quiet() -> Iterator[None]:
     """Without a table of all that CLAP's folder holds of its text tower."""
     before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity_error()
     try:
         yield
     finally:

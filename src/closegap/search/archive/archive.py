@@ -99,6 +99,7 @@ class Archive:
             QuestionError: likewise.
         """
         where = parse_filter(query.where) if isinstance(query.where, str) else query.where
+        self._newest()  # the rows may be another archive's by now, of which nothing is to be said
         if where is not None:
             self._known.expect(where)
         embedded, query = self._asking.embedded(query), replace(query, where=where)

@@ -70,7 +70,7 @@ def build(
 ) -> Built:
     """Build an archive into `out`: whole or not at all; what a killed call left in OUT.parts is gone on with.
 
-    What is refused leaves nothing, but for rows that a model embedded before an item that cannot be read.
+    What is refused leaves nothing, but for rows that a model embedded.
     Rows that another engine is to keep are put together in OUT.parts, too, and copied there when all are sound.
 
     Args:
@@ -154,8 +154,8 @@ def _filled(folder: Path, source: Opened, plan: Plan, watcher: Watcher) -> Built
     """Put rows and corrections into an archive that was begun.
 
     Raises:
-        DataError: more is re-linked than the plan allows, or an item cannot be read and nothing was embedded before it.
-        ClosegapError: an item cannot be read, and what a model embedded before it is worth keeping.
+        DataError: an item cannot be read, nothing can be fitted, or more is re-linked than the plan allows.
+        ClosegapError: the same, and what a model embedded is worth keeping.
     """
     if About.read(folder).engine is not None:  # a kill came after all was copied
         return _built(folder, plan)
@@ -163,16 +163,16 @@ def _filled(folder: Path, source: Opened, plan: Plan, watcher: Watcher) -> Built
     with Archive(folder, "write", plan.trusted) as archive:
         try:
             add_rows(archive.index, source.feed, archive.corrections, watcher.work)
+            if source.changes:
+                forget_others(archive.index, source.feed)
+            corrections = fitted_corrections(archive, plan.wanted, source.brought)
+            plan.gate.expect(archive.index, archive.modalities, corrections)
         except DataError as error:
             if source.model is None or not any(archive.rows().values()):
                 raise
             raise ClosegapError(
-                f"{error}; rows embedded before are kept: mend it and give the command again"
+                f"{error}; what was embedded is kept in {folder.parent}: mend it and give the command again"
             ) from error
-        if source.changes:
-            forget_others(archive.index, source.feed)
-        corrections = fitted_corrections(archive, plan.wanted, source.brought)
-        plan.gate.expect(archive.index, archive.modalities, corrections)
         archive.put(corrections, watcher.work)
         return Built(archive.rows(), tuple(corrections.fitted_on))
 
