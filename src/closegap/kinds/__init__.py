@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from closegap.kinds.audio import AudioKind as AudioKind
     from closegap.kinds.base import Kind as Kind
     from closegap.kinds.codes import CodesKind as CodesKind
+    from closegap.kinds.dicom.dicom import DicomKind as DicomKind
     from closegap.kinds.event import Event as Event
     from closegap.kinds.events import EventsKind as EventsKind
     from closegap.kinds.image import ImageKind as ImageKind
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AudioKind": "closegap.kinds.audio",
     "CodesKind": "closegap.kinds.codes",
+    "DicomKind": "closegap.kinds.dicom.dicom",
     "Event": "closegap.kinds.event",
     "EventsKind": "closegap.kinds.events",
     "ImageKind": "closegap.kinds.image",

@@ -25,7 +25,7 @@ def check_kinds(kinds: Mapping[str, Kind], encoders: Mapping[str, Encoder]) -> N
                 f"model.encoders.{name}: {type(encoder).__name__} does not say what it takes; give the class an "
                 "attribute such as `takes = TextKind`"
             )
-        elif name in kinds and type(kinds[name]) is not taken:
+        elif name in kinds and not isinstance(kinds[name], taken):
             given = type(kinds[name]).__name__
             wrong.append(
                 f"model.encoders.{name}: {type(encoder).__name__} takes {taken.__name__}, the data give {given} for "

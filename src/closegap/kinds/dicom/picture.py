@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Num, Shaped, UInt8
 
 from closegap.errors import ClosegapError, DataError, needs
 from closegap.kinds.dicom import quiet as quiet
-from closegap.kinds.dicom.windowing import window_of
+from closegap.kinds.dicom.windowing import Window, window_of
 from closegap.kinds.windows import windowed
 
 with needs("dicom"):
@@ -21,7 +21,7 @@ _MOST = 48 * 2**20  # pixels of a frame: with all copies that are made of it, 76
 _OPTION = {"JPEG": "python-gdcm", "HTJ2K": "closegap[dicom]", "RLE": "closegap[dicom]"}
 
 
-def picture(dataset: Dataset, frame: int | None = None) -> Image.Image:
+def picture(dataset: Dataset, frame: int | None = None, window: Window | None = None) -> Image.Image:
     """A frame as an 8-bit image, grey (mode L) or RGB, white where the tissue is dense.
 
     Grey values take the way of DICOM PS3.3 C.11: modality LUT or rescaling, then the first VOI LUT or, without one, the
@@ -33,6 +33,7 @@ def picture(dataset: Dataset, frame: int | None = None) -> Image.Image:
     Args:
         dataset: with pixels, and the file meta information that says how they are encoded.
         frame: which, from 0; None for the one that the data set calls representative, else the middle one.
+        window: in Hounsfield units, in place of the data set's own; for CT alone, others keep theirs.
 
     Raises:
         DataError: no pixels, such as cannot be decoded here, damaged or very large ones. No value of a tag is in the
@@ -43,17 +44,27 @@ def picture(dataset: Dataset, frame: int | None = None) -> Image.Image:
     try:
         _expect_size(dataset)
         index = _representative(dataset) if frame is None else frame
+        if not 0 <= index < frame_count(dataset):
+            raise DataError(f"no frame {index}, it has {frame_count(dataset)}, counted from 0")
         _expect_decoder(dataset)
         values = pixel_array(dataset, index=index)
         if values.ndim == 3:
             return _coloured(values, int(dataset.BitsStored))
         if dataset.PhotometricInterpretation == "PALETTE COLOR":
             return _coloured(apply_color_lut(values, dataset), int(dataset.RedPaletteColorLookupTableDescriptor[2]))
-        return Image.fromarray(_grey(values, dataset, index))
+        return Image.fromarray(_grey(values, dataset, index, window))
     except ClosegapError:
         raise
     except Exception as error:  # hostile and damaged data sets meet pydicom and its plug-ins with whatever they please
         raise DataError(f"pixels that are damaged, or not as their tags say ({type(error).__name__})") from None
+
+
+def frame_count(dataset: Dataset) -> int:
+    """How many frames the data set says that it has; 1 where it does not say."""
+    try:
+        return max(1, int(dataset.get("NumberOfFrames") or 1))
+    except (TypeError, ValueError):
+        return 1
 
 
 def _expect_size(dataset: Dataset) -> None:
@@ -90,18 +101,21 @@ def _named(syntax: UID) -> str:
 
 
 def _representative(dataset: Dataset) -> int:
-    frames = int(dataset.get("NumberOfFrames") or 1)
+    frames = frame_count(dataset)
     given = dataset.get("RepresentativeFrameNumber")
     return int(given) - 1 if given and 1 <= int(given) <= frames else frames // 2
 
 
-def _grey(values: Num[np.ndarray, "height width"], dataset: Dataset, frame: int) -> UInt8[np.ndarray, "height width"]:
+def _grey(
+    values: Num[np.ndarray, "height width"], dataset: Dataset, frame: int, given: Window | None
+) -> UInt8[np.ndarray, "height width"]:
     padding = _padding(values, dataset)
     modality = _macro(dataset, frame, "PixelValueTransformationSequence")
     voi = _macro(dataset, frame, "FrameVOILUTSequence")
     dark_is_high = dataset.PhotometricInterpretation == "MONOCHROME1"
-    window = window_of(voi)
-    if "VOILUTSequence" in voi:
+    preset = given if dataset.get("Modality") == "CT" else None
+    window = preset or window_of(voi)
+    if preset is None and "VOILUTSequence" in voi:
         bits = int(voi.VOILUTSequence[0].LUTDescriptor[2])
         levels = np.rint(apply_voi(np.rint(_physical(values, modality)).astype(np.int32), voi) * (255 / (2**bits - 1)))
     elif window is not None:
