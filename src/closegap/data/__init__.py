@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from closegap.data.checks import load_cases as load_cases
     from closegap.data.memory import cache_folder as cache_folder
     from closegap.data.readers.cells import Columns as Columns
+    from closegap.data.readers.dicom_folder import DicomFolder as DicomFolder
     from closegap.data.readers.dicomweb import DicomWeb as DicomWeb
     from closegap.data.readers.fhir import Fhir as Fhir
     from closegap.data.readers.image_folder import ImageFolder as ImageFolder
@@ -35,6 +36,7 @@ _HOMES = {
     "Cases": "closegap.data.checks",
     "Checks": "closegap.data.checks",
     "Columns": "closegap.data.readers.cells",
+    "DicomFolder": "closegap.data.readers.dicom_folder",
     "DicomWeb": "closegap.data.readers.dicomweb",
     "Fhir": "closegap.data.readers.fhir",
     "ImageFolder": "closegap.data.readers.image_folder",

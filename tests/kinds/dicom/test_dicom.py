@@ -95,7 +95,7 @@ def test_a_manifest_of_files_becomes_shards_of_pictures(file: Path, tmp_path: Pa
 def test_a_tower_of_images_takes_it() -> None:
     from closegap.models import SmallImageEncoder
 
-    check_kinds({"film": SmallImageEncoder()}, {"film": DicomKind()})
+    check_kinds({"film": DicomKind()}, {"film": SmallImageEncoder()})
 
 
 def test_what_is_wrong_is_one_line_without_a_tag(file: Path, tmp_path: Path) -> None:

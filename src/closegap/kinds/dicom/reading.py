@@ -12,11 +12,12 @@ with needs("dicom"):
 _LARGEST = 2 * 2**30
 
 
-def read_dicom(path: Path) -> FileDataset:
+def read_dicom(path: Path, pixels: bool = True) -> FileDataset:
     """The data set in a file, with or without a preamble.
 
     Args:
         path: of the file.
+        pixels: also what comes from the pixels on; else only what stands before them.
 
     Raises:
         DataError: no such file, one of more than 2 GiB, or none of DICOM. No value of a tag is in the message.
@@ -25,7 +26,7 @@ def read_dicom(path: Path) -> FileDataset:
         size = regular(path).stat().st_size
         if size > _LARGEST:
             raise DataError(f"{path}: {size / 2**20:,.0f} MiB, expected at most {_LARGEST // 2**20:,}; leave it out")
-        found = dcmread(path, force=True)
+        found = dcmread(path, force=True, stop_before_pixels=not pixels)
         empty = not any(tag >> 16 > 2 for tag in found.keys())  # noqa: SIM118 # a data set iterates over its elements
     except DataError:
         raise
