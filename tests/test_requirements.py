@@ -33,7 +33,10 @@ def pinned(name: str) -> dict[str, list[Requirement]]:
 
 @pytest.mark.parametrize(
     ("name", "extras"),
-    [("run", _RUN), ("dev", (*_RUN, "pandas", "search", "postgres", "milvus", "serve", "dicom", "dev", "offline"))],
+    [
+        ("run", _RUN),
+        ("dev", (*_RUN, "pandas", "search", "postgres", "milvus", "serve", "dicom", "deidentify", "dev", "offline")),
+    ],
 )
 def test_what_is_declared_is_pinned(name: str, extras: tuple[str, ...]) -> None:
     found = pinned(name)

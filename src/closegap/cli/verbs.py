@@ -52,6 +52,7 @@ VERBS = {
     "keys": Verb("make, list and revoke the keys of a service", _ANEW, ("make", "list", "revoke")),
     "trail": Verb("verify the audit log of a service", "nothing was changed", ("verify",)),
     "shard": Verb("write a data set as a few large files, for millions of cases", _ANEW),
+    "deidentify": Verb("write DICOM files anew, without the people in them", _AGAIN),
     "cache": Verb("show or delete what is kept between runs", "what was listed may be gone in part", ("info", "prune")),
     "study": Verb("train several arms with several seeds and compare them", _AGAIN),
 }

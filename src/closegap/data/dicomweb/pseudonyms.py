@@ -11,7 +11,7 @@ from closegap.files import regular
 _SHORTEST, _LONGEST = 32, 4096  # bytes
 _MAKE = "make one with `(umask 077; openssl rand -hex 32 > {})`"
 
-Thing = Literal["patient", "study", "instance", "query"]
+Thing = Literal["patient", "study", "instance", "query", "uid", "shift", "file"]
 
 
 class Pseudonyms:

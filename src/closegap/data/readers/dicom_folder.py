@@ -24,6 +24,7 @@ with needs("dicom"):
 
 DICOM_SUFFIXES = frozenset({"", ".dcm", ".dicom", ".ima"})
 _SIDECAR, _DIRECTORY = ".txt", "DICOMDIR"
+_BESIDE = frozenset({_SIDECAR, ".csv"}) | DICOM_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class DicomFolder(Source):
 def dicom_files(folder: Path) -> list[Path]:
     """The files in a folder that are DICOM by their names, at any depth, in the order of their paths.
 
-    Warns of what else is in it, by suffix, but for texts.
+    Warns of what else is in it, by suffix, but for texts and tables.
 
     Args:
         folder: hidden files and DICOMDIR in it are left alone.
@@ -175,7 +176,7 @@ def dicom_files(folder: Path) -> list[Path]:
     files = [file for file in there if file.suffix.lower() in DICOM_SUFFIXES and file.name != _DIRECTORY]
     if not files:
         raise DataError(f"{folder}: holds no DICOM file; expected files such as .dcm")
-    others = Counter(file.suffix.lower() for file in there if file.suffix.lower() not in {*DICOM_SUFFIXES, _SIDECAR})
+    others = Counter(file.suffix.lower() for file in there if file.suffix.lower() not in _BESIDE)
     if others:
         left = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
         warnings.warn(f"{folder}: left out what is no DICOM file by its name: {left}", ClosegapWarning, stacklevel=2)

@@ -1,0 +1,1 @@
+"""DICOM files without the people in them."""
