@@ -8,6 +8,7 @@ from closegap.kinds.dicom import quiet as quiet
 
 with needs("dicom"):
     from pydicom import FileDataset, dcmread
+    from pydicom.datadict import dictionary_has_tag
 
 _LARGEST = 2 * 2**30
 
@@ -27,7 +28,7 @@ def read_dicom(path: Path, pixels: bool = True) -> FileDataset:
         if size > _LARGEST:
             raise DataError(f"{path}: {size / 2**20:,.0f} MiB, expected at most {_LARGEST // 2**20:,}; leave it out")
         found = dcmread(path, force=True, stop_before_pixels=not pixels)
-        empty = not any(tag >> 16 > 2 for tag in found.keys())  # noqa: SIM118 # a data set iterates over its elements
+        known = any(tag >> 16 > 2 and dictionary_has_tag(tag) for tag in list(found.keys()))
     except DataError:
         raise
     except FileNotFoundError:
@@ -36,6 +37,6 @@ def read_dicom(path: Path, pixels: bool = True) -> FileDataset:
         raise DataError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
     except Exception as error:  # hostile and damaged files meet pydicom with whatever they please
         raise DataError(f"{path}: no DICOM file, or a damaged one ({type(error).__name__})") from None
-    if empty:
+    if not known:
         raise DataError(f"{path}: no DICOM file; nothing in it can be read as one")
     return found
