@@ -27,7 +27,9 @@ _TIME = re.compile(r"[0-9.: ]*")
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})(.*)", re.DOTALL)
 _PATIENT = 0x0010  # group
 _PICTURE = 0x0028
-_PATIENT_NAME, _PATIENT_ID, _MODALITY = Tag(0x00100010), Tag(0x00100020), Tag(0x00080060)
+_BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
+_OF_BYTES = frozenset({_PICTURE, 0x0066, 0x5400, 0x7FE0})  # groups of tables, surfaces, waveforms and pixels
+_MODALITY = Tag(0x00080060)
 _NUMBERED = frozenset({Tag(0x00080050), Tag(0x00200010), Tag(0x00400253), Tag(0x00401001), Tag(0x00380010)})
 
 
@@ -110,6 +112,8 @@ class Profile:
         if element.VR == "TM" and tag.group != _PATIENT:
             return "" if _all(_TIME, element.value) else "removed"
         if rule == "X" or (rule is None and element.VR in _TEXTS):
+            return "removed"
+        if rule is None and element.VR in _BYTES and tag.group not in _OF_BYTES:
             return "removed"
         if element.VR == "SQ":
             if rule == "Z":
