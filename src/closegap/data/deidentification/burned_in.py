@@ -61,8 +61,8 @@ def blacken(dataset: Dataset, boxes: Sequence[Sequence[Box]]) -> None:
         dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
     if dataset.file_meta.TransferSyntaxUID != ExplicitVRBigEndian:
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    order = ">" if dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian else "<"
-    content = frames.astype(frames.dtype.newbyteorder(order)).tobytes()
+    is_big = dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian
+    content = frames.astype(frames.dtype.newbyteorder(">" if is_big else "<")).tobytes()
     dataset.PixelData = content + bytes(len(content) % 2)
     dataset["PixelData"].VR = "OB" if int(dataset.BitsAllocated) <= 8 else "OW"
     dataset["PixelData"].is_undefined_length = False
@@ -82,7 +82,7 @@ def _darkest(dataset: Dataset) -> int:
 
 def _found(image: np.ndarray) -> list[Box]:
     height, width = image.shape[:2]
-    seen = _reader()(image, use_cls=False)
+    seen: Any = _reader()(image, use_cls=False)
     boxes = list[Box]()
     for corners, text in zip(() if seen.boxes is None else seen.boxes, seen.txts or (), strict=False):
         if sum(letter.isalnum() for letter in text) >= _LETTERS:

@@ -143,8 +143,16 @@ def _written(number: int, file: Path, root: Path, out: Path, pseudonyms: Pseudon
         raise
     except Exception as error:  # what was damaged cannot always be written
         raise DataError(f"cannot be written without damage ({type(error).__name__})") from None
-    found = (counts[what] for what in ("removed", "replaced", "mapped", "shifted"))
-    return Done(number, "written", name, *found, boxes or 0)
+    return Done(
+        number,
+        "written",
+        name,
+        removed=counts["removed"],
+        replaced=counts["replaced"],
+        mapped=counts["mapped"],
+        shifted=counts["shifted"],
+        boxes=boxes or 0,
+    )
 
 
 def _pixels_seen(dataset: FileDataset, burned_in: BurnedIn) -> int | None:
