@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
+from pydicom.uid import UID
 from tests.kinds.dicom.test_picture import NO_PICTURE, RAMP, grey, shown
 
 from closegap.data import Checks, Columns, Manifest, Shards, load_cases, write_shards
@@ -26,10 +27,16 @@ NAME, NUMBER = "Zwetschgenbaum^Ottilie", "PAT-9182736"
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "a.dcm"
     values = np.stack([RAMP + 10 * i for i in range(20)]).astype(np.int16)
-    tags = {"Modality": "CT", "RescaleSlope": 1, "RescaleIntercept": 0, "WindowCenter": 0, "WindowWidth": 100}
+    tags: dict[str, Any] = {
+        "Modality": "CT",
+        "RescaleSlope": 1,
+        "RescaleIntercept": 0,
+        "WindowCenter": 0,
+        "WindowWidth": 100,
+    }
     dataset = grey(values, 16, PatientName=NAME, PatientID=NUMBER, **tags)
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     dataset.save_as(path, enforce_file_format=True)
     return path
 
