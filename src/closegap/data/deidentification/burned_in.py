@@ -11,6 +11,7 @@ from closegap.kinds.dicom.picture import frame_count, picture
 
 with needs("deidentify"):
     from pydicom import Dataset
+    from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
     from rapidocr import RapidOCR
@@ -51,7 +52,7 @@ def blacken(dataset: Dataset, boxes: Sequence[Sequence[Box]]) -> None:
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         black = frames.max()
     elif dataset.PhotometricInterpretation == "PALETTE COLOR":
-        black = _darkest(dataset)
+        black = _darkest(dataset, frames)
     elif frames.ndim == 3:
         black = frames.min()
     for frame, found in zip(frames, boxes, strict=True):
@@ -71,13 +72,10 @@ def blacken(dataset: Dataset, boxes: Sequence[Sequence[Box]]) -> None:
             delattr(dataset, name)
 
 
-def _darkest(dataset: Dataset) -> int:
-    names = ("Red", "Green", "Blue")
-    tables = [
-        np.frombuffer(dataset[f"{name}PaletteColorLookupTableData"].value, np.uint16).astype(int) for name in names
-    ]
-    first = int(dataset.RedPaletteColorLookupTableDescriptor[1])
-    return first + int(np.argmin(sum(tables)))
+def _darkest(dataset: Dataset, frames: np.ndarray) -> int:
+    """Of the colours of a palette that are used, the number of the darkest."""
+    used = np.unique(frames)
+    return int(used[np.argmin(apply_color_lut(used[None], dataset).sum(axis=-1, dtype=int))])
 
 
 def _found(image: np.ndarray) -> list[Box]:
