@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from logging import ERROR
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -183,7 +184,7 @@ def _padded(values: Sequence[Any]) -> Float[Tensor, "n ..."] | Int[Tensor, "n ..
 def _quiet() -> Iterator[None]:
     """Without a table of all that CLAP's folder holds of its text tower."""
     before = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity(ERROR)
     try:
         yield
     finally:
