@@ -183,12 +183,9 @@ def test_a_killed_build_goes_on_to_the_same_archive(cli: Cli, runs: Path, tmp_pa
     [
         (["--scores", "nonsense"], "nonsense: no score stage"),
         (["--posthoc", "nonsense"], "nonsense: no post-hoc method"),
-        (["--fit-on", "none.safetensors"], "none.safetensors: no such file"),
-        (["--calibrate", "labels"], "labels"),
-        (["--deidentified", "--relinkage-limit", "0"], "nothing is published"),
     ],
 )
-def test_what_is_refused_in_mid_build_leaves_nothing(
+def test_what_cannot_be_asked_for_leaves_nothing(
     cli: Cli, runs: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     found = cli("index", "build", runs / "a", "--out", tmp_path / "archive", *options)
@@ -196,6 +193,28 @@ def test_what_is_refused_in_mid_build_leaves_nothing(
     assert message in found.err
     assert found.err.count("\n") == 1
     assert not list(tmp_path.glob("*archive*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fit-on", "none.safetensors"], "none.safetensors: no such file"),
+        (["--calibrate", "labels"], "labels"),
+        (["--deidentified", "--relinkage-limit", "0"], "nothing is published"),
+    ],
+)
+def test_what_is_refused_after_embedding_keeps_the_rows(
+    cli: Cli, runs: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    build = ("index", "build", runs / "a", "--out", tmp_path / "archive")
+    found = cli(*build, *options)
+    assert found.code == 1
+    assert message in found.err
+    assert "give the command again" in found.err
+    assert found.err.count("\n") == 1
+    assert not (tmp_path / "archive").exists()
+    assert cli(*build).code == 0
+    assert not (tmp_path / "archive.parts").exists()
 
 
 def test_rows_embedded_before_a_damaged_item_are_kept(cli: Cli, tmp_path: Path) -> None:

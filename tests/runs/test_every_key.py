@@ -4,6 +4,7 @@ import inspect
 import math
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -111,7 +112,7 @@ def _meant(hint: Any, value: Any) -> bool:
             number = isinstance(value, int if base is int else int | float) and abs(value) < 10**308
             right = number and all(_within(bound, value) for bound in bounds)
         elif isinstance(value, str):
-            closed = several or section or base in (bool, types.NoneType) or origin is Literal
+            closed = several or section or is_dataclass(one) or base in (bool, types.NoneType) or origin is Literal
             right = base in (str, Path) or not closed
         elif isinstance(value, Mapping):  # of a class: its arguments, which jsonargparse looks at
             right = several and issubclass(origin, Mapping) and _meant(get_args(one)[1], 1)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from closegap.bounds import PositiveInt
 from closegap.checked import check_fields
 from closegap.data.case import BrokenRow, Case, Row
 from closegap.data.readers.joined import EventColumns, Join, TextColumns, Words, text_of
@@ -98,7 +99,7 @@ class Tables(Source):
         events: list[EventColumns],
         texts: dict[str, TextColumns] | None = None,
         until: str | None = None,
-        most: int = 10_000,
+        most: PositiveInt = 10_000,
         time_format: str | None = None,
         encoding: str = "utf-8",
         blanks: list[str] | None = None,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from closegap.bounds import NonNegativeInt
 from closegap.errors import DataError, UsageError, needs
 from closegap.files import digest, file_digest
 from closegap.kinds.image import ImageKind
@@ -13,7 +14,7 @@ from closegap.kinds.place import Place
 with needs("image"):
     from PIL import Image
 
-Frame: TypeAlias = int | Literal["middle", "montage"]
+Frame: TypeAlias = NonNegativeInt | Literal["middle", "montage"]
 
 PRESETS = {  # centre and width in Hounsfield units
     "abdomen": (60, 400),
