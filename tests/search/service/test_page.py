@@ -137,7 +137,9 @@ def test_nothing_is_wider_than_the_window(browser: Browser, address: str, width:
         ask(page, WORDS)
         for grouped in (False, True):
             page.set_checked("#grouped", grouped)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # while cards glide, too
+            page.evaluate("Promise.all(document.getAnimations().map(found => found.finished))")
+            assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
         page.locator("#hits .case").first.click()
         page.wait_for_selector("#cases[open] .item")
         assert page.evaluate(

@@ -18,7 +18,6 @@ with needs("dicom"):
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _MOST = 48 * 2**20  # pixels of a frame: with all copies that are made of it, 768 MiB
-_OPTION = {"JPEG": "python-gdcm", "HTJ2K": "closegap[dicom]", "RLE": "closegap[dicom]"}
 
 
 def picture(dataset: Dataset, frame: int | None = None, window: Window | None = None) -> Image.Image:
@@ -89,8 +88,7 @@ def _expect_decoder(dataset: Dataset) -> None:
     except NotImplementedError:
         raise DataError(f"transfer syntax {_named(syntax)}, which is none of pictures") from None
     if not available:
-        package = next((found for start, found in _OPTION.items() if syntax.name.startswith(start)), "closegap[dicom]")
-        raise DataError(f"transfer syntax {_named(syntax)}, which nothing here decodes; pip install '{package}'")
+        raise DataError(f"transfer syntax {_named(syntax)}, which nothing here decodes; pip install 'closegap[dicom]'")
 
 
 def _named(syntax: UID) -> str:
