@@ -17,7 +17,7 @@ from measure import apart, measured, options, write
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from closegap.metrics.retrieval import ranks_of_scores, retrieval_ranks
+from closegap.metrics.ranks import ranks_of_scores, retrieval_ranks
 
 
 def embeddings(pairs: int, width: int) -> tuple[Tensor, Tensor]:

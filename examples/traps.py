@@ -17,7 +17,8 @@ from closegap import EmbeddingSet
 from closegap.metrics.cosines import cosine_null, cosine_true_pairs
 from closegap.metrics.gap import modality_gap
 from closegap.metrics.positives import Pairs, rows_of
-from closegap.metrics.retrieval import recall_at_k, retrieval_ranks
+from closegap.metrics.ranks import retrieval_ranks
+from closegap.metrics.retrieval import recall_at_k
 from closegap.posthoc import Center
 
 BATCH = 64

@@ -16,7 +16,8 @@ from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.gap import GAP, modality_gap
 from closegap.metrics.grouping import Grouping
 from closegap.metrics.location import Location
-from closegap.metrics.retrieval import ranks_of_scores, recall_at_k
+from closegap.metrics.ranks import ranks_of_scores
+from closegap.metrics.retrieval import recall_at_k
 from closegap.metrics.standard import standard_metrics
 
 N, WIDTH = 40, 6

@@ -14,7 +14,7 @@ from closegap.evaluation.card import Card, group_count, measure
 from closegap.evaluation.sampling import sampled_cases
 from closegap.metrics import bootstrap
 from closegap.metrics.bootstrap import Sampled, resample_counts
-from closegap.metrics.retrieval import retrieval_ranks
+from closegap.metrics.ranks import retrieval_ranks
 from closegap.metrics.standard import standard_metrics
 
 N = 150

@@ -10,11 +10,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from closegap.errors import UsageError
-from closegap.metrics import nearest as nearest_file
+from closegap.metrics import tiles
 from closegap.metrics.bootstrap import resample_counts
 from closegap.metrics.hubness import hubness_estimates, hubness_skewness, k_occurrence, never_retrieved
 from closegap.metrics.nearest import nearest
-from closegap.metrics.positives import Rows
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 
@@ -30,7 +29,7 @@ def test_nearest_as_sorted_lists_with_ties(data: st.DataObject) -> None:
     queries, gallery = directions[picks[0]], directions[picks[1]]
     skipped = torch.tensor(data.draw(st.lists(st.integers(0, g - 1), min_size=q, max_size=q)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nearest_file, "_SCORES_AT_ONCE", at_once)
+        patch.setattr(tiles, "_SCORES_AT_ONCE", at_once)
         plain, without = nearest(queries, gallery, k), nearest(queries, gallery, k, skipped)
     for row, query in enumerate(queries.tolist()):
         assert plain[row].tolist() == reference.ranking(query, gallery.tolist())[:k]
@@ -73,12 +72,10 @@ def test_hubs_show() -> None:
 
 
 def test_estimates_resample_items(draw: Draw) -> None:
-    x, y, x_cases, y_cases = draw(1, n=40, m=50, cases=30)
+    x, y, _, y_cases = draw(1, n=40, m=50, cases=30)
     counts = resample_counts(30, 20)
-    found = hubness_estimates(
-        Rows(x, x_cases, x_cases, torch.arange(40)), Rows(y, y_cases, y_cases, torch.arange(50)), counts, k=3
-    )
     occurrence = k_occurrence(x, y, k=3)
+    found = hubness_estimates(occurrence, y_cases, counts)
     assert found["hubness_skewness"].value == pytest.approx(float(hubness_skewness(occurrence)))
     assert found["never_retrieved"].value == pytest.approx(float(never_retrieved(occurrence)))
     drawn = occurrence.repeat_interleave(counts[2, y_cases].long())

@@ -7,15 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from closegap.metrics import nearest as searched
-from closegap.metrics import retrieval
+from closegap.metrics import tiles
 from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
 from closegap.metrics.couple import Couple
 from closegap.metrics.index import MixedIndex
 from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Pairs, Rows
-from closegap.metrics.retrieval import ranks_of_scores, retrieval_ranks
+from closegap.metrics.ranks import ranks_of_scores, retrieval_ranks
 from closegap.metrics.stage import Stage
 from closegap.metrics.standard import standard_metrics
 from closegap.scores import Standardise
@@ -60,9 +59,8 @@ def test_without_a_stage_it_is_the_plain_search() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 2**21])
 def test_a_stage_sees_all_items_of_a_modality_at_a_time(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    for module in (retrieval, searched):
-        monkeypatch.setattr(module, "_SCORES_AT_ONCE", at_once)
-        monkeypatch.setattr(module, "_QUERIES_AT_ONCE", 2)
+    monkeypatch.setattr(tiles, "_SCORES_AT_ONCE", at_once)
+    monkeypatch.setattr(tiles, "_QUERIES_AT_ONCE", 2)
     stage = Halved()
     index = MixedIndex((IMAGE, TEXT), stage)
     scores = QUERIES.embeddings @ torch.cat([IMAGE.embeddings / 2, TEXT.embeddings]).T

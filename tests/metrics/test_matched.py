@@ -18,8 +18,9 @@ from closegap.metrics.couple import Couple
 from closegap.metrics.mixed_balanced import first_by_coin
 from closegap.metrics.mixed_matched import MixedMatched, matched_estimates
 from closegap.metrics.positives import Pairs, Rows, paired
+from closegap.metrics.ranks import retrieval_ranks
 from closegap.metrics.relinkage import Relinkage, relinkage_estimates
-from closegap.metrics.retrieval import recall_by_chance, retrieval_ranks
+from closegap.metrics.retrieval import recall_by_chance
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 

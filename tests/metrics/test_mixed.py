@@ -19,8 +19,9 @@ from closegap.metrics.mixed_counterpart import (
 )
 from closegap.metrics.mixed_graded import graded_estimates, graded_search, ndcg
 from closegap.metrics.positives import Pairs, Rows
+from closegap.metrics.ranks import retrieval_ranks
 from closegap.metrics.relevance import concept_relevance, label_relevance
-from closegap.metrics.retrieval import recall_at_k, retrieval_ranks
+from closegap.metrics.retrieval import recall_at_k
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 

@@ -13,17 +13,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from closegap.errors import UsageError
-from closegap.metrics import retrieval
+from closegap.metrics import tiles
 from closegap.metrics.bootstrap import resample_counts
 from closegap.metrics.positives import Pairs
+from closegap.metrics.ranks import ranks_of_scores, retrieval_ranks
 from closegap.metrics.retrieval import (
     mean_average_precision,
     mean_reciprocal_rank,
     median_rank,
-    ranks_of_scores,
     recall_at_k,
     retrieval_estimates,
-    retrieval_ranks,
 )
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
@@ -57,7 +56,7 @@ def check(x: Tensor, y: Tensor, x_cases: Tensor, y_cases: Tensor, excluded: Tens
 @pytest.mark.parametrize("seed", range(4))
 def test_sorted_lists(draw: Draw, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     check(*draw(seed))
-    monkeypatch.setattr(retrieval, "_SCORES_AT_ONCE", 40)
+    monkeypatch.setattr(tiles, "_SCORES_AT_ONCE", 40)
     check(*draw(seed))
 
 

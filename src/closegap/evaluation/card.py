@@ -30,12 +30,14 @@ class Card:
         skipped: what could not be measured, and why.
         figures: full name to what the number is.
         of_scores: the full names of what a score stage may change.
+        couples: the pairs of modalities that it was measured of, with what was computed once for all metrics.
     """
 
     metrics: Mapping[str, Sampled]
     skipped: Sequence[Skipped] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
     of_scores: frozenset[str] = frozenset()
+    couples: Mapping[tuple[str, str], Couple] = field(default_factory=dict, repr=False, compare=False)
 
     def arm(self, name: str) -> Arm:
         """The card as a named arm of a report."""
@@ -70,15 +72,17 @@ def measure(
     chosen = standard_metrics() if metrics is None else metrics
     pairs = list(combinations(embeddings.modalities, 2))
     cases = sampled_cases(len(set(embeddings.ids))) if is_sampled(embeddings, in_full) else None
-    cards = []
+    cards, couples = [], dict[tuple[str, str], Couple]()
     for a, b in pairs:
-        couple = Couple.of(embeddings, a, b, cases, stage, calibration)
+        known = None if plain is None else plain.couples.get((a, b))
+        couple = (known or Couple.of(embeddings, a, b, cases)).under(stage, calibration)
+        couples[a, b] = couple
         for metric in chosen:
             if plain is None or metric.takes_scores:
                 found = attempted(metric.attempts(couple, counts), f"{a}|{b}" if len(pairs) > 1 else "")
                 cards.append(replace(found, of_scores=frozenset(found.metrics if metric.takes_scores else ())))
     measured = _joined(cards)
-    return measured if plain is None else _laid_over(plain, measured)
+    return replace(measured if plain is None else _laid_over(plain, measured), couples=couples)
 
 
 def attempted(attempts: Iterable[Attempt], pair: str = "") -> Card:

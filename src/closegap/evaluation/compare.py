@@ -1,6 +1,7 @@
 """Arms side by side on the same cases, with paired intervals and the spread over seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from statistics import stdev
 from typing import Any
@@ -16,8 +17,10 @@ from closegap.metrics.base import Metric
 from closegap.metrics.bootstrap import resample_counts
 from closegap.metrics.calibrated import Calibrated
 from closegap.metrics.calibrator import Calibrator
+from closegap.metrics.couple import Counts
 from closegap.metrics.stage import Stage
 from closegap.metrics.standard import standard_metrics
+from closegap.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def compare(
 
     Args:
         results: one per run; arms in the order in which they first appear. Of one with a score stage only what a stage
-            may change is measured, where the same embeddings without one stand before it.
+            may change is measured, where the same embeddings without one are among them.
         resamples: of the bootstrap by group.
         data: further facts on the data for the report.
         progress: called with (results measured, results).
@@ -101,18 +104,8 @@ def compare(
     first = results[0].embeddings
     counts = resample_counts(group_count(first), resamples)
     cards: dict[str, list[Card]] = {}
-    plain: dict[int, Card] = {}  # by the identity of the set, which the results keep alive
-    for done, result in enumerate(results, start=1):
-        given, stage = result.embeddings, result.stage
-        known = None if stage is None else plain.get(id(given))
-        calibration = result.calibration
-        measured = metrics if calibration is None else [*(metrics or standard_metrics()), Calibrated()]
-        card = measure(given, counts, measured, in_full=in_full, stage=stage, plain=known, calibration=calibration)
+    for result, card in zip(results, _cards(results, counts, metrics, in_full, progress), strict=True):
         cards.setdefault(result.arm, []).append(card)
-        if stage is None:
-            plain[id(given)] = card
-        if progress is not None:
-            progress(done, len(results))
     facts: dict[str, Any] = {
         **(data or {}),
         "gallery": {name: int(first.mask(name).sum()) for name in first.modalities},
@@ -137,6 +130,49 @@ def compare(
     firsts = {arm: firsts[arm] for arm in cards}
     sets = {arm: found.embeddings for arm, found in firsts.items() if found.stage is None}
     return replace(compare_cards(cards, facts), sets=sets, firsts=firsts)
+
+
+def _cards(
+    results: Sequence[Result],
+    counts: Counts,
+    metrics: Sequence[Metric] | None,
+    in_full: bool,
+    progress: Callable[[int, int], None] | None,
+) -> list[Card]:
+    """The card of each result; those under a stage begin after all others, and wait for what they are laid over."""
+    unstaged = [place for place, result in enumerate(results) if result.stage is None]
+    plain: dict[int, Future[Card]] = {place: Future() for place in unstaged}
+    below = {id(results[place].embeddings): plain[place] for place in unstaged}  # which the results keep alive
+
+    def card(place: int) -> Card:
+        result = results[place]
+        under = None if result.stage is None else below.get(id(result.embeddings))
+        calibration = result.calibration
+        try:
+            made = measure(
+                result.embeddings,
+                counts,
+                metrics if calibration is None else [*(metrics or standard_metrics()), Calibrated()],
+                in_full=in_full,
+                stage=result.stage,
+                plain=None if under is None else under.result(),
+                calibration=calibration,
+            )
+        except BaseException as error:
+            if place in plain:
+                plain[place].set_exception(error)  # nobody waits for it in vain
+            raise
+        if place in plain:
+            plain[place].set_result(made)
+        return made
+
+    places = sorted(range(len(results)), key=lambda place: results[place].stage is not None)
+    found: dict[int, Card] = {}
+    for place, made in zip(places, side_by_side(card, places), strict=True):
+        found[place] = made
+        if progress is not None:
+            progress(len(found), len(results))
+    return [found[place] for place in range(len(results))]
 
 
 def _diagrams(results: Sequence[Result], in_full: bool) -> dict[str, dict[str, list[dict[str, Any]]]]:

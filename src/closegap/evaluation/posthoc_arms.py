@@ -13,6 +13,7 @@ from closegap.evaluation.report import Skipped
 from closegap.posthoc import PostHoc, Sweep
 from closegap.posthoc.base.seen import Seen
 from closegap.scores import ScoreStage
+from closegap.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,19 @@ def _staged(
     result: Result, correction: Correction, reference: EmbeddingSet, against: str
 ) -> tuple[list[Result], list[Skipped]]:
     """The arm under each stage, fitted on a reference in the same space, to be compared with `against`."""
-    found, skipped = [], []
-    for name, stage in correction.stages.items():
-        arm = f"{result.arm} + {name}"
+
+    def fitted_or_why(stage: ScoreStage) -> ScoreStage | DataError:
         try:
-            fitted = type(stage)(**stage.settings).fit(reference)
+            return type(stage)(**stage.settings).fit(reference)
         except DataError as error:
-            skipped.append(Skipped(f"arm {arm}", str(error)))
+            return error
+
+    found, skipped = [], []
+    stages = correction.stages
+    for (name, stage), fitted in zip(stages.items(), side_by_side(fitted_or_why, stages.values()), strict=True):
+        arm = f"{result.arm} + {name}"
+        if isinstance(fitted, DataError):
+            skipped.append(Skipped(f"arm {arm}", str(fitted)))
             continue
         one = Result(arm, result.seed, result.embeddings, fitted, against=against, control=stage.control)
         found.append(one if correction.calibration is None else calibrated(one, correction.calibration, reference))

@@ -110,7 +110,8 @@ def estimates(statistic: Statistic, unit_groups: Int[Tensor, "u"], counts: Int[T
     value = statistic(torch.ones(1, len(unit_groups), dtype=torch.float64))
     columns = lots(unit_groups, counts)
     at_once = max(1, min(_RESAMPLES_AT_ONCE, _WEIGHTS_AT_ONCE // max(1, len(columns))))
-    parts = [statistic(part[:, columns].double()) for part in torch.split(counts, at_once)]
+    as_they_are = torch.equal(columns, torch.arange(counts.shape[1]))  # a unit for each group: nothing to be gathered
+    parts = [statistic((part if as_they_are else part[:, columns]).double()) for part in torch.split(counts, at_once)]
     return {name: Sampled(float(at[0]), torch.cat([part[name] for part in parts])) for name, at in value.items()}
 
 

@@ -1,16 +1,19 @@
 """Two modalities of a set: what a metric measures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.metrics.bootstrap import Sampled
 from closegap.metrics.calibrator import Calibrator
 from closegap.metrics.positives import Rows, rows_of
 from closegap.metrics.stage import Stage
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Counts = Int[Tensor, "b g"]
 """How often each group is drawn in each resample (`resample_counts`)."""
@@ -41,7 +44,7 @@ class Couple:
     label: str = ""
     stage: Stage | None = None
     calibration: Calibrator | None = None
-    _found: dict[object, Mapping[str, Sampled]] = field(default_factory=dict, repr=False, compare=False)
+    _found: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -81,11 +84,19 @@ class Couple:
         """Those of the rows whose case is measured."""
         return rows if self.chosen is None else rows.pick(self.chosen[rows.cases])
 
-    def once(
-        self, measured: Callable[[Rows, Rows, Counts], Mapping[str, Sampled]], counts: Counts
-    ) -> Mapping[str, Sampled]:
-        """What `measured` gives for the rows, computed once for all metrics that take numbers from it."""
-        key = (measured, self.a, self.b)
+    def under(self, stage: Stage | None, calibration: Calibrator | None) -> "Couple":
+        """The same rows, whose scores go through something else; what was computed once is kept."""
+        return replace(self, stage=stage, calibration=calibration)
+
+    def once(self, found: "Callable[Concatenate[Couple, P], T]", *args: P.args, **settings: P.kwargs) -> T:
+        """What `found` gives for this couple, computed once for all metrics that ask.
+
+        Args:
+            found: a function of the rows, which looks at neither stage nor calibration.
+            args: further arguments, the same at each call.
+            settings: like them.
+        """
+        key = (found, self.a, self.b)
         if key not in self._found:
-            self._found[key] = measured(self.x, self.y, counts)
-        return self._found[key]
+            self._found[key] = found(self, *args, **settings)
+        return cast(T, self._found[key])

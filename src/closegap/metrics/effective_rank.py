@@ -34,7 +34,7 @@ def effective_rank(x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     Reference:
         Roy and Vetterli, The effective rank: a measure of effective dimensionality, 2007.
     """
-    eigenvalues, _ = spectrum(x)
+    eigenvalues, _ = spectrum(gram(x))
     if not eigenvalues.any():
         raise UsageError("the effective rank needs a row that is not zero")
     return rank_of_spectrum(eigenvalues)
@@ -48,17 +48,18 @@ def rank_of_spectrum(eigenvalues: Float[Tensor, "... d"]) -> Float[Tensor, "..."
     return entropy.exp()
 
 
-def spectrum(*parts: Float[Tensor, "_ d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
-    """Squared singular values of the rows of all parts, ascending, and the right singular vectors in columns.
-
-    From sums, in O(n d^2).
-    """
-    width = parts[0].shape[1]
-    gram = torch.zeros(width, width, dtype=torch.float64, device=parts[0].device)
-    for some in (some for part in parts for some in torch.split(part, _ROWS_AT_ONCE)):
+def gram(x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
+    """Sum of the rows' outer products, in float64; of several sets of rows the sum of theirs."""
+    found = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=x.device)
+    for some in torch.split(x, _ROWS_AT_ONCE):
         wide = some.double()
-        gram.addmm_(wide.T, wide)
-    eigenvalues, vectors = torch.linalg.eigh(gram)
+        found.addmm_(wide.T, wide)
+    return found
+
+
+def spectrum(of: Float[Tensor, "d d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
+    """Squared singular values of the rows that a `gram` is of, ascending, and the right singular vectors in columns."""
+    eigenvalues, vectors = torch.linalg.eigh(of)
     # A dimension that is not used has an eigenvalue of rounding size, of which the square root would be visible.
-    noise = eigenvalues[-1].clamp(min=0) * len(gram) * torch.finfo(torch.float64).eps
+    noise = eigenvalues[-1].clamp(min=0) * len(of) * torch.finfo(torch.float64).eps
     return torch.where(eigenvalues > noise, eigenvalues, 0.0), vectors

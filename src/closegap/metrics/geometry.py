@@ -9,7 +9,7 @@ from torch import Tensor
 from closegap.metrics.base import Measured, Metric
 from closegap.metrics.bootstrap import Sampled, Statistic, estimates, lots
 from closegap.metrics.couple import Counts, Couple
-from closegap.metrics.effective_rank import effective_rank_figure, rank_of_spectrum, spectrum
+from closegap.metrics.effective_rank import effective_rank_figure, gram, rank_of_spectrum, spectrum
 from closegap.metrics.positives import Pairs, Rows
 from closegap.metrics.uniformity import (
     CENTROID_UNIFORMITY,
@@ -84,10 +84,9 @@ def uniformity_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[s
     found: dict[str, Sampled] = {}
     for name, (rows, cases, groups) in inside.items():
         sums = kernel_sums(rows, rows, Pairs(cases, cases))
-        found |= estimates(_log_mean(name, sums), torch.cat([groups, groups]), counts)
+        found |= _log_mean(name, sums, torch.cat([groups, groups]), counts)
     across = kernel_sums(x.embeddings, y.embeddings, pairs)
-    found |= estimates(_log_mean("cross_uniformity", across), both_groups, counts)
-    return found
+    return found | _log_mean("cross_uniformity", across, both_groups, counts)
 
 
 def rank_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
@@ -106,25 +105,33 @@ def rank_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"]) -> dict[str, Sa
     """
     found: dict[str, Sampled] = {}
     columns = torch.arange(counts.shape[1])
-    for name, parts in (("effective_rank_x", [x]), ("effective_rank_y", [y]), ("effective_rank_pooled", [x, y])):
-        found |= estimates(_effective_rank(name, parts, counts), columns, counts)
+    grams = [gram(side.embeddings) for side in (x, y)]
+    for name, parts, of in (
+        ("effective_rank_x", [x], grams[0]),
+        ("effective_rank_y", [y], grams[1]),
+        ("effective_rank_pooled", [x, y], grams[0] + grams[1]),
+    ):
+        found |= estimates(_effective_rank(name, parts, of, counts), columns, counts)
     return found
 
 
-def _log_mean(name: str, sums: KernelSums) -> Statistic:
-    """Log of sum / number of pairs, linear in the weights of the rows on either side."""
+def _log_mean(name: str, sums: KernelSums, groups: Int[Tensor, "r"], counts: Int[Tensor, "b g"]) -> dict[str, Sampled]:
+    """Log of sum / number of pairs, linear in the weights of the rows on either side, given in a row."""
     total, number = sums.x.sum(), sums.x_pairs.sum()
-    influence = torch.cat([sums.x / total - sums.x_pairs / number, sums.y / total - sums.y_pairs / number])
+    of_rows = torch.cat([sums.x / total - sums.x_pairs / number, sums.y / total - sums.y_pairs / number])
+    influence = of_rows.new_zeros(counts.shape[1]).index_add_(0, lots(groups, counts), of_rows)
 
-    def statistic(weights: Float[Tensor, "b u"]) -> Mapping[str, Float[Tensor, "b"]]:
+    def statistic(weights: Float[Tensor, "b c"]) -> Mapping[str, Float[Tensor, "b"]]:
         return {name: (total / number).log() + (weights - 1) @ influence}
 
-    return statistic
+    return estimates(statistic, torch.arange(counts.shape[1]), counts)
 
 
-def _effective_rank(name: str, parts: Sequence[Rows], counts: Int[Tensor, "b g"]) -> Statistic:
+def _effective_rank(
+    name: str, parts: Sequence[Rows], of: Float[Tensor, "d d"], counts: Int[Tensor, "b g"]
+) -> Statistic:
     """The effective rank with eigenvalues to first order in the weights: the squares along the sample's own axes."""
-    eigenvalues, vectors = spectrum(*(part.embeddings for part in parts))
+    eigenvalues, vectors = spectrum(of)
     used = vectors[:, eigenvalues > 0]
     squares = used.new_zeros(counts.shape[1], used.shape[1])
     for part in parts:

@@ -13,8 +13,8 @@ from closegap.metrics.bootstrap import Sampled, estimates
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.figure import Figure
 from closegap.metrics.nearest import nearest
-from closegap.metrics.positives import Rows
 from closegap.metrics.retrieval import across
+from closegap.metrics.searched import searched
 
 
 class Hubness(Metric):
@@ -47,13 +47,18 @@ class Hubness(Metric):
             search.context,
             task=True,
         )
-        found = hubness_estimates(couple.some(couple.x), couple.some(couple.y), counts)
+        gallery = couple.some(couple.y)
+        if couple.chosen is None:
+            occurrence = _occurrence(couple.once(searched).items, len(gallery.cases))
+        else:
+            occurrence = k_occurrence(couple.some(couple.x).embeddings, gallery.embeddings)
+        found = hubness_estimates(occurrence, gallery.groups, counts)
         return {skewness: found["hubness_skewness"], never: found["never_retrieved"]}
 
 
 def k_occurrence(queries: Float[Tensor, "q d"], gallery: Float[Tensor, "g d"], k: int = 10) -> Int[Tensor, "g"]:
     """How many queries have each gallery row among their k nearest, in [0, q]; k q / g on average."""
-    return torch.bincount(nearest(queries, gallery, k).flatten(), minlength=len(gallery))
+    return _occurrence(nearest(queries, gallery, k), len(gallery))
 
 
 def hubness_skewness(occurrence: Int[Tensor, "g"]) -> Float[Tensor, ""]:
@@ -70,13 +75,23 @@ def never_retrieved(occurrence: Int[Tensor, "g"]) -> Float[Tensor, ""]:
     return _hubness(occurrence, torch.ones(1, len(occurrence), dtype=torch.float64))["never_retrieved"][0]
 
 
-def hubness_estimates(queries: Rows, gallery: Rows, counts: Int[Tensor, "b g"], k: int = 10) -> dict[str, Sampled]:
+def hubness_estimates(
+    occurrence: Int[Tensor, "g"], groups: Int[Tensor, "g"], counts: Int[Tensor, "b c"]
+) -> dict[str, Sampled]:
     """hubness_skewness and never_retrieved with draws: items are resampled by group, each with the occurrence it has.
 
     Queries stay as they are: drawn twice they would find the same items twice and feign hubs.
+
+    Args:
+        occurrence: of each item (`k_occurrence`).
+        groups: of each item.
+        counts: from `resample_counts`.
     """
-    occurrence = k_occurrence(queries.embeddings, gallery.embeddings, k)
-    return estimates(lambda weights: _hubness(occurrence, weights), gallery.groups, counts)
+    return estimates(lambda weights: _hubness(occurrence, weights), groups, counts)
+
+
+def _occurrence(items: Int[Tensor, "q k"], gallery: int) -> Int[Tensor, "g"]:
+    return torch.bincount(items.flatten(), minlength=gallery)
 
 
 def _hubness(occurrence: Int[Tensor, "g"], weights: Float[Tensor, "b g"]) -> Mapping[str, Float[Tensor, "b"]]:

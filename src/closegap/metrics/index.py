@@ -11,7 +11,8 @@ from torch import Tensor
 
 from closegap.metrics.nearest import nearest_by_tile
 from closegap.metrics.positives import Pairs, Rows
-from closegap.metrics.retrieval import Ranks, ranks_by_tile
+from closegap.metrics.ranks import Ranks, ranks_by_tile
+from closegap.metrics.searched import Searched, searched_by_tile
 from closegap.metrics.stage import Stage
 from closegap.metrics.tiles import Tiles, cosines
 
@@ -47,13 +48,18 @@ class MixedIndex:
             excluded: for each query an item that it does not search, where the index holds the query itself.
         """
         pairs = Pairs.of(queries.embeddings, self.rows, pairs or Pairs(queries.cases, self.cases))
-        return ranks_by_tile(self._tiles(queries, excluded), queries.embeddings.new_empty(0, len(self.rows)), pairs)
+        return ranks_by_tile(self._tiles(queries, excluded), self._like(queries), pairs)
+
+    def search(self, queries: Rows, pairs: Pairs, k: int, excluded: Int[Tensor, "q"] | None = None) -> Searched:
+        """`ranks` and `nearest` in one pass."""
+        pairs = Pairs.of(queries.embeddings, self.rows, pairs)
+        k = min(k, len(self.rows) - (excluded is not None))
+        return searched_by_tile(self._tiles(queries, excluded), self._like(queries), pairs, k)
 
     def nearest(self, queries: Rows, k: int, excluded: Int[Tensor, "q"] | None = None) -> Int[Tensor, "q k"]:
         """The k items with the highest scores for each query, the highest first, as `nearest` finds them."""
         k = min(k, len(self.rows) - (excluded is not None))
-        like = queries.embeddings.new_empty(0, len(self.rows))
-        return nearest_by_tile(self._tiles(queries, excluded), like, len(queries.cases), k)
+        return nearest_by_tile(self._tiles(queries, excluded), self._like(queries), len(queries.cases), k)
 
     def scores(self, queries: Rows) -> Float[Tensor, "q g"]:
         """The scores that a few queries are ranked by, all of them at once."""
@@ -73,6 +79,9 @@ class MixedIndex:
         """Each part, and the numbers of its items."""
         ends = list(accumulate((len(part.cases) for part in self.parts), initial=0))
         return [(part, slice(ends[i], ends[i + 1])) for i, part in enumerate(self.parts)]
+
+    def _like(self, queries: Rows) -> Float[Tensor, "0 g"]:
+        return queries.embeddings.new_empty(0, len(self.rows))
 
     def _tiles(self, queries: Rows, excluded: Int[Tensor, "q"] | None) -> Tiles:
         plain, stage = cosines(queries.embeddings, self.rows, excluded), self.stage

@@ -29,7 +29,7 @@ class Location(Metric):
 
     def measure(self, couple: Couple, counts: Counts) -> Measured:
         """Of all cases."""
-        found = couple.once(location_estimates, counts)
+        found = couple.once(_estimates, counts)
         figures = (GAP, GAP_FLOOR, GAP_DEBIASED, COS_TRUE_PAIRS, COS_NULL, COS_CORRECTED, RMG)
         return {figure: found[figure.name] for figure in figures}
 
@@ -42,12 +42,16 @@ class Cones(Metric):
 
     def measure(self, couple: Couple, counts: Counts) -> Measured:
         """Of all cases."""
-        found = couple.once(location_estimates, counts)
+        found = couple.once(_estimates, counts)
         return {
             mean_angular_figure(couple.a): found["mean_angular_value_x"],
             mean_angular_figure(couple.b): found["mean_angular_value_y"],
             GAP_TOP_DIMENSIONS: found[GAP_TOP_DIMENSIONS.name],
         }
+
+
+def _estimates(couple: Couple, counts: Counts) -> dict[str, Sampled]:
+    return location_estimates(couple.x, couple.y, counts)
 
 
 def location_estimates(x: Rows, y: Rows, counts: Int[Tensor, "b g"], k: int = 3) -> dict[str, Sampled]:

@@ -14,7 +14,8 @@ from closegap.metrics.figure import Figure
 from closegap.metrics.index import MixedIndex
 from closegap.metrics.positives import Rows, rows_of
 from closegap.metrics.ranking import Search
-from closegap.metrics.retrieval import Ranks, retrieval_estimates
+from closegap.metrics.ranks import Ranks
+from closegap.metrics.retrieval import retrieval_estimates
 from closegap.metrics.stage import Stage
 
 BALANCED = Search(

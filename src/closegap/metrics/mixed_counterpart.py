@@ -11,7 +11,9 @@ from closegap.metrics.figure import Figure
 from closegap.metrics.index import MixedIndex
 from closegap.metrics.positives import Pairs, Rows
 from closegap.metrics.ranking import Search
-from closegap.metrics.retrieval import Ranks, retrieval_estimates
+from closegap.metrics.ranks import Ranks
+from closegap.metrics.retrieval import retrieval_estimates
+from closegap.metrics.searched import Searched
 from closegap.metrics.stage import Stage
 
 MIXED = Search(
@@ -76,7 +78,7 @@ def counterpart_ranks(x: Rows, y: Rows, queries: Int[Tensor, "q"] | None = None,
         queries: the rows of `y` that ask; all by default. All are in the index.
         stage: what the scores go through.
     """
-    return _ranks(MixedIndex((x, y), stage), queries)
+    return _searched(MixedIndex((x, y), stage), 1, queries).ranks
 
 
 def own_modality_share(
@@ -86,7 +88,7 @@ def own_modality_share(
 
     In [0, 1]; `expected_own_share` where the index is blind to modality.
     """
-    return _own_share(MixedIndex((x, y), stage), k, queries)
+    return _own_share(_searched(MixedIndex((x, y), stage), k, queries), len(x.cases))
 
 
 def expected_own_share(x_rows: int, y_rows: int) -> float:
@@ -110,28 +112,25 @@ def counterpart_estimates(
     Raises:
         UsageError: no case has both modalities.
     """
-    index = MixedIndex((x, y), stage)
-    ranks = _ranks(index, queries)
+    found_by = _searched(MixedIndex((x, y), stage), k, queries)
+    ranks = found_by.ranks
     groups = y.groups if queries is None else y.groups[queries]
     found = retrieval_estimates(ranks, groups, counts)
-    shares = _own_share(index, k, queries)[ranks.queries]
+    shares = _own_share(found_by, len(x.cases))[ranks.queries]
     found |= estimates(weighted_means({"own_modality_share": shares}), groups[ranks.queries], counts)
     expected = expected_own_share(len(x.cases), len(y.cases))
     return found | {"expected_own_share": Sampled(expected, torch.empty(0))}
 
 
-def _ranks(index: MixedIndex, queries: Int[Tensor, "q"] | None) -> Ranks:
+def _searched(index: MixedIndex, k: int, queries: Int[Tensor, "q"] | None) -> Searched:
     x, y = index.parts
     asking = torch.arange(len(y.cases)) if queries is None else queries
     pairs = Pairs(x.cases, y.cases)
     # In the index a row of the query's modality is of a case of its own: nobody's positive.
     own_cases = pairs.cases + torch.arange(len(y.cases))
     cases = Pairs(y.cases[asking], torch.cat([x.cases, own_cases]))
-    return index.ranks(y if queries is None else y.pick(asking), cases, excluded=len(x.cases) + asking)
+    return index.search(y if queries is None else y.pick(asking), cases, k, excluded=len(x.cases) + asking)
 
 
-def _own_share(index: MixedIndex, k: int, queries: Int[Tensor, "q"] | None) -> Float[Tensor, "q"]:
-    x, y = index.parts
-    asking = torch.arange(len(y.cases)) if queries is None else queries
-    found = index.nearest(y if queries is None else y.pick(asking), k, excluded=len(x.cases) + asking)
-    return (found >= len(x.cases)).double().mean(1)
+def _own_share(found: Searched, x_rows: int) -> Float[Tensor, "q"]:
+    return (found.items >= x_rows).double().mean(1)

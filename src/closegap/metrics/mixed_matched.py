@@ -13,7 +13,7 @@ from closegap.metrics.index import MixedIndex
 from closegap.metrics.mixed_balanced import first_by_coin
 from closegap.metrics.positives import Rows, paired
 from closegap.metrics.ranking import KS, Search
-from closegap.metrics.relinkage import counterpart_found
+from closegap.metrics.searched import Counterparts, counterpart_found, counterparts
 from closegap.metrics.stage import Stage
 
 MATCHED = Search(
@@ -63,7 +63,8 @@ class MixedMatched(Metric):
         """Of the cases that have both modalities, one row of each."""
         x, y = paired(couple.x, couple.y)
         asking = None if couple.chosen is None else couple.chosen[x.cases].nonzero().squeeze(1)
-        found = matched_estimates(x, y, counts, asking=asking, stage=couple.stage)
+        across = couple.once(counterparts)
+        found = matched_estimates(x, y, counts, asking=asking, stage=couple.stage, across=across)
         return {
             **MATCHED.measured(found),
             RATIO: found["ratio"],
@@ -106,6 +107,7 @@ def matched_estimates(
     asking: Int[Tensor, "q"] | None = None,
     coins: int = 5,
     stage: Stage | None = None,
+    across: Counterparts | None = None,
 ) -> dict[str, Sampled]:
     """R@1, R@5, R@10, ratio, own_modality_share and expected_own_share, means over several coins, with draws.
 
@@ -122,6 +124,7 @@ def matched_estimates(
         asking: the rows of the cases that ask, all by default; all are in the index.
         coins: how many tosses, with the seeds 0, 1, ...
         stage: what the scores of the mixed index go through; cross-modal search does not see it.
+        across: how the cases that ask are found by rank 10 across modalities, where that is known.
 
     Raises:
         UsageError: no case has both modalities.
@@ -140,7 +143,8 @@ def matched_estimates(
         of_y = float((~as_x).double().mean())
         expected += torch.where(as_x[asking], of_y, 1 - of_y) / coins
     values = {f"R@{rank}": hits[:, rank - 1] for rank in KS}
-    values |= {"own_modality_share": shares, "across": counterpart_found(x, y, k, asking)[:, k - 1]}
+    across = counterpart_found(x, y, k, asking) if across is None else across
+    values |= {"own_modality_share": shares, "across": across[:, k - 1]}
     means = weighted_means(values)
 
     def statistic(weights: Float[Tensor, "b u"]) -> dict[str, Float[Tensor, "b"]]:

@@ -4,10 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from closegap.metrics.tiles import Tiles, cosines
-
-_SCORES_AT_ONCE = 2**23
-_QUERIES_AT_ONCE = 64  # at least, as in retrieval
+from closegap.metrics.tiles import Tiles, cosines, read_by_tile
 
 
 def nearest(
@@ -29,17 +26,26 @@ def nearest(
 
 def nearest_by_tile(write: Tiles, like: Float[Tensor, "0 g"], queries: int, k: int) -> Int[Tensor, "q k"]:
     """As `nearest`, of scores that are written for some queries at a time into a tile of the kind of `like`."""
-    found = torch.empty(queries, max(k, 0), dtype=torch.int64, device=like.device)
-    gallery = like.shape[1]
-    step = min(queries, max(_QUERIES_AT_ONCE, _SCORES_AT_ONCE // max(1, gallery)))
-    # Two tiles for the whole sweep, as in retrieval: allocated anew they would fragment the heap.
-    scores, flags = like.new_empty(step, gallery), like.new_empty(step, gallery)
-    for start in range(0, queries if k > 0 else 0, max(1, step)):
-        rows = slice(start, min(start + step, queries))
-        tile = scores[: rows.stop - start]
-        write(rows, tile)
-        found[rows] = _highest(tile, flags[: len(tile)], k)
-    return found
+    found = Nearest(queries, k, like.device)
+    read_by_tile(write, like, queries if k > 0 else 0, [found])
+    return found.items
+
+
+class Nearest:
+    """Reads the k items with the highest scores of each query, the highest first.
+
+    Args:
+        queries: how many there are.
+        k: how many items are found for each, at most as many as it searches.
+        device: of the scores.
+    """
+
+    def __init__(self, queries: int, k: int, device: torch.device) -> None:
+        self.items = torch.empty(queries, max(k, 0), dtype=torch.int64, device=device)
+
+    def read(self, rows: slice, scores: Float[Tensor, "t g"], flags: Float[Tensor, "t g"]) -> None:
+        """Find them for some queries."""
+        self.items[rows] = _highest(scores, flags, self.items.shape[1])
 
 
 def _highest(scores: Float[Tensor, "t g"], flags: Float[Tensor, "t g"], k: int) -> Int[Tensor, "t k"]:

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.errors import UsageError
@@ -12,8 +11,8 @@ from closegap.metrics.bootstrap import Sampled, estimates, weighted_means
 from closegap.metrics.couple import Counts, Couple
 from closegap.metrics.extents import Extent
 from closegap.metrics.figure import Figure
-from closegap.metrics.nearest import nearest
 from closegap.metrics.positives import Rows, paired
+from closegap.metrics.searched import Counterparts, counterpart_found, counterparts
 
 RELINKED = Figure(
     "relinkage/R@1",
@@ -55,7 +54,8 @@ class Relinkage(Metric):
 
     def measure(self, couple: Couple, counts: Counts) -> Measured:
         """Of the cases that have both modalities, one item of each."""
-        found = relinkage_estimates(*paired(couple.x, couple.y), counts, couple.chosen)
+        x, y = paired(couple.x, couple.y)
+        found = relinkage_estimates(x, y, counts, couple.chosen, couple.once(counterparts))
         return {
             RELINKED: found["R@1"],
             RELINKED_BY_CHANCE: found["chance"],
@@ -64,24 +64,9 @@ class Relinkage(Metric):
         }
 
 
-def counterpart_found(x: Rows, y: Rows, k: int, asking: Int[Tensor, "q"] | None = None) -> Float[Tensor, "q k"]:
-    """For each case, in how many of the two directions its counterpart is found by rank 1 ... k: 0, 1/2 or 1.
-
-    Args:
-        x: rows of the first modality.
-        y: rows of the second, row i the counterpart of row i of `x`.
-        k: the last rank; the columns of the result are ranks from 1.
-        asking: the rows that ask, all by default; all are searched.
-    """
-    asking = torch.arange(len(x.cases)) if asking is None else asking
-    total = torch.zeros(len(asking), k, dtype=torch.float64)
-    for queries, gallery in ((x, y), (y, x)):
-        items = nearest(queries.embeddings[asking], gallery.embeddings, k)
-        total[:, : items.shape[1]] += (items == asking[:, None]).double() / 2
-    return total.cumsum(1)
-
-
-def relinkage_estimates(x: Rows, y: Rows, counts: Counts, chosen: Tensor | None = None) -> dict[str, Sampled]:
+def relinkage_estimates(
+    x: Rows, y: Rows, counts: Counts, chosen: Tensor | None = None, across: Counterparts | None = None
+) -> dict[str, Sampled]:
     """R@1 and R@10 with draws, mean of both directions; their chance 1/n, and the gallery's size n.
 
     An attacker who holds items of one modality and searches those of the other for their counterparts succeeds so
@@ -93,6 +78,7 @@ def relinkage_estimates(x: Rows, y: Rows, counts: Counts, chosen: Tensor | None 
         y: rows of the second, row i the counterpart of row i of `x` (`paired`).
         counts: from `resample_counts`.
         chosen: the cases, by number, that are searched for; all by default.
+        across: how they are found by rank 10, where that is known.
 
     Raises:
         UsageError: no case has both modalities.
@@ -103,7 +89,7 @@ def relinkage_estimates(x: Rows, y: Rows, counts: Counts, chosen: Tensor | None 
     asking = torch.arange(len(x.cases)) if chosen is None else chosen[x.cases].nonzero().squeeze(1)
     if not len(asking):
         raise UsageError("re-linkage needs cases with both modalities, and there are none")
-    found = counterpart_found(x, y, 10, asking)
+    found = counterpart_found(x, y, 10, asking) if across is None else across
     values = {"R@1": found[:, 0], "R@10": found[:, 9]}
     n = len(x.cases)
     return estimates(weighted_means(values), x.groups[asking], counts) | {

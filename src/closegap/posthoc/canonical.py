@@ -18,6 +18,7 @@ from closegap.posthoc.base.correlations import Correlations, Directions
 from closegap.posthoc.base.held_out import Trial, coins_of, folds_of, held_out_cases, mean_reciprocal_rank
 from closegap.posthoc.base.method import PostHoc
 from closegap.posthoc.base.products import Products, products_by_fold, summed
+from closegap.side_by_side import side_by_side
 
 _FOLDS = 5
 _HELD_OUT = 500
@@ -135,18 +136,22 @@ class Canonical(PostHoc):
     def _chosen(
         self, train: EmbeddingSet, grid: "_Grid", folds: Tensor, parts: Sequence[Products], everything: Products
     ) -> tuple[Settings, dict[str, float]]:
-        totals: dict[Settings, list[float]] = {}
         coins = coins_of(train.ids)
-        for number, part in enumerate(parts):
+
+        def tried(number: int) -> list[tuple[Settings, float]]:
             rows = held_out_cases(train, folds, number, _HELD_OUT)
             trial = Trial({name: train.mask(name)[rows] for name in train.modalities}, coins[rows])
-            rest = everything.minus(part)
+            rest = everything.minus(parts[number])
             if not trial.possible or any(rest.counts[name, name] < 2 for name in train.modalities):
-                continue
+                return []
             held_out = {name: train.embeddings[name][rows].float() for name in train.modalities}
-            for settings, score in _trials(Correlations(rest), held_out, trial, grid):
+            return list(_trials(Correlations(rest), held_out, trial, grid))
+
+        totals: dict[Settings, list[float]] = {}
+        for done, of_fold in enumerate(side_by_side(tried, range(len(parts))), start=1):
+            for settings, score in of_fold:
                 totals.setdefault(settings, []).append(score)
-                self.advance(sum(map(len, totals.values())), len(parts) * grid.size)
+            self.advance(done, len(parts))
         if not totals:
             raise DataError(
                 "too few groups of rows that have two modalities to choose settings by; give dim, ridge, power and keep"
@@ -256,7 +261,7 @@ def _towards(
 ) -> Float[Tensor, "d e"]:
     """The map of centred rows of one modality to centred rows of the anchor, of the anchor's total variance."""
     weighted = directions.maps[other][:, :dim] * directions.correlations[:dim] ** power
-    towards = weighted @ directions.loadings[anchor][:dim]
+    towards = weighted @ found.loadings(anchor, directions, dim)
     variance = ((found.covariance(other) @ towards) * towards).sum()
     return towards * (found.covariance(anchor).trace() / variance.clamp(min=1e-12)).sqrt()
 

@@ -11,7 +11,8 @@ from closegap.metrics.figure import Figure
 from closegap.metrics.gap import GAP, modality_gap
 from closegap.metrics.positives import Pairs, rows_of
 from closegap.metrics.ranking import KS
-from closegap.metrics.retrieval import across, mean_recall, recall_at_k, retrieval_ranks
+from closegap.metrics.ranks import retrieval_ranks
+from closegap.metrics.retrieval import across, mean_recall, recall_at_k
 
 
 def validation_metrics(embeddings: EmbeddingSet) -> dict[Figure, float]:

@@ -10,7 +10,8 @@ from closegap.metrics.base import Measured
 from closegap.metrics.bootstrap import Sampled
 from closegap.metrics.captions.base import CaptionMetric, Judged
 from closegap.metrics.couple import Counts
-from closegap.metrics.retrieval import across, retrieval_estimates, retrieval_ranks
+from closegap.metrics.ranks import retrieval_ranks
+from closegap.metrics.retrieval import across, retrieval_estimates
 
 _SEARCH = replace(across("generated", "image"), headline=None)
 

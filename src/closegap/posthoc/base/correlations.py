@@ -19,14 +19,13 @@ class Directions:
 
     Args:
         maps: of each modality, from its centred rows to canonical variates of unit variance, (d_m, k).
-        loadings: of each modality, from its variates back to its centred rows: maps^T C_m, (k, d_m); of two modalities
-            with all variates the inverse, with fewer the least squares one.
         correlations: of the k variates, in [0, 1], falling.
+        ridge: that they were found at.
     """
 
     maps: Mapping[str, Float[Tensor, "_ k"]]
-    loadings: Mapping[str, Float[Tensor, "k _"]]
     correlations: Float[Tensor, "k"]
+    ridge: float
 
 
 class Correlations:
@@ -76,12 +75,15 @@ class Correlations:
         maps = {name: self._vectors[name] @ (scales[name][:, None] * whitened[name]) for name in self.modalities}
         first = maps[self.modalities[0]]
         signs = first.gather(0, first.abs().argmax(0, keepdim=True)).sign()  # of an eigenvector it is anybody's guess
-        loadings = {name: (whitened[name] / scales[name][:, None]).T @ self._vectors[name].T for name in maps}
-        return Directions(
-            {name: value * signs for name, value in maps.items()},
-            {name: signs.T * value for name, value in loadings.items()},
-            correlations.clamp(0, 1),
-        )
+        return Directions({name: value * signs for name, value in maps.items()}, correlations.clamp(0, 1), ridge)
+
+    def loadings(self, name: str, directions: Directions, dim: int) -> Float[Tensor, "k d"]:
+        """From a modality's first `dim` variates back to its centred rows: maps^T C_m.
+
+        Of two modalities with all variates the inverse of the maps, with fewer the least squares one.
+        """
+        maps = directions.maps[name][:, :dim].T
+        return maps @ self._covariances[name] + directions.ridge * self._values[name].mean() * maps
 
     def covariance(self, name: str) -> Float[Tensor, "d d"]:
         """Covariance of a modality, without a ridge."""

@@ -13,8 +13,9 @@ from closegap.errors import DataError
 from closegap.report.figures import Control, Section, options, plotly_text
 from closegap.report.sections.map_panel import map_panel
 from closegap.report.sections.projections import View, gap_plane, pca_plane, tsne
+from closegap.side_by_side import side_by_side
 
-_FIT_CASES = 5_000
+_FIT_CASES = 2_000
 _LABELS = 7  # more colours cannot be told apart
 _UNKNOWN = "without label"
 _KINDS = {"gap": "Gap axis", "pca": "PCA", "tsne": "t-SNE"}  # the one that shows a gap first
@@ -41,7 +42,7 @@ def latent_map(
         sets: arm name to embeddings of the same rows; the first arm stands left, the last right.
         hover: a text for each row, shown with the case's id and label.
         label: which of the sets' labels colours the points; default the first there is.
-        pairs: cases drawn, a seeded sample; planes are fitted to up to 5,000 cases.
+        pairs: cases drawn, a seeded sample; planes are fitted to up to 2,000 cases.
         with_tsne: whether to compute t-SNE, a second or two for each arm.
         named: whether points tell their case: id, label, text.
         seed: of the sample and of t-SNE.
@@ -58,9 +59,11 @@ def latent_map(
     held = {name: [row for row in shown if first.mask(name)[row]] for name in first.modalities}
     groups = _groups(labels, shown)
     kinds = [kind for kind in _KINDS if with_tsne or kind != "tsne"]
-    views = {
-        arm: {kind: _view(kind, embeddings, held, fitted, seed) for kind in kinds} for arm, embeddings in sets.items()
-    }
+
+    def seen(embeddings: EmbeddingSet) -> dict[str, View]:
+        return {kind: _view(kind, embeddings, held, fitted, seed) for kind in kinds}
+
+    views = dict(zip(sets, side_by_side(seen, sets.values()), strict=True))
     shared: dict[str, Sequence[Any]] = {}
     for name, rows in held.items():
         shared[f"hover/{name}"] = [_hover(first, row, name, labels, hover, named) for row in rows]

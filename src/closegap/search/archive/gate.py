@@ -9,7 +9,7 @@ import torch
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import DataError
 from closegap.metrics.positives import paired, rows_of
-from closegap.metrics.relinkage import counterpart_found
+from closegap.metrics.searched import counterpart_found
 from closegap.search.archive.corrections import Corrections
 from closegap.search.archive.reference import archived_set, moved_set
 from closegap.search.index import Index
