@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from closegap.batch import Batch, Features
 from closegap.data import Case
 from closegap.data.loader import Draws, GlobalBatches, Preparer, Views, group_numbers, loader, take, views
+from closegap.data.orders import shuffled
 from closegap.errors import DataError
 from closegap.models.towers.codes import CodePreparer
 from closegap.models.towers.image_preparer import ImagePreparer
@@ -24,12 +25,13 @@ SIZES = st.tuples(st.integers(1, 40), st.integers(1, 4), st.integers(1, 4)).filt
 def test_ranks_share_every_global_batch(sizes: tuple[int, int, int], seed: int) -> None:
     cases, share, world = sizes
     steps = 2 * (cases // (share * world)) + 1
-    whole = list(GlobalBatches(cases, share * world, steps, seed))
+    whole = list(GlobalBatches(cases, share * world, steps, shuffled(cases, seed)))
     ranks = [
-        list(GlobalBatches(cases, share * world, steps, seed, rank=rank, world_size=world)) for rank in range(world)
+        list(GlobalBatches(cases, share * world, steps, shuffled(cases, seed), rank=rank, world_size=world))
+        for rank in range(world)
     ]
     assert [list(chain(*parts)) for parts in zip(*ranks, strict=True)] == whole
-    assert len(whole) == len(GlobalBatches(cases, share * world, steps, seed)) == steps
+    assert len(whole) == len(GlobalBatches(cases, share * world, steps, order)) == steps
 
 
 @given(sizes=SIZES, seed=st.integers(0, 99))
@@ -37,7 +39,7 @@ def test_an_epoch_draws_no_case_twice_and_leaves_out_the_incomplete_batch(
     sizes: tuple[int, int, int], seed: int
 ) -> None:
     cases, share, world = sizes
-    batches = GlobalBatches(cases, share * world, 3 * (cases // (share * world)), seed)
+    batches = GlobalBatches(cases, share * world, 3 * (cases // (share * world)), shuffled(cases, seed))
     drawn: dict[int, list[int]] = {}
     for batch in batches:
         assert len(batch) == share * world
@@ -52,7 +54,7 @@ def test_an_epoch_draws_no_case_twice_and_leaves_out_the_incomplete_batch(
 def test_whole_epochs_are_permutations_of_their_own() -> None:
     orders: dict[tuple[int, int], list[int]] = {}
     for seed in (0, 1):
-        for batch in GlobalBatches(60, 10, 12, seed):
+        for batch in GlobalBatches(60, 10, 12, shuffled(60, seed)):
             for epoch, case in batch:
                 orders.setdefault((seed, epoch), []).append(case)
     assert all(sorted(order) == list(range(60)) for order in orders.values())
@@ -62,8 +64,8 @@ def test_whole_epochs_are_permutations_of_their_own() -> None:
 
 @given(start=st.integers(0, 11))
 def test_a_run_that_goes_on_takes_the_batches_it_would_have_taken(start: int) -> None:
-    whole = list(GlobalBatches(23, 4, 11, seed=3, rank=1, world_size=2))
-    tail = GlobalBatches(23, 4, 11, seed=3, start=start, rank=1, world_size=2)
+    whole = list(GlobalBatches(23, 4, 11, shuffled(23, 3), rank=1, world_size=2))
+    tail = GlobalBatches(23, 4, 11, shuffled(23, 3), start=start, rank=1, world_size=2)
     assert list(tail) == whole[start:]
     assert len(tail) == 11 - start
     assert list(tail) == whole[start:]  # again: nothing is used up
@@ -71,9 +73,9 @@ def test_a_run_that_goes_on_takes_the_batches_it_would_have_taken(start: int) ->
 
 def test_batches_that_cannot_be_had_are_refused() -> None:
     with pytest.raises(DataError, match=r"7 training cases, a batch needs 8; lower --train\.batch_size"):
-        GlobalBatches(7, 8, 1, 0)
+        GlobalBatches(7, 8, 1, shuffled(7, 0))
     with pytest.raises(DataError, match="a batch of 8 cannot be shared by 3 processes; make it a multiple"):
-        GlobalBatches(70, 8, 1, 0, world_size=3)
+        GlobalBatches(70, 8, 1, shuffled(70, 0), world_size=3)
 
 
 def _cases() -> list[Case]:
@@ -183,7 +185,7 @@ def test_features_and_prepared_items_are_looked_up() -> None:
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_batches_do_not_depend_on_the_number_of_workers() -> None:
     def batches(workers: int, start: int = 0) -> list[Batch]:
-        return list(loader(_draws(), GlobalBatches(24, 4, 9, seed=2, start=start), workers, pin_memory=False))
+        return list(loader(_draws(), GlobalBatches(24, 4, 9, shuffled(24, 2), start=start), workers, pin_memory=False))
 
     alone = batches(0)
     assert len(alone) == 9
@@ -199,4 +201,4 @@ def test_a_worker_says_which_item_it_could_not_prepare(tmp_path: Path) -> None:
     draws = Draws(given, torch.arange(4), {"image": ImagePreparer(8)}, 0)
     for workers in (0, 1):
         with pytest.raises(DataError, match=r"^[^\n]*[0-3]\.png[^\n]*$"):  # one line, no trace
-            list(loader(draws, GlobalBatches(4, 2, 1, 0), workers, pin_memory=False))
+            list(loader(draws, GlobalBatches(4, 2, 1, shuffled(4, 0)), workers, pin_memory=False))

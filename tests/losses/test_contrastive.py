@@ -1,16 +1,18 @@
 """InfoNCE: bounds, optimum, groups, anchors."""
 
+from itertools import combinations
 from math import exp, log, log1p
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.losses.arms import draw
+from tests.losses.arms import TAU, draw
 from torch.nn.functional import cross_entropy
 
 from closegap.errors import UsageError
 from closegap.losses import InfoNCE, info_nce
+from closegap.losses.embedded_batch import EmbeddedBatch
 
 
 def test_it_is_the_mean_of_two_cross_entropies() -> None:
@@ -72,3 +74,45 @@ def test_anchored_pairs_leave_out_the_others() -> None:
 def test_an_unknown_anchor_is_refused() -> None:
     with pytest.raises(UsageError, match=r"anchor 'ct' is not among the modalities \['image', 'report', 'record'\]"):
         InfoNCE("ct")(draw(4).embeddings, {}, 0.2, 0.0)
+
+
+def embedded(seed: int, factor: float = 1.0, *names: str) -> EmbeddedBatch:
+    drawn = draw(seed)
+    kept = {name: rows for name, rows in drawn.embeddings.items() if name in names or not names}
+    present = {name: mask for name, mask in drawn.present.items() if name in kept}
+    return EmbeddedBatch(kept, present, TAU * factor, groups=drawn.groups)
+
+
+def test_a_temperature_of_its_own_divides_what_a_modality_is_in() -> None:
+    batch, loss = embedded(4), InfoNCE(own_temperatures=["image", "record"])
+    assert loss.terms(batch)["contrastive"] == InfoNCE().terms(batch)["contrastive"]
+    with torch.no_grad():
+        loss.log_scales["image"].fill_(0.6)
+        loss.log_scales["record"].fill_(-1.0)
+    factors = {"image": exp(-0.6), "report": 1.0, "record": exp(1.0)}
+    found = loss.terms(batch)["contrastive"]
+    alone = [
+        InfoNCE().terms(embedded(4, (factors[a] * factors[b]) ** 0.5, a, b))["contrastive"]
+        for a, b in combinations(factors, 2)
+    ]
+    torch.testing.assert_close(found, torch.stack(alone).mean())
+    gradients = torch.autograd.grad(found, list(loss.log_scales.values()))
+    for name, gradient in zip(loss.log_scales, gradients, strict=True):
+        values = []
+        for step in (1e-3, -1e-3):
+            with torch.no_grad():
+                loss.log_scales[name] += step
+                values.append(loss.terms(batch)["contrastive"].double())
+                loss.log_scales[name] -= step
+        torch.testing.assert_close(gradient.double(), (values[0] - values[1]) / 2e-3, rtol=1e-3, atol=1e-4)
+
+
+def test_a_temperature_of_its_own_stays_within_bounds_and_belongs_to_a_modality() -> None:
+    batch, loss = embedded(5), InfoNCE(own_temperatures=["image"])
+    with torch.no_grad():
+        loss.log_scales["image"].fill_(9.0)
+    value = loss.terms(batch)["contrastive"]
+    assert loss.log_scales["image"].item() == pytest.approx(log(10))
+    assert torch.autograd.grad(value, list(loss.log_scales.values()))[0].isfinite()
+    with pytest.raises(UsageError, match="own_temperatures: 'sound' is not among the modalities"):
+        InfoNCE(own_temperatures=["sound"]).terms(batch)

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from closegap.batch import Batch, Features, move
 from closegap.data.loader import Draws, GlobalBatches, group_numbers, views
+from closegap.data.orders import shuffled
 from closegap.errors import UsageError
 from closegap.losses import EmbeddedBatch, GapClosing, Loss
 from closegap.models import Model
@@ -48,7 +49,7 @@ def _batch(model: Model, rank: int = 0, world: int = 1) -> Batch:
     cases = [case for case in TinySource(train=N).rows() if case.split == "train"]
     found = {name: views(cases, name) for name in model.modalities}
     draws = Draws(found, group_numbers([case.group for case in cases]), model.preparers(), 0)
-    batches = GlobalBatches(N, N, 1, 0, rank=rank, world_size=world)
+    batches = GlobalBatches(N, N, 1, shuffled(N, 0), rank=rank, world_size=world)
     batch = draws.__getitems__(next(iter(batches)))
     numbers, categories = batch.inputs["record"]
     return Batch({**batch.inputs, "record": (numbers.double(), categories)}, batch.rows, batch.groups)

@@ -10,6 +10,7 @@ from tests.training.tiny import TinySource, fixed, tiny_encoders
 from torch import Tensor
 
 from closegap.data.loader import Draws, GlobalBatches, group_numbers, views
+from closegap.data.orders import shuffled
 from closegap.losses import GapClosing, tiling
 from closegap.models import Model
 from closegap.training.step import contrastive_step, for_kernels
@@ -28,7 +29,7 @@ def step(above: int) -> tuple[Tensor, Tensor]:
     cases = [case for case in TinySource(train=N).rows() if case.split == "train"]
     found = {name: views(cases, name) for name in model.modalities}
     draws = Draws(found, group_numbers([case.group for case in cases]), model.preparers(), 0)
-    batch = draws.__getitems__(next(iter(GlobalBatches(N, N, 1, 0))))
+    batch = draws.__getitems__(next(iter(GlobalBatches(N, N, 1, shuffled(N, 0)))))
     with torch.autocast("cpu", torch.bfloat16), tiling(above=above):
         terms, _ = contrastive_step(model, GapClosing(), batch, 0.0, mask_groups=True)
     total = torch.stack(list(terms.values())).sum()

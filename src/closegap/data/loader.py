@@ -14,9 +14,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from closegap.batch import Activations, Batch, Features
 from closegap.data.case import Case
+from closegap.data.orders import Order
 from closegap.errors import ClosegapError, DataError, WorkerError
-
-_BLOCKS = 32  # in a window: so many places are read at once, and a case meets others from so many
 
 Preparer = Callable[[Sequence[Any]], Any]
 
@@ -44,6 +43,11 @@ def views(cases: Sequence[Case], modality: str) -> Views:
     """The items of `modality` in all cases."""
     counts = torch.tensor([0] + [len(case.views.get(modality, ())) for case in cases])
     return Views([item for case in cases for item in case.views.get(modality, ())], counts.cumsum(0))
+
+
+def combinations(given: Mapping[str, Views]) -> Int[Tensor, "n"]:
+    """Which modalities each case has, as a number; equal numbers, equal modalities."""
+    return torch.stack([(found.starts.diff() > 0) * 2**at for at, found in enumerate(given.values())]).sum(0)
 
 
 def group_numbers(groups: Sequence[str]) -> Int[Tensor, "n"]:
@@ -115,18 +119,16 @@ def take(given: Views, items: Sequence[int], preparer: Preparer | None) -> Any:
 class GlobalBatches(Sampler[list[tuple[int, int]]]):
     """This process's share of every global batch, from step `start` to the end of training.
 
-    Each epoch is a permutation that depends on (seed, epoch) alone; its last incomplete batch is left out, since
-    in-batch losses depend on the size of the batch.
+    Each epoch's last incomplete batch is left out, since in-batch losses depend on the size of the batch.
 
     Args:
         cases: number of cases.
         batch_size: cases per step over all processes.
         steps: number of the step after the last.
-        seed: of the permutations.
+        order: of the cases in each epoch.
         start: first step, for a run that goes on.
         rank: number of this process.
         world_size: number of processes.
-        window: shuffle blocks of neighbouring cases, and the cases of so many at a time, in place of all at once.
 
     Raises:
         DataError: fewer cases than one batch needs, or a batch that processes cannot share.
@@ -137,18 +139,17 @@ class GlobalBatches(Sampler[list[tuple[int, int]]]):
         cases: int,
         batch_size: int,
         steps: int,
-        seed: int,
+        order: Order,
         start: int = 0,
         rank: int = 0,
         world_size: int = 1,
-        window: int | None = None,
     ) -> None:
         if cases < batch_size:
             raise DataError(f"{cases} training cases, a batch needs {batch_size}; lower --train.batch_size")
         if batch_size % world_size:
             raise DataError(f"a batch of {batch_size} cannot be shared by {world_size} processes; make it a multiple")
-        self.cases, self.batch_size, self.steps, self.seed, self.start = cases, batch_size, steps, seed, start
-        self.rank, self.share, self.window = rank, batch_size // world_size, window
+        self.cases, self.batch_size, self.steps, self.order, self.start = cases, batch_size, steps, order, start
+        self.rank, self.share = rank, batch_size // world_size
 
     @property
     def steps_per_epoch(self) -> int:
@@ -163,22 +164,9 @@ class GlobalBatches(Sampler[list[tuple[int, int]]]):
         for step in range(self.start, self.steps):
             epoch, batch = divmod(step, self.steps_per_epoch)
             if epoch != order_epoch:
-                order, order_epoch = _permutation(self.cases, self.seed, epoch, self.window), epoch
+                order, order_epoch = self.order(epoch), epoch
             first = batch * self.batch_size + self.rank * self.share
             yield [(epoch, case) for case in order[first : first + self.share].tolist()]
-
-
-def _permutation(n: int, seed: int, epoch: int, window: int | None = None) -> Tensor:
-    """All of 0..n-1 in random order; with a window, neighbours stay near: what is read together lies together."""
-    random = np.random.default_rng((seed, epoch))
-    if window is None or window >= n:
-        return torch.from_numpy(random.permutation(n))
-    block = max(1, window // _BLOCKS)
-    blocks = np.split(np.arange(n), np.arange(block, n, block))
-    order = np.concatenate([blocks[number] for number in random.permutation(len(blocks))])
-    for start in range(0, n, window):
-        random.shuffle(order[start : start + window])
-    return torch.from_numpy(order)
 
 
 class _Carried(Dataset[Batch | ClosegapError | WorkerError]):

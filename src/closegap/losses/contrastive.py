@@ -1,16 +1,23 @@
 """InfoNCE, the contrastive objective of CLIP, for any number of modalities."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from math import log
+
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from closegap.errors import UsageError
 from closegap.losses.base import Loss
 from closegap.losses.embedded_batch import EmbeddedBatch
-from closegap.losses.precision import full_precision
+from closegap.losses.precision import full_precision, raised
 from closegap.losses.rows import mean_over_pairs, not_negatives
 from closegap.losses.tiled import tiled_info_nce
 from closegap.types import Groups
+
+_MOST = log(10)  # of a factor's logarithm, either way
 
 
 @full_precision
@@ -64,21 +71,44 @@ class InfoNCE(Loss):
 
     Large batches are computed tile by tile, those in bfloat16 on a GPU by Triton kernels.
 
+    With temperatures of their own, modalities a and b are compared at tau sqrt(f_a f_b), tau the model's; each f is
+    learned, starts at 1 and stays within 1/10 and 10: a record has fewer ways to differ than a text.
+
     Args:
         anchor: pair only this modality with each other one; all pairs by default.
+        own_temperatures: the modalities that have a factor f; that of the others is 1.
+
+    Raises:
+        UsageError: in a batch, a modality with a factor that the batch has not.
     """
 
-    def __init__(self, anchor: str | None = None) -> None:
+    def __init__(self, anchor: str | None = None, own_temperatures: Sequence[str] = ()) -> None:
         super().__init__()
         self.anchor = anchor
+        self.log_scales = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in own_temperatures})
 
     def terms(self, batch: EmbeddedBatch) -> dict[str, Float[Tensor, ""]]:
         """The term `contrastive`; see `Loss.terms`."""
         tau = batch.temperature
         value = mean_over_pairs(
-            batch,
+            self._scaled(batch),
             lambda a, b, groups: info_nce(a, b, tau, groups),
             self.anchor,
             tiled=lambda a, b, groups: tiled_info_nce(a, b, tau, groups),
         )
         return {"contrastive": value}
+
+    def _scaled(self, batch: EmbeddedBatch) -> EmbeddedBatch:
+        """Rows times 1 / sqrt(f) of their modality: their products then are cosines over sqrt(f_a f_b)."""
+        if unknown := [name for name in self.log_scales if name not in batch.embeddings]:
+            raise UsageError(
+                f"own_temperatures: {unknown[0]!r} is not among the modalities {list(batch.embeddings)}; name these"
+            )
+        if not len(self.log_scales):
+            return batch
+        with torch.no_grad():  # the parameter, not its use: past the bound that would have no gradient to come back by
+            for scale in self.log_scales.values():
+                scale.clamp_(-_MOST, _MOST)
+        scales = {name: (scale / 2).exp() for name, scale in self.log_scales.items()}
+        rows = {name: raised(x) * scales[name] if name in scales else x for name, x in batch.embeddings.items()}
+        return replace(batch, embeddings=rows)

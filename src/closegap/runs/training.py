@@ -6,6 +6,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from closegap.bounds import Decay, NonNegativeInt, PositiveFloat, PositiveInt, Rate, Share, ShareBelowOne, Workers
 from closegap.checked import check_fields
+from closegap.errors import UsageError
 
 
 class ByClassPath(TypedDict):
@@ -39,6 +40,8 @@ class Training:
         precision: bf16 runs towers and heads under autocast, frozen towers' features included; losses stay in float32.
         shuffle_window: shuffle the cases of so many at a time, and blocks of a 32nd of it over the whole epoch, so that
             shards are read almost in order; null shuffles all cases at once.
+        balance: how evenly combinations of modalities are drawn: 0 as often as cases have them, 1 all alike, whatever
+            their numbers; what is in between keeps rare ones from starving without wearing their cases out.
         workers: processes that prepare inputs; 0 prepares in the training process.
         mask_groups: cases of one group (article, patient) are not each other's negatives.
         cache_features: keep outputs of frozen towers, and of the frozen blocks before trained ones, on disk.
@@ -70,6 +73,7 @@ class Training:
     clip_norm: PositiveFloat = 1.0
     precision: Literal["no", "bf16"] = "no"
     shuffle_window: PositiveInt | None = None
+    balance: Share = 0.0
     workers: Workers = 0
     mask_groups: bool = True
     cache_features: bool = True
@@ -85,6 +89,11 @@ class Training:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.balance and self.shuffle_window is not None:
+            raise UsageError(
+                f"train.balance: {self.balance:g} and train.shuffle_window: {self.shuffle_window} given; combinations "
+                "are drawn from all over the cases, so leave one of them out"
+            )
 
 
 def plain(value: Any) -> Any:

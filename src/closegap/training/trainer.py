@@ -19,7 +19,8 @@ from torch import nn
 
 from closegap.batch import Batch, move
 from closegap.data import Case, Cases, load_cases
-from closegap.data.loader import Draws, GlobalBatches, loader, take, views
+from closegap.data.loader import Draws, GlobalBatches, combinations, loader, take, views
+from closegap.data.orders import Order, balanced, shuffled
 from closegap.disk import writing
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, MissingExtraError, needs
@@ -33,6 +34,7 @@ from closegap.runs.environment import environment
 from closegap.runs.folder import CHECKPOINTS, chosen_checkpoint
 from closegap.runs.log import MetricsLog, Nobody, Watcher
 from closegap.runs.run import Run
+from closegap.runs.training import Training
 from closegap.sharding import clip_gradients, shard
 from closegap.training import optim
 from closegap.training.class_path import class_of
@@ -162,7 +164,8 @@ class Trainer:
         splits_ready = (self.train_split, self.validation_split)
         self.task = self.run.objective.task(Setting(self.run, self.folder, *splits_ready, cache, device, self.watcher))
         processes, batch_size = self.accelerator.num_processes, self.training.batch_size
-        whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.run.seed, world_size=processes)
+        self.order = _order(self.train_split, self.training, self.run.seed)
+        whole = GlobalBatches(len(self.train_split.cases), batch_size, 0, self.order, world_size=processes)
         self.steps_per_epoch = whole.steps_per_epoch
         asked = self.training.steps
         self.steps = self.training.epochs * self.steps_per_epoch if asked is None else asked
@@ -197,11 +200,10 @@ class Trainer:
             len(split.cases),
             self.training.batch_size,
             self.steps,
-            self.run.seed,
+            self.order,
             start=self.state.step,
             rank=accelerator.process_index,
             world_size=accelerator.num_processes,
-            window=self.training.shuffle_window,
         )
         validate_every = self.training.validate_every or self.steps_per_epoch
         checkpoint_every = self.training.checkpoint_every or self.steps_per_epoch
@@ -281,6 +283,12 @@ class Trainer:
             self.log.write(self.state.step, values)
             with writing(self.folder / "logs"):
                 self.accelerator.log(dict(values), step=self.state.step)
+
+
+def _order(split: Prepared, training: Training, seed: int) -> Order:
+    if training.balance:
+        return balanced(combinations(split.views), training.balance, seed)
+    return shuffled(len(split.cases), seed, training.shuffle_window)
 
 
 def _step_seed(seed: int, step: int, process: int) -> int:
