@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from closegap.errors import DataError, needs
-from closegap.files import digest, regular, stream_digest
 from closegap.kinds.listening import AS_IT_IS, Listening
 from closegap.kinds.place import Place
 from closegap.kinds.room import Room
 from closegap.kinds.sound_stream import SoundStream, sound_stream
+from closegap.kinds.sourced import Sourced, content_of, fingerprint_of, place_of, told
 from closegap.kinds.stored import Stored
 
 with needs("audio"):
@@ -29,7 +28,6 @@ _ADVICE = (
     "or by the kind's offset and duration"
 )
 _ROOM = Room(512 * 2**20)
-_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Recording:
         listening: how it is heard.
     """
 
-    source: Path | bytes | Stored
+    source: Sourced
     listening: Listening = AS_IT_IS
 
     @classmethod
@@ -98,31 +96,18 @@ class Recording:
         Raises:
             DataError: it cannot be read.
         """
-        if isinstance(self.source, Path):
-            return b"".join(_pieces(self.source))
-        return self.source.content() if isinstance(self.source, Stored) else self.source
+        return content_of(self.source, "recording")
 
     def fingerprint(self) -> bytes:
         """Digest of its file, which is read piece by piece, and of how it is heard."""
-        if isinstance(self.source, Path):
-            state = stream_digest(_pieces(self.source))
-        else:
-            content = memoryview(self.content())
-            state = stream_digest(content[at : at + _CHUNK] for at in range(0, len(content), _CHUNK))
-        heard = str(self.listening)
-        return (digest(state.encode(), heard.encode()) if heard else state).encode()
+        return fingerprint_of(self.source, str(self.listening), "recording")
 
     def place(self) -> Place | None:
         """Its file, and which part of that is heard in which way; None of bytes."""
-        if isinstance(self.source, bytes):
-            return None
-        lies = Place(self.source) if isinstance(self.source, Path) else self.source.place()
-        return replace(lies, part=" ".join(filter(None, [lies.part, str(self.listening)])))
+        return place_of(self.source, str(self.listening))
 
     def __str__(self) -> str:
-        where = f"recording of {len(self.source):,} bytes" if isinstance(self.source, bytes) else str(self.source)
-        heard = str(self.listening)
-        return f"{where} ({heard})" if heard else where
+        return told(self.source, str(self.listening), "recording")
 
     def _opened(self) -> AbstractContextManager[SoundStream]:
         source = self.source.content() if isinstance(self.source, Stored) else self.source
@@ -189,14 +174,3 @@ def clock(seconds: float) -> str:
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    try:
-        with regular(path).open("rb") as file:
-            while piece := file.read(_CHUNK):
-                yield piece
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such recording") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
