@@ -116,3 +116,6 @@ SampleRate: TypeAlias = Annotated[int, Bound(100, 768_000)]
 
 Seconds: TypeAlias = Annotated[float, Bound(0, 3600, beyond=True)]
 """What of a recording is held in memory: at most an hour."""
+
+Hertz: TypeAlias = Annotated[float, Bound(0.001, 100_000)]
+"""Samples of a signal in a second: from one in a quarter of an hour to what nerves are recorded at."""

@@ -1,4 +1,4 @@
-"""What an item is: image, text, set of codes, record, health record, sound; the place to say it of anything else."""
+"""What an item is: image, text, codes, record, health record, sound, signal; the place to say it of anything else."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from closegap.kinds.place import Place as Place
     from closegap.kinds.record import RecordKind as RecordKind
     from closegap.kinds.recording import Recording as Recording
+    from closegap.kinds.sampling import Sampling as Sampling
+    from closegap.kinds.signal import SignalKind as SignalKind
     from closegap.kinds.text import TextKind as TextKind
+    from closegap.kinds.traces import Traces as Traces
+    from closegap.kinds.waveform import Waveform as Waveform
 
 _HOMES = {
     "AudioKind": "closegap.kinds.audio",
@@ -32,7 +36,11 @@ _HOMES = {
     "Place": "closegap.kinds.place",
     "RecordKind": "closegap.kinds.record",
     "Recording": "closegap.kinds.recording",
+    "Sampling": "closegap.kinds.sampling",
+    "SignalKind": "closegap.kinds.signal",
     "TextKind": "closegap.kinds.text",
+    "Traces": "closegap.kinds.traces",
+    "Waveform": "closegap.kinds.waveform",
 }
 
 __all__ = list(_HOMES)

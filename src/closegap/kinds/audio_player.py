@@ -8,8 +8,9 @@ from jaxtyping import Float32, UInt8
 from markupsafe import Markup
 
 from closegap.errors import needs
+from closegap.kinds.clock import clock
 from closegap.kinds.mel import log_mel
-from closegap.kinds.recording import Recording, clock
+from closegap.kinds.recording import Recording
 
 with needs("audio"):
     import soundfile

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from closegap.errors import DataError, needs
+from closegap.kinds.clock import clock
 from closegap.kinds.listening import AS_IT_IS, Listening
 from closegap.kinds.place import Place
 from closegap.kinds.room import Room
@@ -160,17 +161,3 @@ class Recording:
             raise DataError(f"{self}: ends at {ended}, expected at least {_SHORTEST} s of sound")
         if not varies and (seconds is None or taken < round(seconds * stream.rate)):
             raise DataError(f"{self}: silent, every sample up to {ended} is {level:g}; leave it out")
-
-
-def clock(seconds: float) -> str:
-    """How a person reads a time in a recording.
-
-    Example:
-        >>> clock(4.25), clock(75), clock(36_000)
-        ('4.25 s', '1:15', '10:00:00')
-    """
-    if seconds < 60:
-        return f"{seconds:.4g} s"
-    minutes, left = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"

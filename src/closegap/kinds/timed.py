@@ -110,5 +110,5 @@ class TimedKind(Kind):
     def _part(self, given: str, first: float, last: float | None) -> Any:
         try:
             return replace(self.settings, offset=first, duration=None if last is None else last - first)
-        except UsageError:
-            raise DataError(f"{given}: expected #t=BEGINNING,END in seconds, of at most an hour") from None
+        except UsageError as error:
+            raise DataError(f"{given}: expected #t=BEGINNING,END in seconds ({error})") from None

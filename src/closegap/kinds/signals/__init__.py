@@ -1,0 +1,1 @@
+"""Files of signals, one format a file."""

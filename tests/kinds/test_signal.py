@@ -1,0 +1,381 @@
+"""Signals: which are read, how they are sampled, which are refused, what never leaves them."""
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jaxtyping import Float32
+from scipy.signal import resample_poly
+from tests.kinds.leads import NAME, NAMES, RATE, beats, dicom, record, table
+
+from closegap.errors import DataError, UsageError
+from closegap.files import digest
+from closegap.kinds import Place, Sampling, SignalKind, Waveform
+from closegap.kinds.stored import Stored
+from closegap.testing import check_kind
+
+KIND = SignalKind()
+BARE = Sampling(file_rate=RATE, file_leads=NAMES, file_unit="mV")
+
+
+@pytest.fixture
+def ecg(tmp_path: Path) -> Path:
+    return record(tmp_path, beats())
+
+
+def saved(path: Path, values: Any) -> Path:
+    np.save(path, values)
+    return path
+
+
+def test_the_kind_holds(ecg: Path, tmp_path: Path) -> None:
+    part, made = KIND.parse(f"{ecg}#t=0.5,2.5"), Waveform.of_values(beats(1.0, seed=1), RATE, NAMES, "mV")
+    sampled = SignalKind(Sampling(rate=50, leads=("v1", "II"), scale="standard", offset=1)).parse(ecg)
+    check_kind(KIND, [KIND.parse(ecg), table(tmp_path / "b.csv", beats(seed=2)), part, made, sampled])
+    other = SignalKind(BARE)
+    check_kind(other, [other.parse(saved(tmp_path / f"{n}.npy", beats(seed=n))) for n in range(2)])
+
+
+@pytest.mark.parametrize("form", ["16", "24", "32", "80", "212", "516"])
+def test_every_format_of_a_record(form: str, tmp_path: Path) -> None:
+    values = beats()
+    found = KIND.parse(record(tmp_path, values, form=form)).traces()
+    assert (found.leads, found.units, found.rate) == (NAMES, ("mV",) * 3, RATE)
+    steps = {"80": 0.02, "212": 0.002}.get(form, 1e-4)
+    np.testing.assert_allclose(found.values, values, atol=steps)
+
+
+def test_all_formats_say_the_same(ecg: Path, tmp_path: Path) -> None:
+    values = KIND.parse(ecg).traces().values
+    found = {
+        "header": KIND.parse(ecg.with_suffix(".hea")).traces(),
+        "data": KIND.parse(ecg.with_suffix(".dat")).traces(),
+        "csv": KIND.parse(table(tmp_path / "a.csv", values)).traces(),
+        "semicolons": KIND.parse(table(tmp_path / "a.txt", values, ";")).traces(),
+        "dicom": KIND.parse(dicom(tmp_path / "a.dcm", values)).traces(),
+        "rows": SignalKind(BARE).parse(saved(tmp_path / "a.npy", values)).traces(),
+        "columns": SignalKind(BARE).parse(saved(tmp_path / "b.npy", values.T.astype(np.float64))).traces(),
+        "microvolts": Waveform.of_values(values * 1000, RATE, NAMES, "uV").traces(),
+    }
+    found.pop("microvolts")  # what a program makes is in the unit that it says
+    for name, traces in found.items():
+        assert (traces.leads, traces.units, traces.rate) == (NAMES, ("mV",) * 3, RATE), name
+        np.testing.assert_allclose(traces.values, values, atol=0.0013 if name == "dicom" else 1e-6, err_msg=name)
+
+
+def test_a_wrong_name_does_not_matter(tmp_path: Path) -> None:
+    values = beats()
+    for made in (table(tmp_path / "a.csv", values), dicom(tmp_path / "a.dcm", values)):
+        for name in ("b.wav", "b.npy", "b"):
+            other = tmp_path / name
+            other.write_bytes(made.read_bytes())
+            np.testing.assert_array_equal(KIND.parse(other).traces().values, KIND.parse(made).traces().values)
+            assert KIND.fingerprint(other) == KIND.fingerprint(made)
+
+
+def test_only_what_is_needed_is_decoded(tmp_path: Path) -> None:
+    values = beats(8.0)
+    values[1, 700] = np.inf
+    path = saved(tmp_path / "a.npy", values)
+    kind = SignalKind(BARE)
+    assert kind.parse(path).traces(seconds=2.0).values.shape == (3, 200)
+    assert kind.problem(f"{path}#t=0,6") is None
+    assert "beyond all measure" in str(kind.problem(path))
+
+
+def test_resampled_as_scipy_does(ecg: Path) -> None:
+    values = KIND.parse(ecg).traces().values
+    found = KIND.parse(ecg).traces(250)
+    np.testing.assert_allclose(found.values, resample_poly(values, 5, 2, axis=1, padtype="line"), atol=1e-6)
+    assert found.rate == 250
+    slow = SignalKind(Sampling(rate=50)).parse(ecg).traces()
+    assert slow.values.shape == (3, 200)
+    np.testing.assert_allclose(slow.values[:, 20:-20].std(), values[:, 40:-40].std(), rtol=0.05)
+
+
+def test_gaps_stay_gaps_or_are_filled(tmp_path: Path) -> None:
+    values = beats()
+    values[0, 100:150] = np.nan
+    values[2] = np.nan
+    path = table(tmp_path / "a.csv", values, blanks=True)
+    found = KIND.parse(path).traces()
+    np.testing.assert_array_equal(np.isnan(found.values), np.isnan(values))
+    again = KIND.parse(path).traces(200)
+    assert np.isnan(again.values[0, 205:295]).all()
+    assert not np.isnan(again.values[0, 310:]).any()
+    line = SignalKind(Sampling(gaps="interpolated")).parse(path).traces().values
+    np.testing.assert_allclose(line[0, 99:151], np.linspace(values[0, 99], values[0, 150], 52), atol=1e-6)
+    assert not line[2].any()
+    assert not SignalKind(Sampling(gaps="zero")).parse(path).traces().values[0, 100:150].any()
+
+
+@pytest.mark.parametrize("scale", ["centred", "standard"])
+def test_each_lead_is_scaled(scale: Any, tmp_path: Path) -> None:
+    values = beats() + np.array([[5.0], [0.0], [-300.0]], np.float32)
+    values[1] = 2.0
+    found = SignalKind(Sampling(scale=scale)).parse(table(tmp_path / "a.csv", values)).traces()
+    assert not found.values[1].any()
+    for row in (0, 2):
+        exact = values[row].astype(np.float64)
+        expected = exact - np.median(exact) if scale == "centred" else (exact - exact.mean()) / exact.std()
+        np.testing.assert_allclose(found.values[row], expected, atol=2e-3)
+    assert found.units == (("mV",) * 3 if scale == "centred" else ("",) * 3)
+
+
+def test_leads_are_chosen_by_name(ecg: Path) -> None:
+    whole = KIND.parse(ecg).traces()
+    found = SignalKind(Sampling(leads=("Lead v1", "i"))).parse(ecg).traces()
+    np.testing.assert_array_equal(found.values, whole.values[[2, 0]])
+    lacking = Sampling(leads=("II", "aVR"))
+    assert "no lead 'aVR', it has I, II, V1; or let missing leads be nan" in str(SignalKind(lacking).problem(ecg))
+    filled = SignalKind(Sampling(leads=("II", "aVR"), missing="nan")).parse(ecg).traces()
+    assert np.isnan(filled.values).all(1).tolist() == [False, True]
+
+
+def segments(folder: Path) -> tuple[Path, Path]:
+    """A record of two segments, and one of the same two with a second between them, which needs a layout."""
+    record(folder, beats(2.0), "s1")
+    record(folder, beats(3.0, seed=1), "s2")
+    (folder / "layout.hea").write_text(f"layout 3 {RATE} 0\n" + "".join(f"~ 0 200/mV 16 0 0 0 0 {n}\n" for n in NAMES))
+    (folder / "joined.hea").write_text(f"joined/2 3 {RATE} 500\ns1 200\ns2 300\n")
+    (folder / "apart.hea").write_text(f"apart/4 3 {RATE} 600\nlayout 0\ns1 200\n~ 100\ns2 300\n")
+    return folder / "joined", folder / "apart"
+
+
+def test_segments_follow_each_other(tmp_path: Path) -> None:
+    joined, apart = segments(tmp_path)
+    expected = np.concatenate([beats(2.0), beats(3.0, seed=1)], axis=1)
+    np.testing.assert_allclose(KIND.parse(joined).traces().values, expected, atol=1e-4)
+    found = KIND.parse(apart).traces()
+    assert found.leads == NAMES
+    np.testing.assert_allclose(np.delete(found.values, slice(200, 300), 1), expected, atol=1e-4)
+    assert np.isnan(found.values[:, 200:300]).all()
+    np.testing.assert_allclose(KIND.parse(f"{apart}#t=3,6").traces().values, beats(3.0, seed=1), atol=1e-4)
+    (tmp_path / "s2.dat").unlink()
+    assert "no s2.dat beside its header" in str(KIND.problem(apart))
+
+
+def edited(path: Path, before: str, after: str) -> Path:
+    header = path.with_suffix(".hea")
+    header.write_text(header.read_text().replace(before, after))
+    return path
+
+
+def refused(folder: Path) -> dict[str, tuple[Path, str]]:
+    values = beats()
+
+    def made(name: str) -> Path:
+        return record(folder, values, name)
+
+    def text(name: str, content: str | bytes) -> Path:
+        path = folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    alone, cut = made("alone"), made("cut")
+    alone.with_suffix(".dat").unlink()
+    cut.with_suffix(".dat").write_bytes(cut.with_suffix(".dat").read_bytes()[:1000])
+    nan = np.full((3, 400), np.nan)
+    header = np.lib.format.header_data_from_array_1_0(values) | {"shape": (3, 10**12)}
+    with (folder / "huge.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    np.save(folder / "objects.npy", np.array([{"a": 1}], object), allow_pickle=True)
+    tables = folder / "t.csv"
+    table(tables, values)
+    rows = tables.read_text().splitlines()
+    return {
+        "none": (folder / "none", "no such signal"),
+        "no header": (folder / "none.hea", "no such signal"),
+        "empty": (text("empty.csv", b""), "an empty file"),
+        "binary": (text("noise", b"\0\1\2" * 99), r"no signal that can be read; expected WFDB \(a header beside it\)"),
+        "alone": (alone, "no alone.dat beside its header"),
+        "cut": (cut, "166 samples in cut.dat where its header says 400"),
+        "many": (edited(made("many"), "many 3 100 400", "many 3 100 99999999999"), "400 samples in many.dat where"),
+        "leads": (edited(made("leads"), "leads 3 100", "leads 300000 100"), "describes 3 leads where it says 300,000"),
+        "rate": (edited(made("rate"), "rate 3 100 ", "rate 3 1e30 "), "samples a second, expected 0.001 to 100,000"),
+        "folder": (edited(made("f"), "f.dat", "../f.dat"), "names a file that is not beside it"),
+        "input": (edited(made("i"), "i.dat", "-"), "names a file that is not beside it"),
+        "words": (text("w.hea", "hello\n"), "its first line is no record"),
+        "pickle": (folder / "objects.npy", "no array of numbers"),
+        "lying": (folder / "huge.npy", "no array of numbers, or a damaged one"),
+        "flags": (saved(folder / "flags.npy", values > 0), "expected numbers by lead and time"),
+        "cube": (saved(folder / "cube.npy", np.zeros((2, 3, 4))), "expected numbers by lead and time"),
+        "nan": (saved(folder / "nan.npy", nan), "nothing was recorded, every value is NaN"),
+        "level": (saved(folder / "level.npy", np.full((3, 400), 0.5)), "flat, no lead changes"),
+        "none at all": (saved(folder / "zero.npy", np.zeros((3, 0))), "no samples; fetch it again"),
+        "long": (
+            saved(folder / "long.npy", np.zeros((3, 360_101), np.int8)),
+            "lasts 1:00:01, expected at most 1:00:00",
+        ),
+        "text": (text("t2.csv", "\n".join([*rows[:9], "0.1,a,b,c", *rows[9:]])), "row 10: expected 4 numbers"),
+        "short": (text("t3.csv", "\n".join([*rows[:9], "0.1,2", *rows[9:]])), "row 10: expected 4 numbers"),
+        "uneven": (text("t4.csv", "\n".join([*rows[:9], *rows[20:]])), "row 9: expected times in even steps"),
+        "twice": (text("t5.csv", "time,I,I\n0,1,2\n1,2,3\n"), "two columns of one name"),
+        "alone time": (text("t6.csv", "time\n0\n1\n"), "0 leads, expected 1 to 512"),
+        "picture": (dicom(folder / "p.dcm", values, WaveformData=b"\0\0"), "2 bytes of 3 channels where it says 2,400"),
+        "channels": (dicom(folder / "q.dcm", values, NumberOfWaveformChannels=2), "channels where it says"),
+        "count": (dicom(folder / "r.dcm", values, NumberOfWaveformSamples=2**31), "2,400 bytes of 3 channels where"),
+    }
+
+
+def test_what_is_refused_is_refused_in_a_line(tmp_path: Path) -> None:
+    kind = SignalKind(BARE)
+    for name, (path, expected) in refused(tmp_path).items():
+        problem = kind.problem(path)
+        assert problem is not None, name
+        assert re.search(expected, problem), problem
+        assert len(problem.splitlines()) == 1, name
+        assert NAME not in problem
+        with pytest.raises(DataError, match=expected):
+            kind.parse(path).traces()
+
+
+def test_what_is_no_file(ecg: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, expected in (
+        (tmp_path, "cannot be read"),
+        (tmp_path / "pipe", "cannot be read"),
+        ("a\0b", "cannot be read"),
+    ):
+        assert expected in str(KIND.problem(path))
+        with pytest.raises(DataError, match=expected):
+            KIND.fingerprint(path)
+    assert "ends before 9 s; name an earlier part" in str(KIND.problem(f"{ecg}#t=9,10"))
+    assert "expected #t=BEGINNING,END in seconds" in str(KIND.problem(f"{ecg}#t=2,1"))
+    assert "NPY says no rate; name it with the kind's sampling.file_rate" in str(
+        KIND.problem(saved(tmp_path / "a.npy", beats()))
+    )
+    assert "no column of times; add one called time" in str(KIND.problem(_put(tmp_path / "b.csv", "I,II\n1,2\n2,3\n")))
+    wrong = SignalKind(Sampling(file_rate=1, file_leads=("a", "b")))
+    assert "expected 2 leads, as sampling.file_leads names them" in str(wrong.problem(tmp_path / "a.npy"))
+
+
+def _put(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_settings_are_bounded() -> None:
+    for settings, message in (
+        ({"rate": 0}, "Sampling.rate: 0 given"),
+        ({"leads": ()}, "expected at least one, each once"),
+        ({"leads": ("I", "i")}, "expected at least one, each once"),
+        ({"scale": "loud"}, "Sampling.scale: loud given|Sampling.scale"),
+        ({"duration": -1}, "Sampling.duration: -1 given"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            Sampling(**settings)  # type: ignore[arg-type]
+
+
+def test_slow_signals_may_last_for_days() -> None:
+    vitals = Waveform.of_values(70 + beats(2000, 2, 1.0), 1 / 60, ("HR", "MAP"), "bpm")
+    assert KIND.problem(vitals) is None
+    assert "8:20:00 at 0.0166667 Hz" in KIND.show(vitals)
+
+
+def test_a_record_changes_with_its_data(ecg: Path) -> None:
+    place, found = KIND.place(KIND.parse(ecg)), KIND.fingerprint(ecg)
+    assert place is not None
+    assert place.file == ecg.with_suffix(".hea")
+    data = ecg.with_suffix(".dat")
+    data.write_bytes(data.read_bytes()[::-1])
+    assert KIND.place(KIND.parse(ecg)) != place
+    assert KIND.fingerprint(ecg) != found
+    data.unlink()
+    assert KIND.place(KIND.parse(ecg)) == Place(ecg.with_suffix(".hea"), "")
+
+
+def test_bytes_in_archives(ecg: Path, tmp_path: Path) -> None:
+    part = SignalKind(Sampling(leads=("II", "V1"), gaps="kept")).parse(f"{ecg}#t=1,3")
+    content = KIND.pack(part)
+    archive = tmp_path / "archive.tar"
+    archive.write_bytes(b"x" * 99 + content)
+    stored = KIND.stored(Stored(archive, 99, len(content), digest(content)))
+    np.testing.assert_array_equal(stored.traces().values, part.traces().values)
+    assert KIND.place(stored) == Place(archive, f"@99+{len(content)}")
+    for damaged in (content[:-1], b"", content[:40], b"\xff" * 50, content.replace(b'"rate"', b'"rats"')):
+        assert KIND.problem(Waveform(damaged)) is not None
+    items = [KIND.parse(ecg), part, SignalKind(Sampling(rate=50)).parse(ecg)]
+    assert len({KIND.fingerprint(item) for item in items}) == 3
+    assert [pickle.loads(pickle.dumps(item)) for item in items] == items  # noqa: S301
+
+
+def test_no_name_leaves_a_file(ecg: Path, tmp_path: Path) -> None:
+    for path in (ecg, dicom(tmp_path / "b.dcm", beats())):
+        item = KIND.parse(path)
+        place = KIND.place(item)
+        seen = [
+            KIND.pack(item),
+            KIND.fingerprint(item),
+            KIND.show(item).encode(),
+            str(item).encode(),
+            repr(place).encode(),
+        ]
+        assert not [part for part in seen if any(word in part for word in (b"Roe", b"Jane", b"4711", b"61"))]
+
+
+def drawn(shown: str) -> list[str]:
+    return re.findall(r'<path d="(M[^"]+)" transform', shown)
+
+
+def test_a_plot_has_a_line_for_each_lead(ecg: Path) -> None:
+    shown = KIND.show(ecg)
+    assert len(drawn(shown)) == 3
+    for word in ("V1", "mV", "4 s at 100 Hz", "0 s", ">3<"):
+        assert word in shown
+    hostile = Waveform.of_values(beats(), RATE, ("<b>", '"', "&"), "mV")
+    assert "<b>" not in KIND.show(hostile)
+    long: Float32[np.ndarray, "leads n"] = beats(20.0, 20, 1000)
+    shown = KIND.show(Waveform.of_values(long, 1000, unit="mV"))
+    assert "8 more leads" in shown
+    assert len(shown) < 60_000
+    x, y = (np.cumsum(part) for part in _moves(drawn(shown)[0]))
+    peak = x[y.argmin()] / 10
+    assert abs((peak - 34) / 300 * 10 - long[0, :10_000].argmax() / 1000) < 0.05
+    assert y.max() - y.min() > 100
+
+
+def _moves(path: str) -> Float32[np.ndarray, "2 n"]:
+    start, rest = path[1:].split("l", 1)
+    return np.array([[float(v) for v in re.findall(r"-?\d+", f"{start} {rest}")]]).reshape(-1, 2).T.astype(np.float32)
+
+
+def test_gaps_are_not_drawn() -> None:
+    values = beats()
+    values[1, 100:300] = np.nan
+    lines = drawn(KIND.show(Waveform.of_values(values, RATE, NAMES, "mV")))
+    assert [line.count("M") for line in lines] == [1, 2, 1]
+
+
+def test_threads_read_what_one_reads(tmp_path: Path) -> None:
+    paths = [record(tmp_path, beats(seed=n), f"r{n}") for n in range(4)]
+    expected = [KIND.parse(path).traces(50).values for path in paths] * 5
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda path: KIND.parse(path).traces(50).values, paths * 5))
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_real_electrocardiogram(shared: Path, tmp_path: Path) -> None:
+    found = KIND.parse(shared / "data/dicom/files/waveform_ecg.dcm").traces()
+    assert found.leads == ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+    assert (found.rate, found.values.shape, set(found.units)) == (1000, (12, 10_000), {"mV"})
+    by_name = dict(zip(found.leads, found.values, strict=True))
+    for lead, others in {"III": by_name["II"] - by_name["I"], "aVR": -(by_name["I"] + by_name["II"]) / 2}.items():
+        np.testing.assert_allclose(
+            by_name[lead], others, atol=0.004
+        )  # Einthoven, Goldberger: units and gains are right
+    assert 0.5 < by_name["II"].max() < 2.5
+
+
+def test_what_is_missing_is_named(ecg: Path) -> None:
+    code = "import sys; sys.modules['wfdb'] = None\nfrom closegap.kinds import Waveform\nfrom pathlib import Path\n"
+    code += "Waveform(Path(sys.argv[1])).traces()"
+    done = subprocess.run([sys.executable, "-c", code, str(ecg)], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith("wfdb is not installed; pip install 'closegap[signals]'")
