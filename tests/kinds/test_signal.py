@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import wfdb
 from jaxtyping import Float32
 from scipy.signal import resample_poly
 from tests.kinds.leads import NAME, NAMES, RATE, beats, dicom, record, table
@@ -50,6 +51,24 @@ def test_every_format_of_a_record(form: str, tmp_path: Path) -> None:
     assert (found.leads, found.units, found.rate) == (NAMES, ("mV",) * 3, RATE)
     steps = {"80": 0.02, "212": 0.002}.get(form, 1e-4)
     np.testing.assert_allclose(found.values, values, atol=steps)
+
+
+def test_the_usual_form_is_read_as_wfdb_does(tmp_path: Path) -> None:
+    random, count = np.random.default_rng(0), 4
+    for number in range(20):
+        numbers = random.integers(-(2**15), 2**15, (200, count)).astype("<i2")
+        offset = int(random.integers(0, 3)) * 8
+        (tmp_path / "a.dat").write_bytes(b"\1" * offset + numbers.tobytes())
+        form = f"16+{offset}" if offset else "16"
+        gains = ["200", "1000(-7)/mV", "0.5/uV", "-12.5(3)/mmHg", "1e3", "200.0(0)/mV"]
+        rows = [f"a.dat {form} {random.choice(gains)} 16 {random.integers(-9, 9)} 0 0 0 lead {n}" for n in range(count)]
+        rows[0] = f"a.dat {form} 100"
+        (tmp_path / "a.hea").write_text("\n".join([f"a {count} 100 200", *rows]) + "\n# Patient: Roe\n")
+        found = KIND.parse(f"{tmp_path / 'a'}#t=0.3,1.7" if number % 2 else tmp_path / "a").traces()
+        record = wfdb.rdrecord(str(tmp_path / "a"), *((30, 170) if number % 2 else ()))
+        factors = np.array([0.001 if unit == "uV" else 1.0 for unit in record.units])
+        np.testing.assert_allclose(found.values, (record.p_signal * factors).T, rtol=1e-6)
+        assert found.leads == ("1", "lead 1", "lead 2", "lead 3")
 
 
 def test_all_formats_say_the_same(ecg: Path, tmp_path: Path) -> None:
@@ -375,6 +394,7 @@ def test_a_real_electrocardiogram(shared: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named(ecg: Path) -> None:
+    ecg = record(ecg.parent, beats(), "other", "24")
     code = "import sys; sys.modules['wfdb'] = None\nfrom closegap.kinds import Waveform\nfrom pathlib import Path\n"
     code += "Waveform(Path(sys.argv[1])).traces()"
     done = subprocess.run([sys.executable, "-c", code, str(ecg)], capture_output=True, text=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ _NAME = 40
 _SAFE = re.compile(r"[\w+-][\w.+-]*")  # of a file beside the header, and never another folder's, nor "-", the input
 _RECORD = re.compile(r"(?P<record>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<leads>\d+)(?:\s+(?P<rest>.*))?")
 _FORMAT = re.compile(r"(?P<format>\d+)(?:x(?P<frame>\d+))?(?::\d+)?(?:\+(?P<offset>\d+))?")
+_GAIN = re.compile(r"(?P<gain>[-+.\deE]+)(?:\((?P<baseline>-?\d+)\))?(?:/\S+)?")
 _UNIT = re.compile(r"[^/]*/(?P<unit>\S+)")
 _RATE = 250.0  # where a header says none, as WFDB has it
 _BYTES = {"8": 1.0, "16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5} | dict.fromkeys(
@@ -33,6 +34,7 @@ class WfdbHeader:
         leads: their names, numbers where there are none.
         units: of the physical values, as the header has them.
         files: of signals, and of the headers of segments.
+        shorts: how to read them where all lie in one file as numbers of 16 bits, the usual form; None of any other.
     """
 
     path: Path
@@ -41,6 +43,22 @@ class WfdbHeader:
     leads: tuple[str, ...]
     units: tuple[str, ...]
     files: tuple[Path, ...]
+    shorts: "Shorts | None" = None
+
+
+@dataclass(frozen=True)
+class Shorts:
+    """Numbers of 16 bits, little end first, of all leads at one moment after the other.
+
+    Args:
+        offset: bytes before them.
+        gains: what a number is divided by for the physical value, of each lead.
+        baselines: what is taken from it before.
+    """
+
+    offset: int
+    gains: tuple[float, ...]
+    baselines: tuple[float, ...]
 
 
 def header_of(path: Path) -> Path | None:
@@ -78,7 +96,7 @@ def read_header(path: Path, name: str) -> WfdbHeader:
     samples = _expect_files(files, list(sizes.values()), samples, name)
     leads = tuple(_lead(row, place) for place, row in enumerate(rows))
     units = tuple(_unit(row) for row in rows)
-    return WfdbHeader(path, rate, samples, leads, units, files)
+    return WfdbHeader(path, rate, samples, leads, units, files, _shorts(rows, sizes))
 
 
 def _lines(path: Path, name: str) -> list[str]:
@@ -168,6 +186,22 @@ def _of_segments(
         raise DataError(f"{name}: no {missing.name} beside its header; fetch the record again")
     leads = tuple(_lead(row, place) for place, row in enumerate(first))
     return WfdbHeader(path, rate, samples, leads, tuple(map(_unit, first)), tuple(files))
+
+
+def _shorts(rows: Sequence[Sequence[str]], sizes: Mapping[str, tuple[float, int]]) -> Shorts | None:
+    if len(sizes) > 1 or any(row[1].partition("+")[0] != "16" for row in rows):
+        return None
+    scales = [_GAIN.fullmatch(row[2]) if len(row) > 2 else None for row in rows]
+    try:
+        gains = tuple(float(scale["gain"]) for scale in scales if scale is not None)
+        zeros = [float(row[4]) if len(row) > 4 else 0.0 for row in rows]
+    except ValueError:
+        return None
+    if len(gains) < len(rows) or not all(gains):
+        return None
+    own = [None if scale is None else scale["baseline"] for scale in scales]
+    baselines = tuple(zero if given is None else float(given) for given, zero in zip(own, zeros, strict=True))
+    return Shorts(next(iter(sizes.values()))[1], gains, baselines)
 
 
 def _lead(row: Sequence[str], place: int) -> str:
