@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from closegap.models.towers.small import SmallTextEncoder as SmallTextEncoder
     from closegap.models.towers.small_audio import SmallAudioEncoder as SmallAudioEncoder
     from closegap.models.towers.small_audio import SmallAudioTransformerEncoder as SmallAudioTransformerEncoder
+    from closegap.models.towers.small_signal import SmallSignalEncoder as SmallSignalEncoder
+    from closegap.models.towers.small_signal import SmallSignalTransformerEncoder as SmallSignalTransformerEncoder
     from closegap.models.towers.timm import TimmImageEncoder as TimmImageEncoder
     from closegap.models.towers.transformers import TransformersTextEncoder as TransformersTextEncoder
     from closegap.models.towers.transformers_audio import TransformersAudioEncoder as TransformersAudioEncoder
@@ -49,6 +51,8 @@ _HOMES = {
     "SmallAudioEncoder": "closegap.models.towers.small_audio",
     "SmallAudioTransformerEncoder": "closegap.models.towers.small_audio",
     "SmallImageEncoder": "closegap.models.towers.small",
+    "SmallSignalEncoder": "closegap.models.towers.small_signal",
+    "SmallSignalTransformerEncoder": "closegap.models.towers.small_signal",
     "SmallTextEncoder": "closegap.models.towers.small",
     "TimmImageEncoder": "closegap.models.towers.timm",
     "TransformersAudioEncoder": "closegap.models.towers.transformers_audio",

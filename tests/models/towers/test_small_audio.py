@@ -32,9 +32,9 @@ def test_they_hold(tower: Callable[[float], Encoder]) -> None:
 def test_padding_has_no_part_in_features(tower: Callable[[float], Encoder]) -> None:
     short, long = tower(2.6).eval(), tower(4.13).eval()
     state = short.state_dict()
-    if "places" in state:
-        more = torch.randn(len(long.state_dict()["places"]) - len(state["places"]), state["places"].shape[1])
-        state["places"] = torch.cat([state["places"], more])
+    if (places := "states.places") in state:
+        more = torch.randn(len(long.state_dict()[places]) - len(state[places]), state[places].shape[1])
+        state[places] = torch.cat([state[places], more])
     long.load_state_dict(state)
     with torch.no_grad():
         features = [encoder(encoder.preparer()(SOUNDS)) for encoder in (short, long)]

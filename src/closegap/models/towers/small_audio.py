@@ -13,7 +13,9 @@ from closegap.errors import UsageError
 from closegap.kinds.audio import AudioKind
 from closegap.models.base import Encoder
 from closegap.models.towers.log_mel import LogMelPreparer, centred, heard
+from closegap.models.towers.residual import Stage, shorter
 from closegap.models.towers.spectrogram_noise import SpectrogramNoise
+from closegap.models.towers.strips import StripTransformer
 
 
 class SmallAudioEncoder(Encoder):
@@ -65,7 +67,7 @@ class SmallAudioEncoder(Encoder):
             )
         self.noise = SpectrogramNoise(gain, shift, masked_bands, masked_moments)
         self.stem = nn.Conv2d(1, widths[0], 4, stride=4)
-        self.stages = nn.ModuleList([_Stage(a, b) for a, b in pairwise(widths)])
+        self.stages = nn.ModuleList([Stage(a, b) for a, b in pairwise(widths)])
         self.bands = bands
         self.dim = widths[-1] * bands
         self.norm = nn.LayerNorm(self.dim)
@@ -78,10 +80,10 @@ class SmallAudioEncoder(Encoder):
         """Features by band."""
         decibels = self.noise(inputs)
         beyond = -decibels.shape[2] % (4 * 2 ** len(self.stages))
-        mask = _shorter(F.pad(heard(decibels), (0, beyond))[:, None, None], 4)
+        mask = shorter(F.pad(heard(decibels), (0, beyond))[:, None, None], 4)
         cells = self.stem(F.pad(centred(decibels), (0, beyond))[:, None]) * mask
         for stage in self.stages:
-            mask, before = _shorter(mask, 2), mask
+            mask, before = shorter(mask, 2), mask
             cells = stage(cells, before) * mask
         cells = F.adaptive_avg_pool2d(cells, (self.bands, cells.shape[3]))
         mean = cells.sum(3) / mask.sum(3).clamp_min(1)
@@ -131,18 +133,11 @@ class SmallAudioTransformerEncoder(Encoder):
         masked_moments: Share = 0.15,
     ) -> None:
         super().__init__()
-        if dim % heads:
-            raise UsageError(f"SmallAudioTransformerEncoder.dim: {dim} given, expected a multiple of its {heads} heads")
         self._preparer = LogMelPreparer(rate, seconds, mels)
-        self.dim, self.strip = dim, strip
+        self.dim = dim
         self.noise = SpectrogramNoise(gain, shift, masked_bands, masked_moments)
-        self.strips = nn.Linear(mels * strip, dim)
-        self.places = nn.Parameter(0.02 * torch.randn(-(-self._preparer.frames // strip), dim))
-        layer = nn.TransformerEncoderLayer(
-            dim, heads, 2 * dim, dropout, activation="gelu", batch_first=True, norm_first=True
-        )
-        layer.self_attn.dropout = 0.0  # as in SmallTextEncoder
-        self.layers = nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)
+        name = type(self).__name__
+        self.states = StripTransformer(mels, self._preparer.frames, strip, dim, layers, heads, dropout, name)
 
     def preparer(self) -> LogMelPreparer:
         """Decoding, resampling, spectrogram."""
@@ -151,40 +146,5 @@ class SmallAudioTransformerEncoder(Encoder):
     def forward(self, inputs: Float[Tensor, "n mels frames"]) -> Float[Tensor, "n dim"]:
         """Mean state of the strips."""
         decibels = self.noise(inputs)
-        wanted = len(self.places) * self.strip
-        mask = F.pad(heard(decibels), (0, wanted - decibels.shape[2])).view(len(decibels), -1, self.strip).amax(2)
-        values = F.pad(centred(decibels), (0, wanted - decibels.shape[2]))
-        values = values.view(*values.shape[:2], -1, self.strip)
-        states = self.strips(values.permute(0, 2, 1, 3).flatten(2)) + self.places
-        states = self.layers(states, src_key_padding_mask=mask == 0)
-        pooled: Tensor = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
-        return pooled
-
-
-class _Stage(nn.Module):
-    """A residual block, then half the bands and moments; normalised at each place, so that padding counts nowhere."""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        self.first, self.second, self.third = (_ChannelNorm(before) for _ in range(3))
-        self.one = nn.Conv2d(before, before, 3, padding=1)
-        self.two = nn.Conv2d(before, before, 3, padding=1)
-        self.down = nn.Conv2d(before, after, 2, stride=2)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        inner = F.gelu(self.second(self.one(self.first(x) * mask))) * mask
-        x = x + self.two(inner) * mask
-        down: Tensor = self.down(F.gelu(self.third(x)) * mask)
-        return down
-
-
-class _ChannelNorm(nn.LayerNorm):
-    """Over the channels of each place."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
-
-
-def _shorter(mask: Float[Tensor, "n 1 1 frames"], by: int) -> Float[Tensor, "n 1 1 fewer"]:
-    """The mask of moments that each cover `by` of those before, and count where any does."""
-    return F.max_pool2d(mask, (1, by))
+        states: Tensor = self.states(centred(decibels), heard(decibels))
+        return states

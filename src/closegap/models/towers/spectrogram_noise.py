@@ -38,8 +38,8 @@ class SpectrogramNoise(nn.Module):
             return decibels
         present = heard(decibels)
         length = present.sum(1).clamp_min(1)
-        found = self._moved(decibels, length)
-        found = found + self.gain * (2 * self._drawn(decibels) - 1)[:, None, None]
+        found = moved(decibels, length, self.shift)
+        found = found + self.gain * (2 * _drawn(decibels) - 1)[:, None, None]
         sound = torch.where(found > -torch.inf, found, 0)
         mean = (sound.sum((1, 2)) / (length * decibels.shape[1]))[:, None, None]
         mels = torch.full_like(length, decibels.shape[1])
@@ -48,20 +48,23 @@ class SpectrogramNoise(nn.Module):
             found = torch.where(self._masked(decibels.shape[2], length, self.moments)[:, None, :], mean, found)
         return torch.where(present[:, None] > 0, found, -torch.inf)
 
-    def _moved(
-        self, decibels: Float[Tensor, "n mels frames"], length: Float[Tensor, "n"]
-    ) -> Float[Tensor, "n mels frames"]:
-        by = (self.shift * (2 * self._drawn(decibels) - 1) * length).round()
-        place = torch.arange(decibels.shape[2], device=decibels.device)[None]
-        source = torch.where(place < length[:, None], (place - by[:, None]) % length[:, None], place)
-        return decibels.gather(2, source.long()[:, None].expand_as(decibels))
-
     def _masked(self, size: int, length: Float[Tensor, "n"], most: float) -> Tensor:
         """True from a random place on, for at most that share of each row's length."""
-        width = (most * self._drawn(length) * (length + 1)).floor()
-        first = (self._drawn(length) * (length - width + 1)).floor()
+        width = (most * _drawn(length) * (length + 1)).floor()
+        first = (_drawn(length) * (length - width + 1)).floor()
         place = torch.arange(size, device=length.device)[None]
         return (place >= first[:, None]) & (place < (first + width)[:, None])
 
-    def _drawn(self, like: Tensor) -> Float[Tensor, "n"]:
-        return torch.rand(len(like), device=like.device)
+
+def moved(
+    values: Float[Tensor, "n channels frames"], length: Float[Tensor, "n"], share: float
+) -> Float[Tensor, "n channels frames"]:
+    """Each row later or earlier by at most a share of its length; what leaves at its end comes in at its beginning."""
+    by = (share * (2 * _drawn(values) - 1) * length).round()
+    place = torch.arange(values.shape[2], device=values.device)[None]
+    source = torch.where(place < length[:, None], (place - by[:, None]) % length[:, None], place)
+    return values.gather(2, source.long()[:, None].expand_as(values))
+
+
+def _drawn(like: Tensor) -> Float[Tensor, "n"]:
+    return torch.rand(len(like), device=like.device)
