@@ -10,13 +10,11 @@ from closegap.bounds import PositiveInt
 from closegap.data.case import BrokenRow, Case, Row
 from closegap.data.readers.fhir_events import READ, code_of, events_of, report_text, tail, when
 from closegap.data.readers.fhir_files import Found, is_bundled, resource_files, resources
+from closegap.data.readers.histories import Histories
 from closegap.data.readers.moments import Dated, Moment, Until, after_all, known_before
 from closegap.data.readers.patients import Held, Ids, pseudonym
-from closegap.data.source import Source
-from closegap.kinds.base import Kind
 from closegap.kinds.event import Event
-from closegap.kinds.events import EventsKind, latest
-from closegap.kinds.text import TextKind
+from closegap.kinds.events import latest
 
 _NEVER = datetime.min.replace(tzinfo=UTC)  # before which nothing is known but what has no time
 
@@ -42,7 +40,7 @@ class _Patient:
     seen: set[tuple[str, str]] = field(default_factory=set)
 
 
-class Fhir(Source):
+class Fhir(Histories):
     """Health records in FHIR R4: a file or a folder of bundles and bulk exports.
 
     Modalities: "events", what was known of a patient before the moment of prediction, from Patient, Encounter,
@@ -77,18 +75,9 @@ class Fhir(Source):
         ids: Ids = "digest",
         key: Path | None = None,
     ) -> None:
-        self._root, self._per, self._most = Path(root), per, most
+        super().__init__(root, ["report"])
+        self._per, self._most = per, most
         self._until, self._held, self._name = Until.of(until), held or Held(), pseudonym(ids, key)
-
-    @property
-    def kinds(self) -> Mapping[str, Kind]:
-        """Events and reports."""
-        return {"events": EventsKind(), "report": TextKind()}
-
-    @property
-    def data_root(self) -> Path:
-        """The folder that was given, or that of the file."""
-        return self._root if self._root.is_dir() else self._root.parent
 
     def rows(self) -> Iterator[Row]:
         """Resources that could not be read, in the order of files, then every case in the order of its patient.

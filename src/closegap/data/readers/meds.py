@@ -12,15 +12,13 @@ import pyarrow.parquet as pq
 
 from closegap.bounds import PositiveInt
 from closegap.data.case import BrokenRow, Case, Row
+from closegap.data.readers.histories import Histories
 from closegap.data.readers.joined import number_or_text, text_of
 from closegap.data.readers.moments import Dated, after_all, known_before, moment
 from closegap.data.readers.patients import Held, Ids, pseudonym
-from closegap.data.source import Source
-from closegap.errors import DataError, UsageError
-from closegap.kinds.base import Kind
+from closegap.errors import DataError
 from closegap.kinds.event import Event
-from closegap.kinds.events import EventsKind, latest
-from closegap.kinds.text import TextKind
+from closegap.kinds.events import latest
 
 _SPLITS = {"train": "train", "tuning": "validation", "held_out": "test"}
 _BATCH = 8192  # rows
@@ -45,7 +43,7 @@ class _Subject:
     texts: dict[str, list[tuple[datetime | None, str]]] = field(default_factory=dict)
 
 
-class Meds(Source):
+class Meds(Histories):
     """A data set in MEDS: shards, and metadata as far as they are there.
 
     Expects `data/**/*.parquet`; `metadata/subject_splits.parquet` says who is held out, `metadata/codes.parquet` what
@@ -84,20 +82,9 @@ class Meds(Source):
         ids: Ids = "kept",
         key: Path | None = None,
     ) -> None:
-        self._root, self._labels, self._texts, self._unit = Path(root), labels, dict(texts or {}), unit
+        super().__init__(root, texts or ())
+        self._labels, self._texts, self._unit = labels, dict(texts or {}), unit
         self._most, self._held, self._name = most, held or Held(), pseudonym(ids, key)
-        if "events" in self._texts:
-            raise UsageError("texts: 'events' is the modality of events; name the text otherwise")
-
-    @property
-    def kinds(self) -> Mapping[str, Kind]:
-        """Events, and the texts that are named."""
-        return {"events": EventsKind(), **dict.fromkeys(self._texts, TextKind())}
-
-    @property
-    def data_root(self) -> Path:
-        """The folder that was given."""
-        return self._root
 
     def rows(self) -> Iterator[Row]:
         """The cases of each shard, in the order of its subjects; a shard that breaks off is a broken row.

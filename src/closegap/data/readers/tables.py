@@ -10,17 +10,15 @@ from typing import Any
 from closegap.bounds import PositiveInt
 from closegap.checked import check_fields
 from closegap.data.case import BrokenRow, Case, Row
+from closegap.data.readers.histories import Histories
 from closegap.data.readers.joined import EventColumns, Join, TextColumns, Words, text_of
 from closegap.data.readers.moments import Dated, Moment, Until, known_before, moment
 from closegap.data.readers.patients import Held, Ids, pseudonym
 from closegap.data.readers.raw_table import raw_rows
-from closegap.data.source import Source
 from closegap.data.table import TableRow
 from closegap.errors import DataError, UsageError
-from closegap.kinds.base import Kind
 from closegap.kinds.event import Event
-from closegap.kinds.events import EventsKind, in_order, latest
-from closegap.kinds.text import TextKind
+from closegap.kinds.events import in_order, latest
 
 _SPLITS = {name: name for name in ("train", "validation", "test")} | dict.fromkeys(
     ("val", "valid", "dev", "tuning"), "validation"
@@ -67,7 +65,7 @@ class _Open:
     texts: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
 
 
-class Tables(Source):
+class Tables(Histories):
     """Relational tables as a hospital or an agency publishes them, joined by key, read row after row.
 
     Modalities: "events", what was known of a case before the moment of prediction, and those that `texts` name. Every
@@ -107,7 +105,8 @@ class Tables(Source):
         ids: Ids = "kept",
         key: Path | None = None,
     ) -> None:
-        self._root, self._cases, self._events, self._texts = Path(root), cases, list(events), dict(texts or {})
+        super().__init__(root, texts or ())
+        self._cases, self._events, self._texts = cases, list(events), dict(texts or {})
         self._until = None if until is None else Until.of(until)
         self._most, self._form, self._encoding = most, time_format, encoding
         self._blanks = frozenset({"", *(blanks or ())})
@@ -116,18 +115,6 @@ class Tables(Source):
             raise UsageError("until: none given, but events have times; say when is predicted, such as end")
         if self._until is not None and getattr(cases, self._until.mark) is None:
             raise UsageError(f"until: needs the column cases.{self._until.mark}, which is not named")
-        if "events" in self._texts:
-            raise UsageError("texts: 'events' is the modality of events; name the text otherwise")
-
-    @property
-    def kinds(self) -> Mapping[str, Kind]:
-        """Events, and the texts that are named."""
-        return {"events": EventsKind(), **dict.fromkeys(self._texts, TextKind())}
-
-    @property
-    def data_root(self) -> Path:
-        """The folder that was given."""
-        return self._root
 
     def rows(self) -> Iterator[Row]:
         """Broken rows of all tables, then every case in the order of its row.
