@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from closegap.data.readers.image_folder import ImageFolder as ImageFolder
     from closegap.data.readers.manifest import Manifest as Manifest
     from closegap.data.readers.meds import Meds as Meds
+    from closegap.data.readers.mimic_cxr import MimicCxr as MimicCxr
     from closegap.data.readers.mixbench import JudgedSet as JudgedSet
     from closegap.data.readers.mixbench import MixBench as MixBench
+    from closegap.data.readers.openi import OpenI as OpenI
+    from closegap.data.readers.padchest import PadChest as PadChest
+    from closegap.data.readers.ptbxl import PtbXl as PtbXl
+    from closegap.data.readers.r2gen import R2Gen as R2Gen
     from closegap.data.readers.roco import Roco as Roco
     from closegap.data.readers.rocov2 import RocoV2 as RocoV2
     from closegap.data.readers.shards import Shards as Shards
@@ -44,6 +49,11 @@ _HOMES = {
     "Manifest": "closegap.data.readers.manifest",
     "Meds": "closegap.data.readers.meds",
     "MixBench": "closegap.data.readers.mixbench",
+    "MimicCxr": "closegap.data.readers.mimic_cxr",
+    "OpenI": "closegap.data.readers.openi",
+    "PadChest": "closegap.data.readers.padchest",
+    "PtbXl": "closegap.data.readers.ptbxl",
+    "R2Gen": "closegap.data.readers.r2gen",
     "Roco": "closegap.data.readers.roco",
     "RocoV2": "closegap.data.readers.rocov2",
     "Row": "closegap.data.case",
