@@ -319,8 +319,9 @@ def test_bytes_in_archives(ecg: Path, tmp_path: Path) -> None:
     stored = KIND.stored(Stored(archive, 99, len(content), digest(content)))
     np.testing.assert_array_equal(stored.traces().values, part.traces().values)
     assert KIND.place(stored) == Place(archive, f"@99+{len(content)}")
-    for damaged in (content[:-1], b"", content[:40], b"\xff" * 50, content.replace(b'"rate"', b'"rats"')):
+    for damaged in (content[:-1], b"", content[:40], b"\xff" * 50, content.replace(b"rate", b"rats")):
         assert KIND.problem(Waveform(damaged)) is not None
+    assert len({KIND.pack(part) for _ in range(20)}) == 1
     items = [KIND.parse(ecg), part, SignalKind(Sampling(rate=50)).parse(ecg)]
     assert len({KIND.fingerprint(item) for item in items}) == 3
     assert [pickle.loads(pickle.dumps(item)) for item in items] == items  # noqa: S301

@@ -1,6 +1,6 @@
 """The phantoms as a data set."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -97,13 +97,18 @@ class Phantoms(Source):
 
     def split(self, index: int) -> str:
         """The split of a case: each block of 20 is dealt out in an order of its own."""
-        order = Draw(self.seed, index // BLOCK, "split").shuffled(range(BLOCK))
-        place = (order[index % BLOCK] + 0.5) / BLOCK
-        return SPLITS[(place > self.shares[0]) + (place > self.shares[0] + self.shares[1])]
+        return dealt(self.seed, index, self.shares)
 
     def studies(self, split: str) -> Iterator[Study]:
         """The facts behind the cases of a split, in order."""
         return (draw_study(self.seed, index) for index in range(self.cases) if self.split(index) == split)
+
+
+def dealt(seed: int, index: int, shares: Sequence[float]) -> str:
+    """The split of a case: each block of 20 is dealt out to training, validation and test in an order of its own."""
+    order = Draw(seed, index // BLOCK, "split").shuffled(range(BLOCK))
+    place = (order[index % BLOCK] + 0.5) / BLOCK
+    return SPLITS[(place > shares[0]) + (place > shares[0] + shares[1])]
 
 
 def _side(study: Study) -> str:

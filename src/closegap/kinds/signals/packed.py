@@ -18,9 +18,9 @@ _LARGEST_HEADER = 10**6  # bytes
 
 
 def packed(traces: Traces) -> bytes:
-    """The bytes; nothing but samples, rate, names and units is in them."""
-    about = {"rate": repr(float(traces.rate)), "leads": json.dumps(traces.leads), "units": json.dumps(traces.units)}
-    return bytes(save({_NAME: np.ascontiguousarray(traces.values, np.float32)}, about))
+    """The bytes, the same for the same signal; nothing but samples, rate, names and units is in them."""
+    about = json.dumps({"rate": float(traces.rate), "leads": traces.leads, "units": traces.units})
+    return bytes(save({_NAME: np.ascontiguousarray(traces.values, np.float32)}, {_NAME: about}))
 
 
 def is_packed(start: bytes) -> bool:
@@ -45,9 +45,9 @@ def packed_file(content: bytes, name: str) -> SignalFile:
 
 def _found(content: bytes) -> SignalFile | None:
     header: Any = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    about = header["__metadata__"]
+    about = json.loads(header["__metadata__"][_NAME])
     values: Float32[np.ndarray, "leads n"] = load(content)[_NAME]
-    leads, units = tuple(json.loads(about["leads"])), tuple(json.loads(about["units"]))
+    leads, units = tuple(about["leads"]), tuple(about["units"])
     named = all(isinstance(name, str) for name in (*leads, *units)) and len(leads) == len(units) == len(values)
     if values.dtype != np.float32 or values.ndim != 2 or not named:
         return None
