@@ -15,6 +15,7 @@ from acceptance.inputs import (
     recordings,
     sets,
     shards,
+    signals,
     tables,
     yaml_texts,
 )
@@ -27,6 +28,7 @@ KINDS: Mapping[str, Maker] = {
     "tables": tables.make,
     "images": images.make,
     "recordings": recordings.make,
+    "signals": signals.make,
     "yaml": yaml_texts.make,
     "keys": keys.make,
     "checkpoints": checkpoints.make,

@@ -31,7 +31,7 @@ class Traces:
     @property
     def seconds(self) -> float:
         """How long they last."""
-        return self.values.shape[1] / self.rate
+        return len(self.values[0]) / self.rate
 
     def of(self, leads: Sequence[str]) -> "Traces":
         """These leads in this order; one that is not there is NaN, in no unit."""

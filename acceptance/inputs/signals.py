@@ -1,0 +1,132 @@
+"""Signals of formats that are read, damaged ones, lying headers, and what is no signal."""
+
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+from pydicom import dcmread
+from tests.kinds import leads
+
+from acceptance.inputs.case import Case, Place
+from acceptance.inputs.damage import SHELL, STRANGE, cut, flipped, payload
+from acceptance.tiny import part, write
+
+_FORMS = ("16", "24", "32", "80", "212", "508", "516", "524")
+_NOT_SIGNALS = (
+    b"",
+    b"\0" * 500,
+    f"#!/bin/sh\n{SHELL}\n".encode(),
+    b"<html><script>alert(1)</script>",
+    b"PK\x03\x04" + bytes(60),
+    b"\x89HDF\r\n\x1a\n" + bytes(90),
+    b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 9000,
+    b"time,I\n" + b"0," * 100_000,
+    b"\xff" * 7 + b"\x7f{" + b"[" * 9000,
+)
+
+
+def make(place: Place) -> Case:
+    """Shards written from a table of signals, all of them decoded before."""
+    random = place.random
+    Path("signals").mkdir()
+    expected, cells = set[str](), list[str]()
+    for number in range(random.randint(1, 2)):
+        name, said = _signal(random, number)
+        fragment = random.choice(["", "", "", "#t=0.1,1.3", "#t=0.2", "#t=9e9", "#t=5,1", "#t=99999", "#t="])
+        expected.add(said if not fragment else "any")
+        cells.append(f"signals/{name}{fragment}")
+    rows = [f'c{number},train,"{cell}"' for number, cell in enumerate(cells)]
+    Path("cases.csv").write_text("id,split,ecg\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    settings: dict[str, Any] = {"file_rate": leads.RATE}
+    if random.random() < 0.3:
+        settings |= {"rate": random.choice([50, 0.5, 333.3]), "scale": "standard", "gaps": "interpolated"}
+        settings |= random.choice([{}, {"leads": ["II", "V9"], "missing": "nan"}, {"leads": ["V9"]}])
+        expected.add("any")
+    kind = part("closegap.kinds.SignalKind", sampling=settings)
+    data = part("closegap.data.Manifest", path="cases.csv", modalities={"ecg": {"kind": kind, "columns": ["ecg"]}})
+    worst = next(said for said in ("refused", "any", "taken") if said in expected)
+    return Case(["shard", "--config", write("config.json", {"data": data}), "--out", "out"], worst)
+
+
+def _signal(random: Random, number: int) -> tuple[str, str]:
+    """The name of a file, and what is expected of it."""
+    values = leads.beats(random.uniform(2, 6), seed=random.randrange(100))
+    makers: list[Callable[[Random, int, Float32[np.ndarray, "leads n"]], tuple[str, bytes | None]]]
+    makers = [_record, _record, _table, _array, _dicom]
+    kind = random.random()
+    if kind < 0.2:
+        return random.choice(makers)(random, number, values)[0], "taken"
+    if kind < 0.3:
+        name = f"x{number}{random.choice(['', '.csv', '.hea', '.npy', '.dcm', '.safetensors'])}"
+        (Path("signals") / name).write_bytes(random.choice([*_NOT_SIGNALS, payload(), random.randbytes(900)]))
+        return name, "refused"
+    if kind < 0.45:
+        values = random.choice([values * 0, values * np.nan, values[:, :0], values * np.inf])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return random.choice([_table, _array])(random, number, values)[0], "refused"
+    name, _ = random.choice(makers)(random, number, values)
+    path = Path("signals") / name
+    if not path.exists():
+        return name, _spoil_record(random, path)
+    change = random.choice([flipped, flipped, cut, lambda random, content: content + random.randbytes(40)])
+    path.write_bytes(change(random, path.read_bytes()))
+    return name, "any"
+
+
+def _record(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        leads.record(Path("signals"), values, f"r{number}", random.choice(_FORMS))
+    return f"r{number}", None
+
+
+def _table(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:
+    name = f"{random.choice(['', '=1', 'é', '<b>'])}t{number}.csv"
+    leads.table(Path("signals") / name, values, random.choice(",;\t"), blanks=True)
+    return name, None
+
+
+def _array(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:
+    buffer = BytesIO()
+    np.save(buffer, values.astype(random.choice(["<f4", "<f8", ">f4"])))
+    (Path("signals") / f"a{number}.npy").write_bytes(buffer.getvalue())
+    return f"a{number}.npy", None
+
+
+def _dicom(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:
+    path = leads.dicom(Path("signals") / f"d{number}.dcm", values)
+    if random.random() < 0.2:
+        dataset = dcmread(path)
+        dataset.WaveformSequence[0].MultiplexGroupLabel = random.choice(STRANGE)[:16].replace("\\", "")
+        dataset.save_as(path)
+    return path.name, None
+
+
+def _spoil_record(random: Random, path: Path) -> str:
+    """Damage the header of a record, or its data."""
+    header, data = path.with_name(f"{path.name}.hea"), path.with_name(f"{path.name}.dat")
+    data = data if data.exists() else data.with_suffix(".flac")
+    text, kind = header.read_text(), random.random()
+    if kind < 0.3:
+        header.write_bytes(random.choice([flipped, cut])(random, header.read_bytes()))
+        return "any"
+    if kind < 0.45 and data.exists():
+        data.write_bytes(random.choice([flipped, cut])(random, data.read_bytes()))
+        return "any"
+    first, *rest = text.splitlines()
+    fields = first.split()
+    place = random.randrange(1, len(fields))
+    numbers = ("0", "-1", "999999999999", "1e308", "nan", "3.5", "٣", "9" * 4000, "")
+    fields[place] = random.choice(numbers)
+    if kind < 0.8:
+        header.write_text("\n".join([" ".join(fields), *rest]) + "\n")
+        return "any"
+    names = ("../../../etc/passwd", "/etc/passwd", "-", "~", "s3://bucket/x", "http://127.0.0.1/x", "nowhere.dat")
+    header.write_text(text.replace(data.name, random.choice(names)))
+    return "refused"
