@@ -74,9 +74,13 @@ def _signal(random: Random, number: int) -> tuple[str, str]:
     path = Path("signals") / name
     if not path.exists():
         return name, _spoil_record(random, path)
-    change = random.choice([flipped, flipped, cut, lambda random, content: content + random.randbytes(40)])
-    path.write_bytes(change(random, path.read_bytes()))
+    changes: list[Callable[[Random, bytes], bytes]] = [flipped, flipped, cut, _longer]
+    path.write_bytes(random.choice(changes)(random, path.read_bytes()))
     return name, "any"
+
+
+def _longer(random: Random, content: bytes) -> bytes:
+    return content + random.randbytes(40)
 
 
 def _record(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:

@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from scipy.signal import resample_poly
 from tests.kinds.leads import NAME, NAMES, RATE, beats, dicom, record, table
 
+from closegap.data import Checks, Columns, Manifest, Shards, load_cases, write_shards
 from closegap.errors import DataError, UsageError
 from closegap.files import digest
 from closegap.kinds import Place, Sampling, SignalKind, Waveform
@@ -290,7 +291,7 @@ def test_settings_are_bounded() -> None:
         ({"duration": -1}, "Sampling.duration: -1 given"),
     ):
         with pytest.raises(UsageError, match=message):
-            Sampling(**settings)  # type: ignore[arg-type]
+            Sampling(**settings)
 
 
 def test_slow_signals_may_last_for_days() -> None:
@@ -339,6 +340,26 @@ def test_no_name_leaves_a_file(ecg: Path, tmp_path: Path) -> None:
             repr(place).encode(),
         ]
         assert not [part for part in seen if any(word in part for word in (b"Roe", b"Jane", b"4711", b"61"))]
+
+
+def test_no_name_is_in_what_is_written(ecg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards of a manifest, the cache and what is left out hold no comment of a header and no tag."""
+    monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
+    dicom(tmp_path / "b.dcm", beats(seed=1))
+    broken = record(tmp_path, beats(seed=2), "broken")
+    broken.with_suffix(".dat").write_bytes(b"")
+    rows = [f"{n},train,{path}" for n, path in enumerate(("a", "b.dcm", "broken"))]
+    (tmp_path / "cases.csv").write_text("\n".join(["id,split,ecg", *rows]))
+    source = Manifest(tmp_path / "cases.csv", {"ecg": Columns("signal", ["ecg"])})
+    cases = load_cases(source, checks=Checks(on_error="skip", max_skipped=0.5))
+    assert [(row.reason, row.where) for row in cases.skipped] == [("signal unreadable", "case '2'")]
+    write_shards(cases.split("train"), cases.kinds, tmp_path / "shards")
+    written = [path for part in ("shards", "cache") for path in (tmp_path / part).rglob("*") if path.is_file()]
+    assert len(written) > 2
+    seen = b"".join(path.read_bytes() for path in written) + "".join(row.message for row in cases.skipped).encode()
+    assert not [word for word in (b"Roe", b"Jane", b"4711", b"Patient") if word in seen]
+    again = load_cases(Shards(tmp_path / "shards")).split("train")
+    assert [case.views["ecg"][0].traces().leads for case in sorted(again, key=lambda case: case.id)] == [NAMES] * 2
 
 
 def drawn(shown: str) -> list[str]:

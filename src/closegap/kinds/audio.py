@@ -38,7 +38,7 @@ class AudioKind(TimedKind):
 
     def pack(self, item: Any) -> bytes:
         """The file's own bytes where it is heard whole and as it is; otherwise WAV of what is heard."""
-        recording = self.parse(item)
+        recording: Recording = self.parse(item)
         if not str(recording.listening):
             return recording.content()
         samples, rate = recording.samples()

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from scipy.signal import resample_poly
 
 _LEAD = ("lead ", "ecg lead ", "ecg ", "mdc_ecg_lead_")
 
@@ -54,6 +53,8 @@ class Traces:
 
         The filter is that of `scipy.signal.resample_poly`; beyond both ends each lead goes on as the line between them.
         """
+        from scipy.signal import resample_poly  # half a second, for whoever names a kind
+
         if rate == self.rate:
             return self
         ratio = Fraction(rate / self.rate).limit_denominator(1000)

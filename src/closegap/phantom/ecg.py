@@ -79,7 +79,7 @@ def _beat(study: EcgStudy, time: Float[np.ndarray, "n"]) -> Float[np.ndarray, "l
         sign = -1.0 if "depression" in study.shift else 1.0
         leads = np.array([name in _SHIFTED[study.shift] for name in LEADS], float)[:, None]
         parts.append(sign * study.millivolts * leads * _plateau(time, 0.05, 0.3))
-    return np.sum(parts, axis=0)
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def _early_beat(study: EcgStudy, time: Float[np.ndarray, "n"]) -> Float[np.ndarray, "leads n"]:

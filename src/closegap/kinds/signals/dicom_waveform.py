@@ -29,7 +29,7 @@ def dicom_waveform(path: Path, name: str) -> SignalFile:
         DataError: no DICOM file, none with a waveform, or a damaged one. No value of a tag is in the message.
     """
     with needs("dicom"):
-        from pydicom.waveforms import multiplex_array
+        from pydicom.waveforms.numpy_handler import multiplex_array
     from closegap.kinds.dicom.reading import read_dicom
 
     dataset = read_dicom(path)

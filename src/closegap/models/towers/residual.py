@@ -41,4 +41,5 @@ class _ChannelNorm(nn.LayerNorm):
 
 def shorter(mask: Float[Tensor, "n ... frames"], by: int) -> Float[Tensor, "n ... fewer"]:
     """The mask of moments that each cover `by` of those before, and count where any does."""
-    return mask.unflatten(-1, (-1, by)).amax(-1)
+    found: Tensor = mask.reshape(*mask.shape[:-1], -1, by).amax(-1)
+    return found
