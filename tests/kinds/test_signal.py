@@ -218,6 +218,10 @@ def refused(folder: Path) -> dict[str, tuple[Path, str]]:
         "alone": (alone, "no alone.dat beside its header"),
         "cut": (cut, "166 samples in cut.dat where its header says 400"),
         "many": (edited(made("many"), "many 3 100 400", "many 3 100 99999999999"), "400 samples in many.dat where"),
+        "endless": (
+            edited(record(folder, values, "e", "516"), "e 3 100 400", f"e 3 100 {'9' * 400}"),
+            "more than 1,099",
+        ),
         "leads": (edited(made("leads"), "leads 3 100", "leads 300000 100"), "describes 3 leads where it says 300,000"),
         "rate": (edited(made("rate"), "rate 3 100 ", "rate 3 1e30 "), "samples a second, expected 0.001 to 100,000"),
         "folder": (edited(made("f"), "f.dat", "../f.dat"), "names a file that is not beside it"),

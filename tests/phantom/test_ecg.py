@@ -18,7 +18,7 @@ PLAIN = EcgStudy(0, 1, "sinus", 75.0, 40.0, "none", 0.3, "none")
 
 
 def lead(samples: Float32[np.ndarray, "leads n"], name: str) -> Float32[np.ndarray, "n"]:
-    return samples[LEADS.index(name)]
+    return np.asarray(samples[LEADS.index(name)])
 
 
 def test_a_case_is_a_function_of_seed_and_index() -> None:

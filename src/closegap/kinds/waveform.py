@@ -19,6 +19,7 @@ from closegap.kinds.traces import Traces
 
 _LONGEST, _FEW = 3600.0, 100_000  # seconds that are taken unasked, or samples of a lead
 _MOST = 2**25  # values that are held at once
+_BEYOND = 2**40  # samples of a lead that nobody has recorded yet
 _LEADS, _RATES = 512, (1e-3, 1e5)
 _ADVICE = "name a part: in a cell, signal.dat#t=0,3600, or by the kind's offset and duration"
 _ROOM = Room(1024 * 2**20)
@@ -125,6 +126,8 @@ class Waveform:
             raise DataError(f"{self}: {file.rate:g} samples a second, expected {low:g} to {high:,.0f}; is it damaged?")
         if not 0 < len(file.leads) <= _LEADS:
             raise DataError(f"{self}: {len(file.leads):,} leads, expected 1 to {_LEADS}; is its header damaged?")
+        if file.samples > _BEYOND:
+            raise DataError(f"{self}: says that it has more than {_BEYOND:,} samples a lead; is its header damaged?")
         offset, duration = self.sampling.offset, self.sampling.duration
         first = min(round(offset * file.rate), file.samples)
         length = file.samples - first
@@ -141,16 +144,18 @@ class Waveform:
         return first, first + length
 
     def _expect_sound(self, found: Traces, whole: bool) -> None:
-        if np.isinf(found.values).any():
-            raise DataError(f"{self}: a value beyond all measure, expected finite ones; export it again")
-        known = ~np.isnan(found.values)
-        if not whole:  # what comes behind may be sound, and `check` has looked at it
-            return
-        if not known.any():
-            raise DataError(f"{self}: nothing was recorded, every value is NaN; leave it out")
-        low = np.min(found.values, axis=1, initial=np.inf, where=known)
-        high = np.max(found.values, axis=1, initial=-np.inf, where=known)
-        if not (high > low).any():
+        values = found.values
+        if np.isfinite(values.sum(dtype=np.float64)):  # no gap, nothing infinite: most signals
+            low, high = values.min(axis=1), values.max(axis=1)
+        else:
+            if np.isinf(values).any():
+                raise DataError(f"{self}: a value beyond all measure, expected finite ones; export it again")
+            known = ~np.isnan(values)
+            if whole and not known.any():
+                raise DataError(f"{self}: nothing was recorded, every value is NaN; leave it out")
+            low = np.min(values, axis=1, initial=np.inf, where=known)
+            high = np.max(values, axis=1, initial=-np.inf, where=known)
+        if whole and not (high > low).any():  # of a part, what comes behind may be sound, and `check` looks at it
             raise DataError(f"{self}: flat, no lead changes; leave it out")
 
 
