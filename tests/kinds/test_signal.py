@@ -84,7 +84,6 @@ def test_all_formats_say_the_same(ecg: Path, tmp_path: Path) -> None:
         "columns": SignalKind(BARE).parse(saved(tmp_path / "b.npy", values.T.astype(np.float64))).traces(),
         "microvolts": Waveform.of_values(values * 1000, RATE, NAMES, "uV").traces(),
     }
-    found.pop("microvolts")  # what a program makes is in the unit that it says
     for name, traces in found.items():
         assert (traces.leads, traces.units, traces.rate) == (NAMES, ("mV",) * 3, RATE), name
         np.testing.assert_allclose(traces.values, values, atol=0.0013 if name == "dicom" else 1e-6, err_msg=name)
@@ -296,6 +295,17 @@ def test_settings_are_bounded() -> None:
     ):
         with pytest.raises(UsageError, match=message):
             Sampling(**settings)
+
+
+def test_a_program_names_every_lead() -> None:
+    with pytest.raises(DataError, match="3 leads given and 2 names, expected one for each"):
+        Waveform.of_values(beats(), RATE, ("I", "II"))
+
+
+def test_columns_may_be_called_by_numbers(tmp_path: Path) -> None:
+    path = _put(tmp_path / "a.csv", "t,1,2\n0,1,2\n1,2,\n2,4,5\n")
+    found = KIND.parse(path).traces()
+    assert (found.leads, found.rate, found.values.shape) == (("1", "2"), 1.0, (2, 3))
 
 
 def test_slow_signals_may_last_for_days() -> None:

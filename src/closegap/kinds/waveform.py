@@ -14,6 +14,7 @@ from closegap.kinds.sampling import AS_RECORDED, Sampling
 from closegap.kinds.signals.file import files_of, signal_file
 from closegap.kinds.signals.packed import packed
 from closegap.kinds.signals.stream import SignalFile
+from closegap.kinds.signals.units import in_millivolts
 from closegap.kinds.sourced import Sourced, fingerprint_of, place_of, told
 from closegap.kinds.traces import Traces
 
@@ -52,11 +53,17 @@ class Waveform:
             values: of each lead.
             rate: samples of a lead in a second.
             leads: their names; numbers from 1 by default.
-            unit: what they are in, such as mV.
+            unit: what they are in; voltages become mV.
+
+        Raises:
+            DataError: more or fewer leads than names.
         """
-        rows = np.atleast_2d(np.asarray(values, np.float32))
+        factor, known = in_millivolts(unit)
+        rows = np.asarray(np.atleast_2d(values) * factor, np.float32)
         names = leads or tuple(str(number) for number in range(1, len(rows) + 1))
-        return cls(packed(Traces(rows, float(rate), names, (unit,) * len(rows))))
+        if len(names) != len(rows):
+            raise DataError(f"{len(rows)} leads given and {len(names)} names, expected one for each")
+        return cls(packed(Traces(rows, float(rate), tuple(names), (known,) * len(rows))))
 
     def traces(self, rate: float | None = None, seconds: float | None = None) -> Traces:
         """The samples, after all that `sampling` says.

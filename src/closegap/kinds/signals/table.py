@@ -95,7 +95,7 @@ def _header(path: Path, name: str) -> tuple[Sequence[str], str, bool]:
     if not 0 < len(cells) <= _COLUMNS:
         raise DataError(f"{name}: {len(cells)} columns, expected 1 to {_COLUMNS}, one for each lead")
     numbers = [_is_number(cell) for cell in cells]
-    if not any(numbers) and len(line) < _START // 4:
+    if not all(numbers) and len(line) < _START // 4:
         if len({_named(cell)[0] for cell in cells}) < len(cells):
             raise DataError(f"{name}: two columns of one name; rename one")
         return cells, delimiter, True

@@ -66,10 +66,10 @@ def header_of(path: Path) -> Path | None:
     if path.suffix == ".hea":
         return path
     beside = path.with_name(f"{path.name}.hea")
-    if not path.exists() and beside.exists():
+    if not path.is_file() and beside.is_file():
         return beside
     beside = path.with_suffix(".hea")
-    return beside if path.suffix == ".dat" and beside.exists() else None
+    return beside if path.suffix == ".dat" and beside.is_file() else None
 
 
 def read_header(path: Path, name: str) -> WfdbHeader:
