@@ -49,7 +49,8 @@ def table_file(path: Path, sampling: Sampling, name: str) -> SignalFile:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         row = _ROW.search(str(error))
         where = f", row {row[1]}" if row else ""
-        raise DataError(f"{name}{where}: expected {len(header)} numbers, separated by {delimiter!r}") from None
+        wanted = "a number" if len(header) == 1 else f"{len(header)} numbers, separated by {delimiter!r}"
+        raise DataError(f"{name}{where}: expected {wanted}") from None
     values = np.stack([column.to_numpy() for column in table.columns]) if len(table) else np.empty((len(header), 0))
     names = [_named(cell) for cell in header] if titled else [("", sampling.file_unit)] * len(header)
     times = next((place for place, (lead, _) in enumerate(names) if lead.casefold() in _TIMES), None)
