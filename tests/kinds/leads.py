@@ -91,3 +91,13 @@ def dicom(path: Path, values: Float32[np.ndarray, "leads n"], **tags: Any) -> Pa
     dataset.WaveformSequence = [group]
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def saved(path: Path, values: Any) -> Path:
+    np.save(path, values)
+    return path
+
+
+def put(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
