@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from tests.search import database, milvus_server
@@ -242,22 +246,70 @@ def test_another_archive_at_the_address_is_told(tmp_path: Path) -> None:
         assert len(hits(archive)) == 40
 
 
+def question(case: str) -> dict[str, Any]:
+    return {"cases": [{"id": case}], "k": 5}
+
+
 def test_a_service_says_that_the_server_is_away_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
     with database.running() as server:
         folder = filled(tmp_path / "a", f"{server.address.url(tmp_path)}&schema=roco")
-        question = {"cases": [{"id": "c003"}], "k": 5}
         with served(folder) as service, service.client() as client:
-            before = client.post("/v1/search", json=question)
+            before = client.post("/v1/search", json=question("c003"))
             assert before.status_code == 200
             server.break_off()
-            away = client.post("/v1/search", json=question)
+            away = client.post("/v1/search", json=question("c003"))
             assert away.status_code == 503
             assert "Retry-After" in away.headers
             assert str(server.address.host) not in away.text
             server.start()
             end = time.monotonic() + 60
-            while (after := client.post("/v1/search", json=question)).status_code == 503:
+            while (after := client.post("/v1/search", json=question("c003"))).status_code == 503:
                 assert time.monotonic() < end
                 time.sleep(0.2)
             assert after.json()["corrected"] == before.json()["corrected"]
+        assert "Traceback" not in service.said.read_text()
+
+
+def test_many_clients_are_told_that_the_server_is_away_and_go_on_when_it_is_back(tmp_path: Path) -> None:
+    clients, enough = 8, 20
+    with database.running() as server:
+        folder = filled(tmp_path / "a", f"{server.address.url(tmp_path)}&schema=roco")
+        with served(folder, "--rate", "100000", "--burst", "100000") as service:
+            with service.client() as client:
+                cases = [f"c{number:03}" for number in range(clients)]
+                expected = {case: client.post("/v1/search", json=question(case)).json()["corrected"] for case in cases}
+            answers: dict[str, list[httpx.Response]] = {case: [] for case in expected}
+            ended = threading.Event()
+
+            def ask(case: str) -> None:
+                with service.client() as client:
+                    while not ended.is_set():
+                        answers[case].append(client.post("/v1/search", json=question(case)))
+
+            def until(reached: Callable[[list[httpx.Response]], bool]) -> None:
+                end = time.monotonic() + 120
+                while not all(map(reached, answers.values())):
+                    assert time.monotonic() < end
+                    time.sleep(0.05)
+
+            with ThreadPoolExecutor(clients) as pool:
+                asking = [pool.submit(ask, case) for case in expected]
+                try:
+                    until(lambda found: len(found) >= 3)
+                    server.break_off()
+                    until(lambda found: sum(one.status_code == 503 for one in found) >= 3)
+                    server.start()
+                    until(lambda found: all(one.status_code == 200 for one in found[-enough:]))
+                finally:
+                    ended.set()
+            for one in asking:
+                one.result()
+        for case, found in answers.items():
+            assert {one.status_code for one in found} == {200, 503}
+            for one in found:
+                if one.status_code == 200:
+                    assert one.json()["corrected"] == expected[case]
+                else:
+                    assert one.headers["Retry-After"]
+                    assert one.json() == {"error": "the archive's engine does not answer; try again"}
         assert "Traceback" not in service.said.read_text()
