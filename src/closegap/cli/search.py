@@ -133,7 +133,9 @@ def _print(answer: "Answer") -> None:
     if not answer.hits:
         say("nothing was found: no row satisfies the condition, or none is there")
     elif answer.unsure:
-        say("not sure: nothing scores as relevant rows do")
+        assert answer.p_value is not None
+        share = 1 - answer.p_value
+        say(f"not sure: {share:.0%} of questions whose answers were left out come nearer to something than this one")
 
 
 def _percent(probability: float) -> str:

@@ -47,6 +47,9 @@ class Answer:
         version: of the corrections; 0 without any.
         relevance: what a probability is of: pairs, labels or concepts; "" without a calibration.
         notes: what a reader should know, a line each.
+        p_value: of the question having an answer here as little as those that were asked without theirs
+            (`calibration.Unanswered`), among the rows that were searched; None where nothing tells.
+        unsure: whether that is no higher than the question's alpha; None where nothing tells.
     """
 
     hits: Sequence[Hit]
@@ -55,12 +58,8 @@ class Answer:
     version: int
     relevance: str
     notes: Sequence[str] = ()
-
-    @property
-    def unsure(self) -> bool | None:
-        """Whether no hit scores as relevant ones do; None where no calibration tells."""
-        told = [hit.answers for hit in self.hits if hit.answers is not None]
-        return not any(told) if told else None
+    p_value: float | None = None
+    unsure: bool | None = None
 
     @property
     def cases(self) -> list[tuple[Hit, ...]]:
@@ -77,6 +76,7 @@ class Answer:
             "merge": self.merge,
             "version": self.version,
             "relevance": self.relevance,
+            "p_value": self.p_value,
             "unsure": self.unsure,
             "notes": list(self.notes),
             "hits": [asdict(hit) | {"payload": dict(hit.payload)} for hit in self.hits],

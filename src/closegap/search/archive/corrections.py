@@ -10,7 +10,7 @@ from typing import Any, Self
 from jaxtyping import Float
 from torch import Tensor
 
-from closegap.calibration import Calibration
+from closegap.calibration import Calibration, Unanswered
 from closegap.errors import DataError
 from closegap.files import digest
 from closegap.posthoc import PostHoc
@@ -20,7 +20,7 @@ from closegap.sealed import load_sealed, read_says, save_sealed
 from closegap.search.archive.moments import Moments
 
 _MAP, _STAGE, _CALIBRATION = "posthoc.safetensors", "scores.safetensors", "calibration.safetensors"
-_MOMENTS, _SAYS = "moments.safetensors", "corrections.json"
+_UNANSWERED, _MOMENTS, _SAYS = "unanswered.safetensors", "moments.safetensors", "corrections.json"
 _KEY, _AGAIN = "closegap_moments", "fit the corrections again with `closegap index fit`"
 
 
@@ -32,6 +32,7 @@ class Corrections:
         posthoc: what raw rows and raw queries are moved by.
         stage: what scores of moved rows go through.
         calibration: what a score is worth after the stage.
+        unanswered: what tells whether anything is near enough to a question.
         moments: partition to those of its rows, of partitions that are searched, where the stage is of z-scores.
         fitted_on: what each part was fitted on, a line each.
         derived: what the names of the partitions of moved rows end with; "" without a map.
@@ -40,6 +41,7 @@ class Corrections:
     posthoc: PostHoc | None = None
     stage: ScoreStage | None = None
     calibration: Calibration | None = None
+    unanswered: Unanswered | None = None
     moments: Mapping[str, Moments] = field(default_factory=dict)
     fitted_on: Sequence[str] = ()
     derived: str = ""
@@ -54,7 +56,7 @@ class Corrections:
     ) -> Self:
         """Corrections that are not in an archive yet, and so without moments."""
         derived = "" if posthoc is None else f"@{digest(_saved(posthoc.save))[:12]}"
-        return cls(posthoc, stage, calibration, {}, tuple(fitted_on), derived)
+        return cls(posthoc, stage, calibration, fitted_on=tuple(fitted_on), derived=derived)
 
     @property
     def of_z_scores(self) -> bool:
@@ -110,7 +112,7 @@ class Corrections:
     def files(self) -> dict[str, bytes]:
         """What an index keeps of them."""
         found = {_SAYS: json.dumps({"fitted_on": list(self.fitted_on), "derived": self.derived}).encode()}
-        parts = {_MAP: self.posthoc, _STAGE: self.stage, _CALIBRATION: self.calibration}
+        parts = {_MAP: self.posthoc, _STAGE: self.stage, _CALIBRATION: self.calibration, _UNANSWERED: self.unanswered}
         found |= {name: _saved(part.save) for name, part in parts.items() if part is not None}
         if self.moments:
             tensors, counts = dict[str, Tensor](), dict[str, int]()
@@ -146,6 +148,7 @@ class Corrections:
                 loaded(_MAP, PostHoc.load),
                 loaded(_STAGE, ScoreStage.load),
                 loaded(_CALIBRATION, Calibration.load),
+                Unanswered.load(Path(folder) / _UNANSWERED) if _UNANSWERED in files else None,
                 _moments(Path(folder) / _MOMENTS) if _MOMENTS in files else {},
                 tuple(says["fitted_on"]),
                 says["derived"],

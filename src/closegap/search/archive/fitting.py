@@ -12,6 +12,7 @@ from closegap.errors import DataError, UsageError
 from closegap.posthoc import PostHoc, method_class
 from closegap.scores import STAGES, ScoreStage
 from closegap.search.archive.corrections import Corrections
+from closegap.search.archive.questions import unanswered
 from closegap.search.archive.reference import MOST, archived_set, moved_set
 
 if TYPE_CHECKING:
@@ -58,22 +59,28 @@ def fitted_corrections(archive: "Archive", wanted: Wanted, brought: PostHoc | No
     """
     posthoc, told = _posthoc(archive, wanted.posthoc, brought)
     plain = Corrections.of(posthoc, None, None)
-    if len([count for count in archive.rows().values() if count]) < 2 and wanted.scores is None:
+    there = len([count for count in archive.rows().values() if count])
+    if not there or (there < 2 and wanted.scores is None and wanted.calibrate == NONE):
         return replace(plain, fitted_on=tuple(told))
     given, what = _reference(archive, wanted.fit_on)
     reference = moved_set(given, plain)
-    try:
-        stage = _stage(wanted.scores, reference, archive.trusted)
-    except DataError as error:
-        if wanted.scores is not None:
-            raise
-        stage, line = None, f"Standardise: none, since {error}"
-    else:
-        line = "" if stage is None else f"{type(stage).__name__}: {what}"
-    told += [line] if line else []
-    calibration, line = _calibration(wanted.calibrate, reference, stage)
-    told.append(f"Calibration: {line or what}")
-    return replace(plain, stage=stage, calibration=calibration, fitted_on=tuple(told))
+    stage = calibration = None
+    if there > 1 or wanted.scores is not None:
+        try:
+            stage = _stage(wanted.scores, reference, archive.trusted)
+        except DataError as error:
+            if wanted.scores is not None:
+                raise
+            line = f"Standardise: none, since {error}"
+        else:
+            line = "" if stage is None else f"{type(stage).__name__}: {what}"
+        told += [line] if line else []
+        calibration, line = _calibration(wanted.calibrate, reference, stage)
+        told.append(f"Calibration: {line or what}")
+    asked = None if wanted.calibrate == NONE else unanswered(archive.index, archive.modalities, reference, plain)
+    if wanted.calibrate != NONE:
+        told.append(f"Not sure: {what if asked is not None else 'never, as too few groups ask'}")
+    return replace(plain, stage=stage, calibration=calibration, unanswered=asked, fitted_on=tuple(told))
 
 
 def _posthoc(archive: "Archive", name: str | None, brought: PostHoc | None) -> tuple[PostHoc | None, list[str]]:

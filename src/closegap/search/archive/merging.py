@@ -43,15 +43,25 @@ def merged(
     assert not isinstance(query.where, str)
     merging = _Merging(index, modalities, query, query.where, asked, corrections)
     there = index.stats().widths
-    found = [one for name in query.within or modalities if name in there for one in merging.best(name)]
-    found.sort(key=merging.rank, reverse=True)
+    best = {name: merging.best(name) for name in query.within or modalities if name in there}
+    found = sorted((one for of in best.values() for one in of), key=merging.rank, reverse=True)
     left, listed = Counter(query.quotas), list[_Scored]()
     for one in found:
         if one.modality not in query.quotas or left[one.modality] > 0:
             left[one.modality] -= 1
             listed.append(one)
     relevance = "" if corrections.calibration is None else corrections.calibration.relevance
-    return Answer(merging.hits(listed[: query.k]), asked.modality, query.merge, 0, relevance, _notes(query, asked))
+    p_value = merging.p_value({name: of for name, of in best.items() if of})
+    return Answer(
+        merging.hits(listed[: query.k]),
+        asked.modality,
+        query.merge,
+        0,
+        relevance,
+        _notes(query, asked),
+        p_value,
+        None if p_value is None else p_value <= query.alpha,
+    )
 
 
 def _notes(query: Query, asked: Asked) -> list[str]:
@@ -62,12 +72,13 @@ def _notes(query: Query, asked: Asked) -> list[str]:
 
 @dataclass(frozen=True)
 class _Scored:
-    """A row with what it is ranked by in either merge."""
+    """A row with what it is ranked by in either merge, and its inner product once both are moved."""
 
     modality: str
     row: Row
     cosine: float
     score: float
+    product: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,18 +101,34 @@ class _Merging:
         asked, corrections = self.asked, self.corrections
         raw, moved = (modality, asked.raw), (corrections.partition(modality), asked.moved)
         partition, vector = raw if self.query.merge == "cosine" else moved
-        own = asked.own.get(modality, set())
-        wanted = self.query.k + len(self.index.ids(modality, sorted(own)) if own else ())
-        found = self.index.search(partition, vector.float().numpy()[None], wanted, self.where, self.query.exact)
-        rows = [row for row in found.rows[0] if row.case not in own][: self.query.k]
+        rows = self._nearest(partition, vector, modality, self.query.k)
         cosines, products = self._products(*raw, rows), self._products(*moved, rows)
         kept = [row for row in rows if row.id in cosines and row.id in products]  # others have gone since
         scores = corrections.adjusted(
             torch.tensor([products[row.id] for row in kept], dtype=torch.float64), asked.moved, asked.modality, modality
         )
         return [
-            _Scored(modality, row, cosines[row.id], score) for row, score in zip(kept, scores.tolist(), strict=True)
+            _Scored(modality, row, cosines[row.id], score, products[row.id])
+            for row, score in zip(kept, scores.tolist(), strict=True)
         ]
+
+    def p_value(self, best: Mapping[str, Sequence[_Scored]]) -> float | None:
+        """That of the question, of the best of each modality, as `Unanswered` has it.
+
+        Args:
+            best: modality to some of its rows, the best among them, by moved rows or by raw ones.
+        """
+        unanswered = self.corrections.unanswered
+        if unanswered is None or not best:
+            return None
+        highest = {name: max(one.product for one in of) for name, of in best.items()}
+        if self.query.merge == "cosine" and self.corrections.posthoc is not None:  # these are the best raw rows
+            for name in best:
+                partition = self.corrections.partition(name)
+                rows = self._nearest(partition, self.asked.moved, name, 1)
+                highest[name] = max(self._products(partition, self.asked.moved, rows).values(), default=highest[name])
+        candidates = {name: self.index.count(name, self.where) for name in best}
+        return unanswered.p_value(highest, self.asked.modality, candidates)
 
     def hits(self, listed: Sequence[_Scored]) -> list[Hit]:
         """The rows with what they are worth, and what is shown of them."""
@@ -111,6 +138,13 @@ class _Merging:
             for hit in self._hits(name, [one for one in listed if one.modality == name])
         }
         return [hit for one in listed if (hit := found.get((one.modality, one.row.id)))]
+
+    def _nearest(self, partition: str, query: Float[torch.Tensor, "d"], modality: str, k: int) -> list[Row]:
+        """The rows of a partition that are nearest, best first, without those that ask."""
+        own = self.asked.own.get(modality, set())
+        wanted = k + len(self.index.ids(modality, sorted(own)) if own else ())
+        found = self.index.search(partition, query.float().numpy()[None], wanted, self.where, self.query.exact)
+        return [row for row in found.rows[0] if row.case not in own][:k]
 
     def _hits(self, modality: str, listed: Sequence[_Scored]) -> Iterator[Hit]:
         texts = {}
