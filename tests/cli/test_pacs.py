@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,34 +17,20 @@ from pydicom import FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG2MPML, generate_uid
 from tests.cli.tiny import Cli
+from tests.data.dicomweb import fixtures
 from tests.data.dicomweb.filled import Filled, fill
+from tests.data.dicomweb.fixtures import STUDIES
 from tests.data.dicomweb.orthanc import Orthanc, orthanc
 from tests.data.dicomweb.studies import radiograph, report
-from tests.data.dicomweb.test_pseudonyms import key
 from tests.processes import start
 
 from closegap.data.dicomweb.pacs import Pacs
 from closegap.data.dicomweb.pseudonyms import Pseudonyms
 from closegap.search.archive import feed_of_cases
 
-STUDIES = 15
+server, filled, secret = fixtures.server, fixtures.filled, fixtures.secret
+
 COUNTS = {"image": 20, "report": 13}  # every fourth study has two pictures, every fifth no report; and two more
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with orthanc(tmp_path_factory.mktemp("pacs") / "orthanc") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def filled(server: Orthanc) -> Filled:
-    return fill(server, STUDIES)
-
-
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return key(tmp_path_factory.mktemp("key"))
 
 
 @pytest.fixture(autouse=True)

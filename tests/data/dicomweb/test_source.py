@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.certificate import self_signed
+from tests.data.dicomweb import fixtures
 from tests.data.dicomweb.filled import Filled, fill
+from tests.data.dicomweb.fixtures import STUDIES
 from tests.data.dicomweb.orthanc import Orthanc, orthanc
 from tests.data.dicomweb.test_pseudonyms import key
+from tests.data.dicomweb.tls import in_front_of
 
 from closegap.data import Case, Checks, DicomWeb, load_cases
 from closegap.data.dicomweb import pacs, session
@@ -18,23 +22,7 @@ from closegap.data.dicomweb.pseudonyms import Pseudonyms
 from closegap.errors import ClosegapError, DataError, UnavailableError
 from closegap.testing import check_source
 
-STUDIES = 15
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with orthanc(tmp_path_factory.mktemp("pacs") / "orthanc") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def filled(server: Orthanc) -> Filled:
-    return fill(server, STUDIES)
-
-
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return key(tmp_path_factory.mktemp("key"))
+server, filled, secret = fixtures.server, fixtures.filled, fixtures.secret
 
 
 def cases(server: Orthanc, secret: Path, query: str = "") -> dict[str, Case]:
@@ -168,6 +156,30 @@ def test_netrc_signs_in(
     (tmp_path / "netrc").write_text('machine 127.0.0.1 login ben password "plain"\n')
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     assert len(cases(server_with_users, secret)) == 5
+
+
+def test_tls_is_spoken_with_whom_an_authority_vouches_for(
+    server: Orthanc, filled: Filled, secret: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certificate, private = self_signed(tmp_path)
+    plain = cases(server, secret)
+    with in_front_of(server.port, certificate, private) as port:
+        source = DicomWeb(f"dicomwebs://127.0.0.1:{port}/dicom-web", secret)
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+        with pytest.raises(ClosegapError, match="its certificate is not trusted here; name who signed it in") as error:
+            list(source.rows())
+        assert "\n" not in str(error.value)
+        monkeypatch.setattr(session, "_HELD", threading.local())
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        found = {case.id: case for case in source.rows() if isinstance(case, Case)}
+        assert found.keys() == plain.keys()
+        assert {name for name, case in found.items() if case.views.get("image")} == {
+            Pseudonyms.read(secret).of("study", study) for study in filled.pictures
+        }
+        for name, case in found.items():
+            pixels = [[image.open().tobytes() for image in one.views.get("image", ())] for one in (case, plain[name])]
+            assert pixels[0] == pixels[1]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import os
 import signal
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from tests.certificate import self_signed
 from tests.search.archives import built
 from tests.search.service.served import Served, served
 
@@ -76,13 +76,10 @@ def test_the_newest_links_are_kept_within_limits(tmp_path: Path) -> None:
 
 
 def test_tls_with_a_certificate_of_one_s_own(archive: Path, tmp_path: Path) -> None:
-    names = ["-subj", "/CN=closegap", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    subprocess.run(["openssl", "req", "-x509", *kind, *names, *files], check=True, capture_output=True)
+    certificate, private = self_signed(tmp_path)
     key = make_key(tmp_path / "keys.json", "a ward", "reader")
-    options = ("--certificate", str(tmp_path / "cert.pem"), "--certificate-key", str(tmp_path / "key.pem"))
-    trusting = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    options = ("--certificate", str(certificate), "--certificate-key", str(private))
+    trusting = ssl.create_default_context(cafile=str(certificate))
     with served(archive, *options, "--keys", str(tmp_path / "keys.json"), tls=trusting) as found:
         with found.client(key) as client:
             answer = client.post("/v1/search", json=_ASK)
@@ -92,7 +89,7 @@ def test_tls_with_a_certificate_of_one_s_own(archive: Path, tmp_path: Path) -> N
             httpx.get(f"https://127.0.0.1:{found.port}/healthz")
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{found.port}/healthz")
-        old = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+        old = ssl.create_default_context(cafile=str(certificate))
         old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"https://127.0.0.1:{found.port}/healthz", verify=old)
