@@ -43,7 +43,6 @@ def archive_shape(archive: Archive) -> dict[str, Any]:
         "version": archive.stats().version,
         "calibrated": corrections.calibration is not None,
         "standardised": corrections.stage is not None,
-        "threshold": None,
     }
 
 
@@ -52,6 +51,7 @@ def answer_shape(corrected: Answer, raw: Answer, archive: Archive, secret: str) 
     lists = {"corrected": corrected, "raw": raw}
     return {
         "not_sure": corrected.unsure,
+        "p_value": corrected.p_value,
         "query_modality": corrected.query_modality,
         "relevance": corrected.relevance,
         "version": corrected.version,
