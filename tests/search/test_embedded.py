@@ -13,6 +13,7 @@ from tests.search.filters import FILTERS, PAYLOADS
 
 from closegap.errors import DataError, UsageError
 from closegap.search import Batch, EmbeddedIndex, Row
+from closegap.search.embedded import lists
 from closegap.search.embedded.codes import Coder, Codes
 from closegap.search.embedded.nearest import nearest
 from closegap.search.embedded.sql import prepare, where
@@ -26,6 +27,12 @@ def half(folder: Path, mode: Literal["read", "write"]) -> EmbeddedIndex:
 
 def coded(folder: Path, mode: Literal["read", "write"]) -> EmbeddedIndex:
     return EmbeddedIndex(folder, mode, "sq8" if mode == "write" else None)
+
+
+def in_lists(folder: Path, mode: Literal["read", "write"]) -> EmbeddedIndex:
+    """With lists from a few rows on, also in the processes that a check starts."""
+    lists.LEAST = 8
+    return EmbeddedIndex(folder, mode, "ivf" if mode == "write" else None)
 
 
 def keeps_rounded(folder: Path, content: bytes) -> bool:
@@ -44,6 +51,11 @@ def test_it_is_one_in_half_precision() -> None:
 
 def test_it_is_one_with_codes_and_rounds_nothing() -> None:
     check_index(coded, kills=2)
+
+
+def test_it_is_one_in_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "LEAST", 8)
+    check_index(in_lists, kills=2)
 
 
 @settings(max_examples=300, deadline=None)
@@ -123,7 +135,63 @@ def test_ranges_are_taken_anew_while_an_index_is_small(tmp_path: Path) -> None:
         assert index.stats().size < 700 * 16 * 5 + 2**18
 
 
-@pytest.mark.parametrize(("storage", "size"), [("float32", 4), ("float16", 2), ("sq8", 5)])
+def spread(rows: int, width: int = 24, centres: int = 60) -> np.ndarray:
+    """Unit rows about some centres."""
+    rng = np.random.default_rng(0)
+    found = rng.standard_normal((centres, width))[rng.integers(0, centres, rows)]
+    found += 0.7 * rng.standard_normal((rows, width))
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_lists_keep_up_with_what_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "LEAST", 1000)
+    monkeypatch.setattr(lists, "_FEWEST", 8)
+    vectors = spread(4000)
+    rows = [Row(str(number), str(number), "g", {"tenth": number % 10}) for number in range(4000)]
+    asked = vectors[::100]
+
+    def found(index: EmbeddedIndex, exact: bool, where: str | None = None) -> list[list[str]]:
+        return [[row.id for row in one] for one in index.search("image", asked, 10, where, exact).rows]
+
+    def expected(alive: np.ndarray) -> list[list[str]]:
+        products = asked.astype(np.float64) @ vectors.astype(np.float64).T
+        products[:, ~alive] = -np.inf
+        return [[str(place) for place in one] for one in np.argsort(-products, axis=1, kind="stable")[:, :10]]
+
+    def recall(some: list[list[str]], all_: list[list[str]]) -> float:
+        return float(np.mean([len({*a} & {*b}) / 10 for a, b in zip(some, all_, strict=True)]))
+
+    alive, listings = np.zeros(4000, bool), set()
+    with EmbeddedIndex(tmp_path / "i", "write", "ivf") as index:
+        for start in range(0, 4000, 250):
+            index.add({"image": Batch(rows[start : start + 250], vectors[start : start + 250])})
+            alive[start : start + 250] = True
+            listings.update(path.name for path in (tmp_path / "i").glob("*.order"))
+        assert len(listings) == 4  # at 1,000, 1,500, 2,250 and 3,500
+        assert len(list((tmp_path / "i").glob("*.order"))) == 1
+        for step in ("added", "deleted", "replaced", "purged"):
+            if step == "deleted":
+                alive[::3] = False
+                index.delete(cases=[str(place) for place in np.flatnonzero(~alive)])
+            if step == "replaced":
+                changed = [Row(row.id, row.case, "g", {"tenth": -1}) for row in rows[1:300:3]]
+                index.add({"image": Batch(changed, vectors[1:300:3])})
+            if step == "purged":
+                index.purge()
+            assert found(index, exact=True) == expected(alive)
+            assert 0.9 < recall(found(index, exact=False), expected(alive)) < 1
+            tenth = alive & (np.arange(4000) % 10 == 7)
+            if step in ("replaced", "purged"):
+                tenth[1:300:3] = False
+            assert found(index, True, "tenth == 7") == expected(tenth)
+            assert recall(found(index, False, "tenth == 7"), expected(tenth)) > 0.8
+    with EmbeddedIndex(tmp_path / "i") as index:
+        assert found(index, exact=True) == expected(alive)
+        few = [row.id for row in index.search("image", asked[:1], 4000, exact=False).rows[0]]
+        assert sorted(few) == sorted(str(place) for place in np.flatnonzero(alive))
+
+
+@pytest.mark.parametrize(("storage", "size"), [("float32", 4), ("float16", 2), ("sq8", 5), ("ivf", 5)])
 def test_a_storage_is_kept_and_another_refused(tmp_path: Path, storage: Any, size: int) -> None:
     with EmbeddedIndex(tmp_path / "i", "write", storage) as index:
         index.add({"image": Batch([Row("a", "1", "g")], np.eye(1, 3))})
@@ -132,7 +200,7 @@ def test_a_storage_is_kept_and_another_refused(tmp_path: Path, storage: Any, siz
     other = "float16" if storage != "float16" else "sq8"
     with pytest.raises(UsageError, match=f"was made with storage {storage}; leave {other} out"):
         EmbeddedIndex(tmp_path / "i", "write", other)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="expected float32, float16, sq8"):
+    with pytest.raises(UsageError, match="expected float32, float16, sq8, ivf"):
         EmbeddedIndex(tmp_path / "i", "write", "int4")  # type: ignore[arg-type]
 
 

@@ -58,10 +58,11 @@ def parser(action: str) -> ArgumentParser:
         )
         found.add_argument(
             "--storage",
-            type=Literal["float32", "float16", "sq8"] | None,
+            type=Literal["float32", "float16", "sq8", "ivf"] | None,
             default=None,
             help="what the folder keeps rows as: float32 by default; float16, rounded, in half of the bytes; sq8, "
-            "float32 and codes of a byte a number, which find the same in less time",
+            "float32 and codes of a byte a number, which find the same in less time; ivf, the same codes in lists, of "
+            "which `search --approximate` looks at a few",
         )
         add_out(found, "the folder to write")
         return found

@@ -49,6 +49,9 @@ def parser() -> ArgumentParser:
     found.add_argument("-k", type=PositiveInt, default=10, help="how many hits")
     found.add_argument("--quota", type=str, nargs="+", default=[], help="at most so many of a modality: image=5")
     found.add_argument("--raw", action="store_true", help="merge by cosine, without corrections")
+    found.add_argument(
+        "--approximate", action="store_true", help="look at the likely rows alone, where the index has lists or a graph"
+    )
     found.add_argument("--alpha", type=Share, default=0.1, help="how often a set of answers may miss")
     found.add_argument("--json", action="store_true", help="for programs")
     return found
@@ -69,6 +72,7 @@ def main(arguments: Sequence[str]) -> None:
         quotas,
         "cosine" if given.raw else "corrected",
         given.alpha,
+        exact=not given.approximate,
     )
     with open_archive(given.archive) as archive:
         answer = archive.ask(query)

@@ -33,6 +33,8 @@ CREATE TABLE corrections (version INTEGER, name TEXT, content BLOB, PRIMARY KEY 
 PRAGMA application_id = {_MARK};
 PRAGMA user_version = {_SCHEMA};
 """
+_SINCE = "CREATE TABLE IF NOT EXISTS lists (partition INTEGER PRIMARY KEY, file TEXT, starts BLOB, centres BLOB)"
+"""What files of this version that were made before it came lack; only who writes asks for it unseen."""
 
 
 class Database:
@@ -62,6 +64,7 @@ class Database:
                             for statement in _TABLES.split(";"):
                                 connection.execute(statement)
                             connection.execute("INSERT INTO state VALUES (0, 0, 0, ?)", [storage])
+                connection.execute(_SINCE)
         except sqlite3.DatabaseError as error:
             raise DataError(f"{path}: no index ({error}); name another folder") from error
         finally:

@@ -14,7 +14,7 @@ from closegap.disk import make_folder, writing
 from closegap.errors import DataError, UsageError
 from closegap.search.embedded.database import Database
 from closegap.search.embedded.insert import forget, forget_partition, insert_batch
-from closegap.search.embedded.nearest import nearest
+from closegap.search.embedded.nearest import near, nearest
 from closegap.search.embedded.purge import purge, remove_unnamed
 from closegap.search.embedded.state import TYPES, Partition, State, Storage
 from closegap.search.filter import Filter
@@ -28,15 +28,17 @@ _TRIES = 20  # of looking at files that a purge takes away meanwhile
 class EmbeddedIndex(Index):
     """An index in a folder of a local disk, for as many processes as like to read it, and one at a time that writes.
 
-    Every search finds what comparing all rows would find. What is committed stands in SQLite alone: vectors are
-    appended and synced before it says that they are there, and what lies behind the rows that it counts is not read.
+    A search finds what comparing all rows would find, unless it is asked not to. What is committed stands in SQLite
+    alone: vectors are appended and synced before it says that they are there, and what lies behind the rows that it
+    counts is not read.
 
     Args:
         folder: of the index.
         mode: "read" one that is there, or "write" to one, which is made if need be.
-        storage: of a new one: "float32", "float16", which keeps rounded rows in half of the bytes, or "sq8", which
-            compares codes of a byte a number in place of the float32 rows, and finds the same; None for what the index
-            has, float32 for a new one.
+        storage: of a new one: "float32", "float16", which keeps rounded rows in half of the bytes, "sq8", which
+            compares codes of a byte a number in place of the float32 rows, and finds the same, or "ivf", which has
+            these codes in lists, of which searches that need not be exact look at a few; None for what the index has,
+            float32 for a new one.
 
     Raises:
         UsageError: no index to read, another mode, another storage than the index has.
@@ -152,10 +154,11 @@ class EmbeddedIndex(Index):
     def nearest(
         self, partition: str, queries: Float[np.ndarray, "q d"], k: int, where: Filter | None, exact: bool
     ) -> Found:
-        """See `Index.search`; always exact."""
+        """See `Index.search`; with any storage but "ivf" always exact."""
         with self._viewed() as (connection, state):
             found = _named(state, partition)
-            scores, places = nearest(found.vectors, queries, k, found.allowed(connection, where), found.codes)
+            search = nearest if exact else near
+            scores, places = search(found.vectors, queries, k, found.allowed(connection, where), found.codes)
             distinct, index = np.unique(places, return_inverse=True)
             rows = _rows(connection, found, distinct.tolist())
             return Found(scores, [[rows[one] for one in of_query] for of_query in index.reshape(places.shape)])

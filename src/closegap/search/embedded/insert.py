@@ -8,7 +8,7 @@ from pathlib import Path
 from closegap.errors import DataError
 from closegap.search.embedded.codes import append_codes
 from closegap.search.embedded.rows import append, mapped
-from closegap.search.embedded.state import TYPES
+from closegap.search.embedded.state import CODED, TYPES
 from closegap.search.row import Batch, Row
 
 _THERE = """
@@ -49,9 +49,11 @@ def insert_batch(connection: sqlite3.Connection, folder: Path, name: str, batch:
     forget(connection, replaced)
     if added:
         append(folder / file, count, [given[added]], width, kind)
-        if storage == "sq8":
+        if storage in CODED:
             rows = mapped(folder / file, count + len(added), width)
-            append_codes(connection, folder, number, rows, len(added), new_file(connection, number, "codes"))
+            append_codes(
+                connection, folder, number, rows, len(added), new_file(connection, number, "codes"), storage == "ivf"
+            )
         values = []
         for at, place in enumerate(added, count):
             row = batch.rows[place]
@@ -78,7 +80,7 @@ def forget_partition(connection: sqlite3.Connection, name: str) -> None:
         return
     gone = connection.execute("SELECT count(*) FROM rows WHERE partition = ?", found).fetchone()
     connection.execute("UPDATE state SET unpurged = unpurged + ?", gone)
-    for table in ("rows", "previews", "dead", "codes"):
+    for table in ("rows", "previews", "dead", "codes", "lists"):
         connection.execute(f"DELETE FROM {table} WHERE partition = ?", found)
     connection.execute("DELETE FROM partitions WHERE number = ?", found)
 

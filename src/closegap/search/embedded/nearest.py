@@ -21,6 +21,7 @@ with needs("search"):
 
 _BLOCK = 8192  # rows copied at a time
 _FEW = 20  # queries below which faiss multiplies no matrices, and skips rows at no cost
+_NEAR = 64  # the same, of lists alone, where codes off by so little hardly hide a row
 _CODED = (1024, 16_384)  # rows that are compared again beyond those that are wanted, where codes were compared
 
 
@@ -67,6 +68,32 @@ def nearest(
     for number, query in zip(left, queries[left].astype(np.float64), strict=True):
         least = best[number] - rounding(query)
         scores[number], found[number] = _through_all(rows, query, least, wanted, places)
+    return scores, found
+
+
+def near(
+    rows: Float[np.ndarray, "n d"],
+    queries: Float[np.ndarray, "q d"],
+    k: int,
+    allowed: Bool[np.ndarray, "n"] | None,
+    codes: Codes | None = None,
+) -> tuple[Float[np.ndarray, "q m"], Int[np.ndarray, "q m"]]:
+    """As `nearest`, of the lists near each query alone, where there are lists and enough rows in these.
+
+    What is found is ranked by double precision; a row of another list may be missing.
+    """
+    there = len(rows) if allowed is None else int(np.count_nonzero(allowed))
+    wanted = min(k, there)
+    if codes is None or codes.lists is None or not wanted:
+        return nearest(rows, queries, k, allowed, codes)
+    scores, found = np.empty((len(queries), wanted), np.float32), np.empty((len(queries), wanted), np.int64)
+    for number, query in enumerate(queries):
+        close = codes.near(query, min(wanted + _NEAR, there), allowed)
+        if close is None or len(close) < wanted:
+            of_query, at = nearest(rows, query[None], k, allowed, codes)
+        else:
+            of_query, at = ordered(rows[close], query.astype(np.float64), close, wanted)
+        scores[number], found[number] = of_query, at
     return scores, found
 
 

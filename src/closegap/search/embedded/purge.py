@@ -13,7 +13,7 @@ from closegap.search.embedded.codes import write_codes
 from closegap.search.embedded.database import Database
 from closegap.search.embedded.insert import new_file
 from closegap.search.embedded.rows import append, mapped
-from closegap.search.embedded.state import TYPES, Partition, State, Storage
+from closegap.search.embedded.state import CODED, TYPES, Partition, State, Storage
 
 _BLOCK = 8192  # rows copied at a time
 _TO_BELOW_ZERO = """
@@ -43,10 +43,11 @@ def purge(database: Database, folder: Path) -> None:
 
 
 def remove_unnamed(database: Database, folder: Path) -> None:
-    """Delete files of vectors and codes that no partition has any more; who reads them meanwhile looks again."""
+    """Delete files of vectors, codes and lists that no partition has any more; who reads them meanwhile looks again."""
     with database.change(bump=False) as connection:
-        named = {file for (file,) in connection.execute("SELECT file FROM partitions UNION SELECT file FROM codes")}
-        for path in (*folder.glob("*.vectors"), *folder.glob("*.codes")):
+        tables = ("partitions", "codes", "lists")
+        named = {file for table in tables for (file,) in connection.execute(f"SELECT file FROM {table}")}
+        for path in (path for kind in ("vectors", "codes", "order") for path in folder.glob(f"*.{kind}")):
             if path.name not in named:
                 remove(path)
 
@@ -56,9 +57,10 @@ def _rewrite(connection: sqlite3.Connection, folder: Path, partition: Partition,
     file = new_file(connection, partition.number)
     count = partition.count - len(partition.dead)
     append(folder / file, 0, _alive(partition), partition.width, TYPES[storage])
-    if storage == "sq8":
+    if storage in CODED:
         rows = mapped(folder / file, count, partition.width)
-        write_codes(connection, folder, partition.number, rows, new_file(connection, partition.number, "codes"))
+        coded = new_file(connection, partition.number, "codes")
+        write_codes(connection, folder, partition.number, rows, coded, storage == "ivf")
     values = [file, count, partition.number]
     connection.execute("UPDATE partitions SET file = ?, count = ? WHERE number = ?", values)
     for table in ("previews", "rows"):

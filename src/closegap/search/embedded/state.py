@@ -15,9 +15,12 @@ from closegap.search.embedded.rows import mapped
 from closegap.search.embedded.sql import where
 from closegap.search.filter import Filter
 
-Storage: TypeAlias = Literal["float32", "float16", "sq8"]
-TYPES: Mapping[Storage, str] = {"float32": "<f4", "float16": "<f2", "sq8": "<f4"}
-"""What the numbers of rows are kept as; with sq8 there are codes beside them."""
+Storage: TypeAlias = Literal["float32", "float16", "sq8", "ivf"]
+TYPES: Mapping[Storage, str] = {"float32": "<f4", "float16": "<f2", "sq8": "<f4", "ivf": "<f4"}
+"""What the numbers of rows are kept as."""
+
+CODED = ("sq8", "ivf")
+"""Storages with codes beside the rows; with ivf, these lie in lists."""
 
 _KEPT = 64  # conditions whose rows are remembered
 
@@ -89,5 +92,7 @@ class State:
             places = connection.execute("SELECT position FROM dead WHERE partition = ?", [number]).fetchall()
             dead = np.array(places, np.int64).reshape(-1)
             vectors = mapped(folder / file, count, width, TYPES[storage])
-            partitions[name] = Partition(number, vectors, dead, read_codes(connection, folder, number, count, width))
+            partitions[name] = Partition(
+                number, vectors, dead, read_codes(connection, folder, number, count, width, storage == "ivf")
+            )
         return cls(generation, storage, partitions)
