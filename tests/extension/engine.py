@@ -48,10 +48,10 @@ class SqliteIndex(Index):
             wanted = version or max(known, default=0)
             return dict(connection.execute("SELECT name, content FROM corrections WHERE version = ?", [wanted]))
 
-    def ids(self, partition: str, cases: Sequence[str] | None = None) -> list[str]:
+    def ids(self, partition: str, cases: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
         with self.view() as connection:
             rows, _, _ = self.rows(connection, partition)
-        return [row.id for row in rows if cases is None or row.case in cases]
+        return [row.id for row in rows if cases is None or row.case in cases][:limit]
 
     def read(self, partition: str, ids: Sequence[str]) -> Batch:
         with self.view() as connection:

@@ -133,8 +133,13 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def ids(self, partition: str, cases: Sequence[str] | None = None) -> list[str]:
+    def ids(self, partition: str, cases: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
         """The ids of a partition's rows, of these cases or of all, in the order in which they were added.
+
+        Args:
+            partition: that is there.
+            cases: whose rows; all by default.
+            limit: how many at most, the first; all by default.
 
         Raises:
             UsageError: an unknown partition.

@@ -84,6 +84,7 @@ def _compare(index: Index, rows: list[Row], when: str) -> None:
     """The partition `image` holds these rows in this order, and searches are those of numpy."""
     names = [row.id for row in rows]
     ensure(index.ids("image") == names, f"{when}: ids are not those that were added, in their order")
+    ensure(index.ids("image", limit=3) == names[:3], f"{when}: not the first ids where few are asked for")
     ensure(index.stats().rows["image"] == len(rows), f"{when}: stats count other rows")
     kept = index.read("image", names)
     ensure(list(kept.rows) == rows, f"{when}: rows are not read as they were given")

@@ -94,15 +94,16 @@ class EmbeddedIndex(Index):
             query = "SELECT name, content FROM corrections WHERE version = ? ORDER BY name"
             return dict(connection.execute(query, [wanted]))
 
-    def ids(self, partition: str, cases: Sequence[str] | None = None) -> list[str]:
+    def ids(self, partition: str, cases: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
         """See `Index.ids`."""
         with self._viewed() as (connection, state):
             number = _named(state, partition).number
             query = "SELECT id, position FROM rows WHERE partition = ?"
             if cases is None:
-                return [name for name, _ in connection.execute(f"{query} ORDER BY position", [number])]
+                values = [number, -1 if limit is None else limit]
+                return [name for name, _ in connection.execute(f"{query} ORDER BY position LIMIT ?", values)]
             found = _each(connection, f"{query} AND case_id = ?", [(number, case) for case in dict.fromkeys(cases)])
-            return [name for name, _ in sorted(found, key=lambda pair: pair[1])]
+            return [name for name, _ in sorted(found, key=lambda pair: pair[1])][:limit]
 
     def read(self, partition: str, ids: Sequence[str]) -> Batch:
         """See `Index.read`."""

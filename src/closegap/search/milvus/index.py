@@ -66,7 +66,7 @@ class MilvusIndex(Index):
 
         return self._client.seen(look)
 
-    def ids(self, partition: str, cases: Sequence[str] | None = None) -> list[str]:
+    def ids(self, partition: str, cases: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
         """See `Index.ids`."""
 
         def look(client: "MilvusClient", state: State) -> list[str]:
@@ -75,7 +75,7 @@ class MilvusIndex(Index):
                 found = paged(client, collection, state.alive, ["known"])
             else:
                 found = named(client, collection, state.alive, "case", list(dict.fromkeys(cases)))
-            return [row_of(one).id for one in sorted(found, key=lambda one: one["place"])]
+            return [row_of(one).id for one in sorted(found, key=lambda one: one["place"])[:limit]]
 
         return self._client.seen(look)
 

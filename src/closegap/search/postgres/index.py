@@ -78,13 +78,14 @@ class PostgresIndex(Index):
             query = "SELECT name, content FROM corrections WHERE version = %s ORDER BY name"
             return dict(connection.execute(query, [wanted], binary=True).fetchall())
 
-    def ids(self, partition: str, cases: Sequence[str] | None = None) -> list[str]:
+    def ids(self, partition: str, cases: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
         """See `Index.ids`."""
         with self._in(partition) as (connection, number):
-            query, values = f"SELECT id FROM rows WHERE partition = {number}", []
+            query, values = f"SELECT id FROM rows WHERE partition = {number}", list[Any]()
             if cases is not None:
                 query, values = f"{query} AND case_id = ANY (%s)", [list(cases)]
-            return [name for (name,) in connection.execute(f"{query} ORDER BY place", values)]
+            found = connection.execute(f"{query} ORDER BY place LIMIT %s", [*values, limit])
+            return [name for (name,) in found]
 
     def read(self, partition: str, ids: Sequence[str]) -> Batch:
         """See `Index.read`."""

@@ -25,7 +25,7 @@ def archive_shape(archive: Archive) -> dict[str, Any]:
     rows, corrections = archive.rows(), archive.corrections
     keys, labels = dict[str, None](), {name: Counter[str]() for name in archive.about.labels}
     for name in archive.modalities:
-        ids = archive.index.ids(name)[:_LOOKED_AT] if rows[name] else []
+        ids = archive.index.ids(name, limit=_LOOKED_AT) if rows[name] else []
         for start in range(0, len(ids), _BLOCK):
             for row in archive.index.read(name, ids[start : start + _BLOCK]).rows:
                 keys |= dict.fromkeys(key for key in row.payload if key != CONTENT)
