@@ -135,5 +135,7 @@ def test_a_command_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert 0.1 < said["p_value"] <= 1
     assert main(["search", str(folder), "--id", "c003", "--alpha", "0.999"]) == 0
     assert "not sure: " in capsys.readouterr().out
+    assert main(["search", str(folder), "--id", "c003", "--approximate", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == said
     assert main(["search", str(folder), "--id", "c003"]) == 0
     assert "not sure" not in capsys.readouterr().out

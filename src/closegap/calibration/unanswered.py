@@ -102,7 +102,7 @@ class Unanswered:
 
 def samples(rows: int) -> int:
     """How many samples there are of so many targets, each half of the one before: at least 1."""
-    return max(1, min(_DEEPEST, int(log2(max(rows, 1) / _FEWEST)) + 1)) if rows >= _FEWEST else 1
+    return min(_DEEPEST, 1 + int(log2(max(rows, _FEWEST) / _FEWEST)))
 
 
 def _no_nearer(best: Float[Tensor, "n"]) -> Int[Tensor, "n"]:
