@@ -302,8 +302,8 @@ def test_many_clients_are_told_that_the_server_is_away_and_go_on_when_it_is_back
                     until(lambda found: all(one.status_code == 200 for one in found[-enough:]))
                 finally:
                     ended.set()
-            for one in asking:
-                one.result()
+            for client_of in asking:
+                client_of.result()
         for case, found in answers.items():
             assert {one.status_code for one in found} == {200, 503}
             for one in found:

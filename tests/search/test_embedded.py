@@ -140,7 +140,8 @@ def spread(rows: int, width: int = 24, centres: int = 60) -> np.ndarray:
     rng = np.random.default_rng(0)
     found = rng.standard_normal((centres, width))[rng.integers(0, centres, rows)]
     found += 0.7 * rng.standard_normal((rows, width))
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    unit: np.ndarray = (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def test_lists_keep_up_with_what_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +162,7 @@ def test_lists_keep_up_with_what_comes_and_goes(tmp_path: Path, monkeypatch: pyt
     def recall(some: list[list[str]], all_: list[list[str]]) -> float:
         return float(np.mean([len({*a} & {*b}) / 10 for a, b in zip(some, all_, strict=True)]))
 
-    alive, listings = np.zeros(4000, bool), set()
+    alive, listings = np.zeros(4000, bool), set[str]()
     with EmbeddedIndex(tmp_path / "i", "write", "ivf") as index:
         for start in range(0, 4000, 250):
             index.add({"image": Batch(rows[start : start + 250], vectors[start : start + 250])})
