@@ -1,6 +1,5 @@
 """Sound as it comes out of its file, block by block: never more of it in memory than was asked for."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from closegap.errors import DataError, needs
-from closegap.files import regular
-from closegap.kinds.containers import container
+from closegap.kinds.containers import container, opened_file
 
 with needs("audio"):
     import av
@@ -62,27 +60,14 @@ def sound_stream(source: Path | bytes, name: str) -> Iterator[SoundStream]:
         DataError: no such file, no sound, or one that is not what it says.
     """
     with ExitStack() as stack:
-        file: RawIOBase | BytesIO = BytesIO(source) if isinstance(source, bytes) else _file(source, name)
-        stack.enter_context(file)
-        size = len(source) if isinstance(source, bytes) else os.fstat(file.fileno()).st_size
-        if not size:
-            raise DataError(f"{name}: an empty file; fetch it again")
-        start = source[:3] if isinstance(source, bytes) else os.pread(file.fileno(), 3, 0)
+        file = stack.enter_context(opened_file(source, name, "recording"))
+        start = file.read(3) or b""
+        file.seek(0)
         found = None if start.startswith(_MP3) else _sndfile(file, name, stack)
         if found is None:
             file.seek(0)
-            opened = stack.enter_context(container(file, name))
-            found = _of_container(opened, name)
+            found = _of_container(stack.enter_context(container(file, name)), name)
         yield found
-
-
-def _file(path: Path, name: str) -> RawIOBase:
-    try:
-        return regular(path).open("rb", buffering=0)  # libsndfile reads from where the descriptor is
-    except FileNotFoundError:
-        raise DataError(f"{name}: no such recording") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _sndfile(file: RawIOBase | BytesIO, name: str, stack: ExitStack) -> SoundStream | None:
