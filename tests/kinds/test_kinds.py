@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -210,3 +212,14 @@ def test_an_image_is_shown_as_a_small_jpeg(tmp_path: Path) -> None:
     assert html.startswith('<img alt="" src="data:image/jpeg;base64,')
     assert "script" not in html
     assert max(load_image(path).size) == 500
+
+
+def test_a_kind_is_named_without_the_extras_of_others() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['av', 'soundfile', 'pydicom', 'PIL']))\n"
+        "from closegap.kinds import CodesKind\n"
+        "from closegap.kinds.names import kind_names, name_of, own_kind\n"
+        "print(name_of(CodesKind()), name_of(own_kind('text')), {'audio', 'dicom', 'video'} <= set(kind_names()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("codes text True\n", "")

@@ -3,12 +3,13 @@
 from importlib import import_module
 
 from closegap import kinds
+from closegap.kinds import _HOMES
 from closegap.kinds.base import Kind
 
 
 def kind_names() -> list[str]:
     """The short names of closegap's own kinds: image, text, ..."""
-    return [name for name, found in _own().items() if found is not Kind]
+    return list(_own())
 
 
 def name_of(kind: Kind) -> str:
@@ -19,13 +20,18 @@ def name_of(kind: Kind) -> str:
         >>> name_of(CodesKind())
         'codes'
     """
-    found = type(kind)
-    return next((name for name, own in _own().items() if own is found), f"{found.__module__}.{found.__qualname__}")
+    module, attribute = type(kind).__module__, type(kind).__qualname__
+    name = module.rpartition(".")[2]
+    return name if _HOMES.get(attribute) == module and name in _own() else f"{module}.{attribute}"
 
 
 def own_kind(name: str) -> Kind | None:
     """The kind of a short name; None where closegap has none of that name. Imports nothing from elsewhere."""
-    return _own()[name]() if name in kind_names() else None
+    attribute = _own().get(name)
+    if attribute is None:
+        return None
+    found: Kind = getattr(kinds, attribute)()
+    return found
 
 
 def kind_at(name: str) -> Kind:
@@ -49,7 +55,6 @@ def _built(named: object) -> Kind | None:
     return named() if isinstance(named, type) and issubclass(named, Kind) else None
 
 
-def _own() -> dict[str, type[Kind]]:
-    """Module name to the kind that it defines."""
-    classes = (getattr(kinds, name) for name in kinds.__all__)
-    return {found.__module__.rpartition(".")[2]: found for found in classes if issubclass(found, Kind)}
+def _own() -> dict[str, str]:
+    """Module name to the name of the kind that it defines; none is imported, as each may need an extra."""
+    return {home.rpartition(".")[2]: name for name, home in _HOMES.items() if name.endswith("Kind") and name != "Kind"}
