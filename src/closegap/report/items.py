@@ -1,6 +1,7 @@
 """What a person sees of a case, as the kinds of its items show it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from closegap.data import Case
 from closegap.embeddings.embedding_set import EmbeddingSet
@@ -42,6 +43,7 @@ def _rows(embeddings: EmbeddingSet, cases: Sequence[Case]) -> list[tuple[Case, i
 
 
 def _shower(name: str, kind: Kind, rows: Sequence[tuple[Case, int]]) -> Callable[[int], Item]:
+    @cache  # drawing a clip takes a while, and most items are found more than once
     def show(row: int) -> Item:
         case, view = rows[row]
         return Item(kind.show(case.views[name][view]), kind.visual)
