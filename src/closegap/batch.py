@@ -55,7 +55,7 @@ class Batch:
         bounds = {name: torch.searchsorted(rows, edges).tolist() for name, rows in self.rows.items()}
         return [
             Batch(
-                {name: _map(inputs, _rows(bounds[name], i)) for name, inputs in self.inputs.items()},
+                {name: each_tensor(inputs, _rows(bounds[name], i)) for name, inputs in self.inputs.items()},
                 {name: _rows(bounds[name], i)(rows) - start for name, rows in self.rows.items()},
                 self.groups[start : start + size],
             )
@@ -69,7 +69,7 @@ class Batch:
 
 def move(value: Any, device: Any) -> Any:
     """Prepared inputs, of whatever nesting, on another device."""
-    return _map(value, lambda tensor: tensor.to(device, non_blocking=True))
+    return each_tensor(value, lambda tensor: tensor.to(device, non_blocking=True))
 
 
 def _rows(bounds: Sequence[int], part: int) -> Callable[[Tensor], Tensor]:
@@ -77,10 +77,11 @@ def _rows(bounds: Sequence[int], part: int) -> Callable[[Tensor], Tensor]:
 
 
 def _pin(value: Any) -> Any:
-    return _map(value, lambda tensor: tensor.pin_memory())
+    return each_tensor(value, lambda tensor: tensor.pin_memory())
 
 
-def _map(value: Any, change: Any) -> Any:
+def each_tensor(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    """Prepared inputs, of whatever nesting, with each tensor replaced by what `change` makes of it."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, Features):
@@ -88,7 +89,7 @@ def _map(value: Any, change: Any) -> Any:
     if isinstance(value, Activations):
         return Activations(change(value.values), None if value.lengths is None else change(value.lengths))
     if isinstance(value, Mapping):
-        return {key: _map(item, change) for key, item in value.items()}
+        return {key: each_tensor(item, change) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(_map(item, change) for item in value)
+        return type(value)(each_tensor(item, change) for item in value)
     return value

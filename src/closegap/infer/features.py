@@ -3,14 +3,16 @@
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from closegap.batch import move
+from closegap.batch import Activations, move
 from closegap.data.cache import private_cache
 from closegap.data.verification import content_digests
 from closegap.errors import ClosegapError, DataError
@@ -72,7 +74,7 @@ class FeatureCache:
         if batch_size is None:
             batch_size = _batch_size(device)
         name = tower_fingerprint(encoder) + ("-bf16" if self.bf16 else "")
-        compute = partial(_compute, encoder, device=device, bf16=self.bf16)
+        compute = partial(_compute, encoder, self._given(encoder, device), device=device, bf16=self.bf16)
         found = self._rows(name, encoder.takes(), items, compute, batch_size, progress, encoder.lengths, refused)
         return found if items else torch.empty(0, encoder.dim)
 
@@ -100,7 +102,8 @@ class FeatureCache:
         store = RowStore(self.folder / f"{encoder.prefix_fingerprint()}{form}")
         keys = content_digests(encoder.takes(), items, refused)
         wanted = [key for key in keys if key]
-        compute = partial(_activations, encoder, device=device, bf16=self.bf16, half=self.half)
+        given = self._given(encoder, device)
+        compute = partial(_activations, encoder, given, device=device, bf16=self.bf16, half=self.half)
         asked = _Asked(keys, items, encoder.lengths, _batch_size(device), progress, refused)
         known = store.places(wanted)
         for computed in asked.missing(known, compute, _ACTIVATIONS):
@@ -129,6 +132,18 @@ class FeatureCache:
             refused: as in `features`.
         """
         return self._rows(digest(repr(preparer).encode()), kind, items, preparer, 64, progress, refused=refused)
+
+    def _given(self, encoder: Encoder, device: torch.device) -> Callable[[Sequence[Any]], Any]:
+        """What a tower is given of raw items: prepared ones, or, where it has a tower of parts, their kept features."""
+        tower = encoder.part_encoder
+        return encoder.preparer() if tower is None else partial(self._of_parts, encoder, tower, device)
+
+    def _of_parts(self, encoder: Encoder, tower: Encoder, device: torch.device, items: Sequence[Any]) -> Activations:
+        parts = [encoder.parts(item) for item in items]
+        lengths = [len(of_one) for of_one in parts]
+        together = max(lengths) * max(1, _batch_size(device) // max(lengths))  # the parts of an item are not torn apart
+        rows = self.features(tower, list(chain.from_iterable(parts)), device, together)
+        return Activations(pad_sequence(torch.split(rows, lengths), batch_first=True), torch.tensor(lengths))
 
     def _rows(
         self,
@@ -216,13 +231,19 @@ def _by_shape(rows: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 
 @torch.inference_mode()
 def _activations(
-    encoder: Encoder, items: Sequence[Any], *, device: torch.device, bf16: bool, half: bool
+    encoder: Encoder,
+    given: Callable[[Sequence[Any]], Any],
+    items: Sequence[Any],
+    *,
+    device: torch.device,
+    bf16: bool,
+    half: bool,
 ) -> list[Float[Tensor, "..."]]:
-    inputs = move(encoder.preparer()(items), device)
+    inputs = move(given(items), device)
     training = encoder.training
     encoder.to(device).eval()
     with torch.autocast(device.type, torch.bfloat16, bf16):
-        found = encoder.activations(inputs)
+        found = inputs if isinstance(inputs, Activations) else encoder.activations(inputs)
     encoder.train(training)
     values = found.values.to("cpu", torch.float16 if half else torch.float32)
     if not values.isfinite().all():
@@ -234,12 +255,20 @@ def _activations(
 
 
 @torch.inference_mode()
-def _compute(encoder: Encoder, items: Sequence[Any], *, device: torch.device, bf16: bool) -> Float[Tensor, "n dim"]:
-    inputs = move(encoder.preparer()(items), device)
+def _compute(
+    encoder: Encoder,
+    given: Callable[[Sequence[Any]], Any],
+    items: Sequence[Any],
+    *,
+    device: torch.device,
+    bf16: bool,
+) -> Float[Tensor, "n dim"]:
+    inputs = move(given(items), device)
     training = encoder.training
     encoder.to(device).eval()
     with torch.autocast(device.type, torch.bfloat16, bf16):
-        features: Tensor = encoder(inputs).cpu()
+        found: Tensor = encoder.resume(inputs) if isinstance(inputs, Activations) else encoder(inputs)
+    features = found.cpu()
     encoder.train(training)
     return features if features.dtype == torch.float16 else features.float()
 

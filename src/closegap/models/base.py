@@ -61,6 +61,22 @@ class Encoder(Recorded, nn.Module, ABC):
         """
         raise UsageError(f"{type(self).__name__} has no prefix to go on from; give it prepared items")
 
+    @property
+    def part_encoder(self) -> "Encoder | None":
+        """An untrained tower of the parts of items, whose features may be kept part by part; None where there is none.
+
+        Its features of an item's `parts`, in their order, are what `resume` goes on from.
+        """
+        return None
+
+    def parts(self, item: Any) -> Sequence[Any]:
+        """What `part_encoder` takes of an item, at least one; frames of a clip.
+
+        Raises:
+            UsageError: a tower without one.
+        """
+        raise UsageError(f"{type(self).__name__} has no tower of parts")
+
     def activations(self, inputs: Any) -> Activations:
         """What `prefix` gives of a prepared batch."""
         assert self.prefix is not None

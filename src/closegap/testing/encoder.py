@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from closegap.batch import Activations
 from closegap.models.base import Encoder
 from closegap.models.model import Model
 from closegap.models.towers.codes import CodeSetEncoder
@@ -41,6 +42,7 @@ def check_encoder(encoder: Encoder, items: Sequence[Any]) -> None:
     _check_fingerprint(tried)
     _check_gradient(encoder, items)
     _check_prefix(encoder, items)
+    _check_parts(tried, items, features)
     _check_folder(tried, items, features)
 
 
@@ -139,6 +141,20 @@ def _check_prefix(encoder: Encoder, items: Sequence[Any]) -> None:
             assert tried.prefix_fingerprint() == found, f"{name}: its prefix is found by {key}, which is not part of it"
     _nudge(next(tried.prefix.parameters()))
     assert tried.prefix_fingerprint() != found, f"{name}: a weight of its prefix changes, but not what it is found by"
+
+
+@torch.no_grad()
+def _check_parts(encoder: Encoder, items: Sequence[Any], features: Tensor) -> None:
+    """From the features of their parts, each computed alone, items have the features that they have as a whole."""
+    name, tower = _name(encoder), encoder.part_encoder
+    if tower is None:
+        return
+    assert tower.untrained, f"{name}: its tower of parts is trained"
+    for item, expected in zip(items, features, strict=True):
+        rows = torch.cat([_features(tower.eval(), [part]) for part in encoder.parts(item)])
+        found = encoder.resume(Activations(rows[None], torch.tensor([len(rows)])))[0]
+        apart = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
+        assert apart < _ROUNDING, f"{name}: resumed from its parts, features are {apart:.1g} of the largest apart"
 
 
 def _with_gradients(encoder: Encoder, features: Callable[[], Tensor]) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from closegap.errors import UsageError
 from closegap.models.base import Encoder
-from closegap.models.recipe import trusted_class
+from closegap.models.towers.inside import packed_inside, unpacked_inside
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ConcatEncoder(Encoder):
         for number, encoder in enumerate(self._towers):
             home = folder / str(number)
             home.mkdir()
-            found.append({"class_path": encoder.recipe.class_path, "init_args": encoder.pack(home)})
+            found.append(packed_inside(encoder, home))
             if not any(home.iterdir()):
                 home.rmdir()
         return {"encoders": found}
@@ -81,11 +81,8 @@ class ConcatEncoder(Encoder):
     @classmethod
     def unpack(cls, folder: Path, arguments: Mapping[str, Any]) -> Self:
         """The towers that `pack` described; closegap's own alone are imported."""
-        towers = []
-        for number, packed in enumerate(arguments["encoders"]):
-            found = trusted_class(packed["class_path"], Encoder, (), f"encoders.{number}")  # type: ignore[type-abstract]
-            towers.append(found.unpack(folder / str(number), packed["init_args"]))
-        return cls(towers)
+        packed = enumerate(arguments["encoders"])
+        return cls([unpacked_inside(one, folder / str(number), f"encoders.{number}") for number, one in packed])
 
     @property
     def _towers(self) -> list[Encoder]:

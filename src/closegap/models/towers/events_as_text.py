@@ -15,7 +15,7 @@ from closegap.kinds.event import Event
 from closegap.kinds.events import EventsKind, said
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
-from closegap.models.recipe import trusted_class
+from closegap.models.towers.inside import packed_inside, unpacked_inside
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,9 @@ class EventsAsText(Encoder):
 
     def pack(self, folder: Path) -> Mapping[str, Any]:
         """What the tower packs."""
-        packed = {"class_path": self.encoder.recipe.class_path, "init_args": self.encoder.pack(folder)}
-        return {"encoder": packed, "most": self.most}
+        return {"encoder": packed_inside(self.encoder, folder), "most": self.most}
 
     @classmethod
     def unpack(cls, folder: Path, arguments: Mapping[str, Any]) -> Self:
         """The tower that `pack` described; closegap's own alone are imported."""
-        packed = arguments["encoder"]
-        found = trusted_class(packed["class_path"], Encoder, (), "encoder")  # type: ignore[type-abstract]
-        return cls(found.unpack(folder, packed["init_args"]), arguments["most"])
+        return cls(unpacked_inside(arguments["encoder"], folder, "encoder"), arguments["most"])
