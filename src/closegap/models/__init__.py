@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from closegap.models.towers.concat import ConcatEncoder as ConcatEncoder
     from closegap.models.towers.events import EventsEncoder as EventsEncoder
     from closegap.models.towers.events_as_text import EventsAsText as EventsAsText
+    from closegap.models.towers.frames import FramesEncoder as FramesEncoder
     from closegap.models.towers.latent_semantic import LatentSemanticEncoder as LatentSemanticEncoder
     from closegap.models.towers.log_mel_statistics import LogMelStatistics as LogMelStatistics
     from closegap.models.towers.record import RecordEncoder as RecordEncoder
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from closegap.models.towers.timm import TimmImageEncoder as TimmImageEncoder
     from closegap.models.towers.transformers import TransformersTextEncoder as TransformersTextEncoder
     from closegap.models.towers.transformers_audio import TransformersAudioEncoder as TransformersAudioEncoder
+    from closegap.models.towers.transformers_video import TransformersVideoEncoder as TransformersVideoEncoder
 
 _HOMES = {
     "CanonicalHead": "closegap.models.canonical_head",
@@ -39,6 +41,7 @@ _HOMES = {
     "EventsAsText": "closegap.models.towers.events_as_text",
     "EventsEncoder": "closegap.models.towers.events",
     "FixedTemperature": "closegap.models.temperature",
+    "FramesEncoder": "closegap.models.towers.frames",
     "Head": "closegap.models.heads",
     "LatentSemanticEncoder": "closegap.models.towers.latent_semantic",
     "LearnableTemperature": "closegap.models.temperature",
@@ -57,6 +60,7 @@ _HOMES = {
     "TimmImageEncoder": "closegap.models.towers.timm",
     "TransformersAudioEncoder": "closegap.models.towers.transformers_audio",
     "TransformersTextEncoder": "closegap.models.towers.transformers",
+    "TransformersVideoEncoder": "closegap.models.towers.transformers_video",
 }
 
 __all__ = list(_HOMES)

@@ -1,8 +1,7 @@
 """Text through any transformers encoder."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -13,17 +12,15 @@ from closegap.bounds import NonNegativeInt, Width
 from closegap.errors import ClosegapError, needs
 from closegap.files import digest
 from closegap.kinds.text import TextKind
-from closegap.models.base import Encoder
 from closegap.models.pretrained import expect_plain_config, from_transformers
 from closegap.models.towers.cut import Cut, bypassed, can_be_cut
-from closegap.models.towers.freezing import numbered_blocks, train_last_blocks
+from closegap.models.towers.pretrained_tower import PretrainedTower, loaded
 
 with needs("text"):
     from tokenizers import Tokenizer
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-_HERE = "."  # the folder of the saved model, wherever that is
-_UNUSED = "pooler."  # a head of some architectures; pooling is done here
+_UNUSED = ("pooler.",)  # a head of some architectures; pooling is done here
 
 
 class TokenPreparer:
@@ -70,7 +67,7 @@ class TokenPreparer:
         return f"TokenPreparer({self._vocabulary}, {self.max_length})"
 
 
-class TransformersTextEncoder(Encoder):
+class TransformersTextEncoder(PretrainedTower):
     """A transformers encoder with pooling.
 
     Args:
@@ -97,17 +94,11 @@ class TransformersTextEncoder(Encoder):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.tower, self._tokenizer = _load(name, pretrained)
+        self._adopt(*_load(name, pretrained), trained_blocks, checkpointing, _UNUSED)
         self.dim = int(self.tower.config.hidden_size)
         self._pool = _POOLING[pooling]
         longest = int(getattr(self.tower.config, "max_position_embeddings", max_length))
-        self._preparer = TokenPreparer(self._tokenizer, min(max_length, longest))
-        if checkpointing:
-            self.tower.gradient_checkpointing_enable()
-        train_last_blocks(self.tower, numbered_blocks(self.tower), trained_blocks)
-        for name, parameter in self.tower.named_parameters():
-            if name.startswith(_UNUSED):
-                parameter.requires_grad_(False)  # never in the graph: distributed training would wait for its gradient
+        self._preparer = TokenPreparer(self._preparing, min(max_length, longest))
         self._cut_allowed = True
         if self.prefix is not None:
             self._cut_allowed = can_be_cut(self, self._preparer(["a", "a b c d"]))
@@ -115,17 +106,6 @@ class TransformersTextEncoder(Encoder):
     def preparer(self) -> Callable[[Sequence[str]], dict[str, Tensor]]:
         """Tokenisation."""
         return self._preparer
-
-    def pack(self, folder: Path) -> Mapping[str, Any]:
-        """Config and tokenizer as transformers writes them, and the arguments beside the name."""
-        self.tower.config.save_pretrained(folder)
-        self._tokenizer.save_pretrained(folder)
-        return {**super().pack(folder), "name": _HERE, "pretrained": False}
-
-    @classmethod
-    def unpack(cls, folder: Path, arguments: Mapping[str, Any]) -> Self:
-        """The tower of that config, with random weights."""
-        return cls(**{**arguments, "name": str(folder)})
 
     def forward(self, inputs: dict[str, Int[Tensor, "n tokens"]]) -> Float[Tensor, "n dim"]:
         """Pooled states of the last layer."""
@@ -189,10 +169,4 @@ def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
         if not pretrained:
             config = AutoConfig.from_pretrained(place, **options)
             return AutoModel.from_config(config, trust_remote_code=False), tokenizer  # type: ignore[no-untyped-call]
-        tower, loaded = AutoModel.from_pretrained(
-            place, dtype=torch.float32, output_loading_info=True, use_safetensors=True, **options
-        )
-    missing = sorted(key for key in loaded["missing_keys"] if not key.startswith(_UNUSED))
-    if missing:
-        raise ClosegapError(f"text encoder {name!r}: its weights lack {missing[0]} ({len(missing)} such tensors)")
-    return tower, tokenizer
+        return loaded(AutoModel, place, f"text encoder {name!r}", options, _UNUSED), tokenizer

@@ -1,10 +1,8 @@
 """Sound through any audio tower of transformers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from logging import ERROR
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,13 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from closegap.bounds import NonNegativeInt, Seconds
-from closegap.errors import ClosegapError, needs
+from closegap.errors import needs
 from closegap.files import digest
 from closegap.kinds.audio import AudioKind
 from closegap.kinds.recording import Recording
-from closegap.models.base import Encoder
 from closegap.models.pretrained import expect_plain_config, from_transformers
-from closegap.models.towers.freezing import numbered_blocks, train_last_blocks
+from closegap.models.towers.pretrained_tower import PretrainedTower, loaded
 
 with needs("text"):
     from transformers import (
@@ -29,9 +26,7 @@ with needs("text"):
         ClapAudioModelWithProjection,
         ClapConfig,
     )
-    from transformers.utils import logging
 
-_HERE = "."  # the folder of the saved model, wherever that is
 _SHORTEST = 0.1  # seconds; convolutions over less have nothing to give
 _UNUSED = ("masked_spec_embed", "decoder.")
 _STILL = {
@@ -81,7 +76,7 @@ class SoundPreparer:
         return f"SoundPreparer({digest(self._extractor.to_json_string().encode())}, {self.seconds:g})"
 
 
-class TransformersAudioEncoder(Encoder):
+class TransformersAudioEncoder(PretrainedTower):
     """An audio tower of transformers with pooling: CLAP, AST, Wav2Vec2, HuBERT, WavLM, Whisper's encoder, and others.
 
     Recordings of one length go through it together, each length by itself: padding changes what most of them give.
@@ -111,33 +106,16 @@ class TransformersAudioEncoder(Encoder):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.tower, self._extractor = _load(name, pretrained)
         self._own = pooling == "own"
+        unused = _UNUSED[:1] if self._own else (*_UNUSED[:1], "audio_projection.")
+        self._adopt(*_load(name, pretrained), trained_blocks, checkpointing, unused)
         projected = self._own and isinstance(self.tower, ClapAudioModelWithProjection)
         self.dim = int(self.tower.config.projection_dim if projected else self.tower.config.hidden_size)
-        self._preparer = SoundPreparer(self._extractor, seconds)
-        if checkpointing:
-            self.tower.gradient_checkpointing_enable()
-        fixed = {key for key, parameter in self.tower.named_parameters() if not parameter.requires_grad}
-        train_last_blocks(self.tower, numbered_blocks(self.tower), trained_blocks)
-        for key, parameter in self.tower.named_parameters():
-            if key in fixed or _UNUSED[0] in key or (not self._own and key.startswith("audio_projection.")):
-                parameter.requires_grad_(False)  # never in the graph: distributed training would wait for its gradient
+        self._preparer = SoundPreparer(self._preparing, seconds)
 
     def preparer(self) -> Callable[[Sequence[Any]], dict[str, Tensor]]:
         """Decoding, resampling, and what the tower's own extractor does."""
         return self._preparer
-
-    def pack(self, folder: Path) -> Mapping[str, Any]:
-        """Config and extractor as transformers writes them, and the arguments beside the name."""
-        self.tower.config.save_pretrained(folder)
-        self._extractor.save_pretrained(folder)
-        return {**super().pack(folder), "name": _HERE, "pretrained": False}
-
-    @classmethod
-    def unpack(cls, folder: Path, arguments: Mapping[str, Any]) -> Self:
-        """The tower of that config, with random weights."""
-        return cls(**{**arguments, "name": str(folder)})
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "n dim"]:
         """Pooled features."""
@@ -180,17 +158,6 @@ def _padded(values: Sequence[Any]) -> Float[Tensor, "n ..."] | Int[Tensor, "n ..
     return torch.nn.utils.rnn.pad_sequence(arrays, batch_first=True)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without a table of all that CLAP's folder holds of its text tower."""
-    before = logging.get_verbosity()
-    logging.set_verbosity(ERROR)
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-
-
 def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
     advice = "give a local directory with config, preprocessor_config, weights"
     with from_transformers("audio encoder", name, advice) as (place, options):
@@ -204,15 +171,8 @@ def _load(name: str, pretrained: bool) -> tuple[Any, Any]:
             if hasattr(config, key):
                 setattr(config, key, value)
         models: Any = ClapAudioModelWithProjection if clap else AutoModel
-        if not pretrained:
-            model = models(config) if clap else models.from_config(config, trust_remote_code=False)
-            loaded: Mapping[str, Any] = {"missing_keys": ()}
+        if pretrained:
+            model = loaded(models, place, f"audio encoder {name!r}", options, _UNUSED, config=config)
         else:
-            with _quiet():
-                model, loaded = models.from_pretrained(
-                    place, config=config, dtype=torch.float32, output_loading_info=True, use_safetensors=True, **options
-                )
-    missing = sorted(key for key in loaded["missing_keys"] if not any(part in key for part in _UNUSED))
-    if missing:
-        raise ClosegapError(f"audio encoder {name!r}: its weights lack {missing[0]} ({len(missing)} such tensors)")
+            model = models(config) if clap else models.from_config(config, trust_remote_code=False)
     return (model.get_encoder() if config.is_encoder_decoder else model), extractor
