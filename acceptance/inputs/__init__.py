@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from acceptance.inputs import (
     arrays,
     checkpoints,
+    clips,
     columns,
     histories,
     images,
@@ -29,6 +30,7 @@ KINDS: Mapping[str, Maker] = {
     "images": images.make,
     "recordings": recordings.make,
     "signals": signals.make,
+    "clips": clips.make,
     "yaml": yaml_texts.make,
     "keys": keys.make,
     "checkpoints": checkpoints.make,

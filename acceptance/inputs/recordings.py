@@ -31,7 +31,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
 )
 _CONTAINERS: tuple[tuple[str, str], ...] = (("mp4", "aac"), ("webm", "libopus"), ("avi", "mp3"), ("mpegts", "mp2"))
 _SUFFIXES = (".wav", ".ogg", ".flac", ".mp3", ".m4a", ".raw", ".WAV", ".txt", "")
-_NOT_SOUND: Mapping[str, bytes] = {
+NOT_MEDIA: Mapping[str, bytes] = {
     "playlist": b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n/etc/passwd\n",
     "script": b"ffconcat version 1.0\nfile '/etc/passwd'\n",
     "session": b"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n",
@@ -41,6 +41,7 @@ _NOT_SOUND: Mapping[str, bytes] = {
     "empty": b"",
     "tag": b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(50),
 }
+"""Neither sound nor moving pictures, some of it naming other files."""
 
 
 def make(place: Place) -> Case:
@@ -85,7 +86,7 @@ def _recording(random: Random) -> tuple[bytes, str]:
         lambda: _with_odd_samples(random, tone, random.choice([1e8, -1e30, 32767.0])),
     ]
     none: list[Callable[[], bytes]] = [
-        lambda: random.choice(sorted(_NOT_SOUND.values())),
+        lambda: random.choice(sorted(NOT_MEDIA.values())),
         lambda: random.randbytes(900),
         lambda: _saved(tone * 0, "WAV", "PCM_16"),
         lambda: _saved(tone[:0], "WAV", "PCM_16"),
