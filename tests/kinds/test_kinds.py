@@ -45,7 +45,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_short_names_are_those_of_modules() -> None:
-    assert sorted(kind_names()) == ["audio", "codes", "dicom", "events", "image", "record", "text"]
+    expected = ["audio", "codes", "dicom", "events", "image", "record", "signal", "text", "video"]
+    assert sorted(kind_names()) == expected
     for name, kind in KINDS.items():
         assert type(kind_at(name)) is type(own_kind(name)) is type(kind)
         assert type(kind_at(f"closegap.kinds.{type(kind).__name__}")) is type(kind)

@@ -198,6 +198,7 @@ def refused(tmp_path: Path) -> dict[str, tuple[bytes, str]]:
         "webp cut": (webp[: len(webp) - 40], "truncated"),
         "hours": (hours, "lasts 10:00:00, expected at most 1:00:00 unless a part is named"),
         "wide": (_sized_webp(webp), r"frames of 16,777,216 x 16,777,216 pixels"),
+        "codec": (encoded(pictures(), "avi", "mpeg4").replace(b"FMP4", b"Q9Q9"), "has no codec that is known here"),
         "picture": (_png(), "one frame|can be read"),
         "text": (b"[clip](clip.mp4)\n" * 50, r"can be read \(.*\); fetch it again"),
         "playlist": (f"#EXTM3U\n#EXTINF:1,\n{tmp_path}/a.mp4\n".encode(), "can be read"),
@@ -331,6 +332,14 @@ def test_it_is_shown_as_strip_and_player(mp4: Path) -> None:
         assert len(list(opened.decode(video=0))) == 12
     assert Image.open(strip).size == (5 * 128 + 8, 96)
     assert KIND.show(mp4) == shown
+
+
+def test_narrow_clips_are_shown() -> None:
+    for width, height in ((400, 1), (1, 400), (1, 1)):
+        shown = KIND.show(Clip(animated(pictures(3, width, height), "PNG")))
+        strip = Image.open(BytesIO(b64decode(shown.split("image/jpeg;base64,")[1].partition('"')[0])))
+        assert (strip.height, strip.width < 1000) == (96, True)
+        assert "<video" in shown
 
 
 def test_where_no_encoder_is_the_strip_stands_alone(mp4: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def test_an_encoder_that_does_not_say_what_it_takes() -> None:
         (
             {"kind": "txt", "columns": ["report"]},
             "data.modalities.report.kind: 'txt' is no kind; expected audio, codes, dicom, events, image, record, "
-            "text, video",
+            "signal, text, video",
         ),
         (
             {"kind": "my_package.SignalKind", "columns": ["report"]},

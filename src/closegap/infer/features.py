@@ -143,7 +143,7 @@ class FeatureCache:
         lengths = [len(of_one) for of_one in parts]
         together = max(lengths) * max(1, _batch_size(device) // max(lengths))  # the parts of an item are not torn apart
         rows = self.features(tower, list(chain.from_iterable(parts)), device, together)
-        return Activations(pad_sequence(torch.split(rows, lengths), batch_first=True), torch.tensor(lengths))
+        return Activations(pad_sequence(list(torch.split(rows, lengths)), batch_first=True), torch.tensor(lengths))
 
     def _rows(
         self,

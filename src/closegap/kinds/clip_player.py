@@ -50,15 +50,16 @@ def player(clip: Clip) -> Markup:
 
 
 def _side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Of one height."""
-    tiles = [
-        picture.resize((max(1, round(picture.width * _HEIGHT / picture.height)), _HEIGHT), reducing_gap=3.0)
-        for picture in pictures
-    ]
+    """In boxes of one height, none more than twice as wide."""
+    tiles = []
+    for picture in pictures:
+        scale = min(_HEIGHT / picture.height, 2 * _HEIGHT / picture.width)
+        width, height = (max(1, round(side * scale)) for side in picture.size)
+        tiles.append(picture.resize((width, height), reducing_gap=3.0))
     found = Image.new("RGB", (sum(tile.width + 2 for tile in tiles) - 2, _HEIGHT))
     left = 0
     for tile in tiles:
-        found.paste(tile, (left, 0))
+        found.paste(tile, (left, (_HEIGHT - tile.height) // 2))
         left += tile.width + 2
     return found
 

@@ -152,9 +152,9 @@ class ContainerFilm(Film):
         if not self._opened.streams.video:
             raise DataError(f"{self.name}: has no moving pictures; is it a recording?")
         self._stream: Any = self._opened.streams.video[0]
+        if self._stream.codec_context is None or not self._stream.time_base:
+            raise DataError(f"{self.name}: has no codec that is known here, or no time; convert it to MP4")
         self._stream.codec_context.thread_count = 1  # clips are decoded side by side
-        if not self._stream.time_base:
-            raise DataError(f"{self.name}: has no time; convert it to MP4")
         self._ticks, self._second = self._stream.time_base.numerator * SECOND, self._stream.time_base.denominator
         self._beginning = self._scaled(self._stream.start_time or 0)
 

@@ -18,8 +18,8 @@ class Columns:
     """Which columns hold a modality, and what they hold.
 
     Args:
-        kind: what an item is: image, dicom, audio, video or signal (paths, relative to the table), text, codes (a set in
-            one cell), record (numbers and categories of the case), or the import path of a kind of your own,
+        kind: what an item is: image, dicom, audio, video or signal (paths, relative to the table), text, codes (a set
+            in one cell), record (numbers and categories of the case), or the import path of a kind of your own,
             `my_package.SignalKind`; with settings, the kind itself.
         columns: each a view; those of codes are united. Cells may be lists.
         separator: between the codes of a cell; ";" by default.

@@ -36,7 +36,7 @@ class ClipPreparer:
         found = [VideoKind().parse(item).pictures(self.choice) for item in items]
         lengths = [len(of_one) for of_one in found]
         prepared = self.preparer([picture for of_one in found for picture in of_one])
-        padded = each_tensor(prepared, lambda rows: pad_sequence(torch.split(rows, lengths), batch_first=True))
+        padded = each_tensor(prepared, lambda rows: pad_sequence(list(torch.split(rows, lengths)), batch_first=True))
         return padded, torch.tensor(lengths)
 
 
@@ -183,4 +183,4 @@ def _of_frames(encoder: Encoder, inputs: tuple[Any, Int[Tensor, "n"]]) -> Activa
     padded, lengths = inputs
     counts = lengths.tolist()
     rows = each_tensor(padded, lambda tensor: torch.cat([one[:n] for one, n in zip(tensor, counts, strict=True)]))
-    return Activations(pad_sequence(torch.split(encoder(rows), counts), batch_first=True), lengths)
+    return Activations(pad_sequence(list(torch.split(encoder(rows), counts)), batch_first=True), lengths)
