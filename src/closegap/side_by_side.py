@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,9 +26,11 @@ def side_by_side(work: Callable[[T], R], pieces: Iterable[T]) -> Iterator[R]:
     if workers < 2:
         yield from map(work, given)
         return
-    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores // workers,))
+    share = cores // workers
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,))
     try:
-        yield from pool.map(work, given)
+        with threadpool_limits(share, "blas"):  # NumPy's and SciPy's: each worker would start threads for all cores
+            yield from pool.map(work, given)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(cores)  # a worker's number becomes that of all threads to come

@@ -104,11 +104,12 @@ def main(arguments: Sequence[str]) -> None:
             calibration=chosen_calibration(given.calibrate),
             progress=bars.work,
         )
-        page = write_audit(found, given.out, cases=not given.no_cases)
     print_tables(found.comparison)
     out = console()
-    for line in (*found.notes, gap_sentence(found), f"report: {page}"):
+    for line in (*found.notes, gap_sentence(found)):
         out.print(line, markup=False)
+    page = write_audit(found, given.out, cases=not given.no_cases)  # seconds, for which nobody has to wait
+    out.print(f"report: {page}", markup=False)
 
 
 def _train_files(given: Namespace) -> list[str]:
