@@ -13,7 +13,7 @@ from closegap.errors import UsageError
 from closegap.metrics import tiles
 from closegap.metrics.bootstrap import resample_counts
 from closegap.metrics.hubness import hubness_estimates, hubness_skewness, k_occurrence, never_retrieved
-from closegap.metrics.nearest import nearest
+from closegap.metrics.nearest import nearest, nearest_by_tile
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 
@@ -81,3 +81,17 @@ def test_estimates_resample_items(draw: Draw) -> None:
     drawn = occurrence.repeat_interleave(counts[2, y_cases].long())
     assert float(found["hubness_skewness"].draws[2]) == pytest.approx(float(hubness_skewness(drawn)))
     assert float(found["never_retrieved"].draws[2]) == pytest.approx(float(never_retrieved(drawn)))
+
+
+def test_ties_at_the_edge_of_rounding_are_all_found() -> None:
+    last = torch.rand(400, 1, generator=torch.Generator().manual_seed(0))
+    # A tolerance above and below the last place, where float32 rounds differences to either side of it.
+    scores = torch.cat([last + 1e-6, last, last - 1e-6, last - 0.1], dim=1)
+
+    def write(rows: slice, tile: torch.Tensor) -> None:
+        tile.copy_(scores[rows])
+
+    found = nearest_by_tile(write, scores[:0], len(scores), 2)
+    assert all(len(set(row)) == 2 and 3 not in row for row in found.tolist())
+    above = (scores[:, :1] > scores[:, 1:2] + 1e-6).squeeze(1)
+    assert (found[above, 0] == 0).all()

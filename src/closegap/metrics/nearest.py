@@ -54,9 +54,9 @@ def _highest(scores: Float[Tensor, "t g"], flags: Float[Tensor, "t g"], k: int) 
     # Where more than k items reach the last score, which of them are in is a matter of index.
     reaching = torch.ge(scores, values[:, -1:] - tolerance, out=flags).sum(1)
     for row in (reaching > k).nonzero().squeeze(1).tolist():
-        last = values[row, -1]
-        certain = (scores[row] > last + tolerance).nonzero().squeeze(1)
-        tied = ((scores[row] - last).abs() <= tolerance).nonzero().squeeze(1)
+        # Both bounds are rounded: what reaches the lower one and not the upper one is tied, so that none falls between.
+        above = scores[row] > values[row, -1] + tolerance
+        certain, tied = above.nonzero().squeeze(1), (flags[row].bool() & ~above).nonzero().squeeze(1)
         items[row] = torch.cat([certain, tied[: k - len(certain)]])
     items = items.sort(dim=1).values
     rounded = (scores.gather(1, items) / tolerance).round()
