@@ -146,7 +146,7 @@ def test_every_module_imports_or_names_the_extra_it_needs(core: Core) -> None:
     assert all(" is not installed; pip install 'closegap[" in message for message in missing.values())
     assert missing["closegap.models.towers.timm"].endswith(" is not installed; pip install 'closegap[image]'")
     assert missing["closegap.models.towers.transformers"] == (
-        "tokenizers is not installed; pip install 'closegap[text]'"
+        "transformers is not installed; pip install 'closegap[text]'"
     )
     assert re.search(r"pip install 'closegap\[(train|image)\]'$", missing["closegap.training.trainer"])
     light = ("embeddings", "losses", "metrics", "posthoc", "scores")

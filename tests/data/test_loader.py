@@ -25,10 +25,10 @@ SIZES = st.tuples(st.integers(1, 40), st.integers(1, 4), st.integers(1, 4)).filt
 def test_ranks_share_every_global_batch(sizes: tuple[int, int, int], seed: int) -> None:
     cases, share, world = sizes
     steps = 2 * (cases // (share * world)) + 1
-    whole = list(GlobalBatches(cases, share * world, steps, shuffled(cases, seed)))
+    order = shuffled(cases, seed)
+    whole = list(GlobalBatches(cases, share * world, steps, order))
     ranks = [
-        list(GlobalBatches(cases, share * world, steps, shuffled(cases, seed), rank=rank, world_size=world))
-        for rank in range(world)
+        list(GlobalBatches(cases, share * world, steps, order, rank=rank, world_size=world)) for rank in range(world)
     ]
     assert [list(chain(*parts)) for parts in zip(*ranks, strict=True)] == whole
     assert len(whole) == len(GlobalBatches(cases, share * world, steps, order)) == steps
