@@ -13,7 +13,6 @@ from closegap.metrics.positives import Pairs, Rows
 from closegap.metrics.ranking import Search
 from closegap.metrics.ranks import Ranks
 from closegap.metrics.retrieval import retrieval_estimates
-from closegap.metrics.searched import Searched
 from closegap.metrics.stage import Stage
 
 MIXED = Search(
@@ -78,7 +77,9 @@ def counterpart_ranks(x: Rows, y: Rows, queries: Int[Tensor, "q"] | None = None,
         queries: the rows of `y` that ask; all by default. All are in the index.
         stage: what the scores go through.
     """
-    return _searched(MixedIndex((x, y), stage), 1, queries).ranks
+    index = MixedIndex((x, y), stage)
+    asking, cases, own = _asked(index, queries)
+    return index.ranks(asking, cases, excluded=own)
 
 
 def own_modality_share(
@@ -88,7 +89,9 @@ def own_modality_share(
 
     In [0, 1]; `expected_own_share` where the index is blind to modality.
     """
-    return _own_share(_searched(MixedIndex((x, y), stage), k, queries), len(x.cases))
+    index = MixedIndex((x, y), stage)
+    asking, _, own = _asked(index, queries)
+    return _own_share(index.nearest(asking, k, excluded=own), len(x.cases))
 
 
 def expected_own_share(x_rows: int, y_rows: int) -> float:
@@ -112,25 +115,27 @@ def counterpart_estimates(
     Raises:
         UsageError: no case has both modalities.
     """
-    found_by = _searched(MixedIndex((x, y), stage), k, queries)
-    ranks = found_by.ranks
-    groups = y.groups if queries is None else y.groups[queries]
+    index = MixedIndex((x, y), stage)
+    asking, cases, own = _asked(index, queries)
+    searched = index.search(asking, cases, k, excluded=own)
+    ranks, groups = searched.ranks, asking.groups
     found = retrieval_estimates(ranks, groups, counts)
-    shares = _own_share(found_by, len(x.cases))[ranks.queries]
+    shares = _own_share(searched.items, len(x.cases))[ranks.queries]
     found |= estimates(weighted_means({"own_modality_share": shares}), groups[ranks.queries], counts)
     expected = expected_own_share(len(x.cases), len(y.cases))
     return found | {"expected_own_share": Sampled(expected, torch.empty(0))}
 
 
-def _searched(index: MixedIndex, k: int, queries: Int[Tensor, "q"] | None) -> Searched:
+def _asked(index: MixedIndex, queries: Int[Tensor, "q"] | None) -> tuple[Rows, Pairs, Int[Tensor, "q"]]:
+    """The rows that ask, the case of each of them and of each item, and the item that each of them is itself."""
     x, y = index.parts
     asking = torch.arange(len(y.cases)) if queries is None else queries
     pairs = Pairs(x.cases, y.cases)
     # In the index a row of the query's modality is of a case of its own: nobody's positive.
     own_cases = pairs.cases + torch.arange(len(y.cases))
     cases = Pairs(y.cases[asking], torch.cat([x.cases, own_cases]))
-    return index.search(y if queries is None else y.pick(asking), cases, k, excluded=len(x.cases) + asking)
+    return y if queries is None else y.pick(asking), cases, len(x.cases) + asking
 
 
-def _own_share(found: Searched, x_rows: int) -> Float[Tensor, "q"]:
-    return (found.items >= x_rows).double().mean(1)
+def _own_share(items: Int[Tensor, "q k"], x_rows: int) -> Float[Tensor, "q"]:
+    return (items >= x_rows).double().mean(1)
