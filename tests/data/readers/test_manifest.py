@@ -11,6 +11,7 @@ import pytest
 from jsonargparse import auto_cli
 
 from closegap.data import BrokenRow, Case, Checks, Columns, Manifest, Source, load_cases
+from closegap.data.readers.patients import Held
 from closegap.errors import DataError, UsageError
 from closegap.kinds import CodesKind
 from closegap.testing import check_source
@@ -315,6 +316,20 @@ def test_covid_cxr(shared: Path) -> None:
     assert sum("record" in case.views for case in everything) == 326
     strict = Manifest(path, modalities, group="patient_id")
     assert load_cases(strict, Checks(on_error="skip")).counts == {"not a number": 4}
+
+
+def test_a_table_without_splits_is_held_out_by_group(tmp_path: Path) -> None:
+    rows = [f"{key},p{key // 2},{60 + key}" for key in range(200)]
+    path = table(tmp_path, *rows, header="id,patient,age\n")
+    modalities = {"record": Columns("record", numbers=["age"])}
+    source = Manifest(path, modalities, group="patient", held=Held(validation=0.2, test=0.3))
+    cases = [row for row in source.rows() if isinstance(row, Case)]
+    splits = {(case.group, case.split) for case in cases}
+    assert len(cases) == 200 and len(splits) == 100
+    shares = {name: sum(split == name for _, split in splits) for name in ("train", "validation", "test")}
+    assert all(abs(shares[name] - most) < 15 for name, most in {"train": 50, "validation": 20, "test": 30}.items())
+    with pytest.raises(DataError, match="expected a column 'split'"):
+        list(Manifest(path, modalities, group="patient").rows())
 
 
 def test_it_holds_to_what_every_source_must(tmp_path: Path, picture: Callable[[Path, int], Path]) -> None:

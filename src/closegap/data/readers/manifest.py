@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from closegap.data.case import BrokenRow, Case, Row
 from closegap.data.readers.cells import CellError, Columns, is_blank, items_of, kind_of, text, whole
+from closegap.data.readers.patients import Held
 from closegap.data.source import Source
 from closegap.data.table import TableRow, table_columns, table_rows
 from closegap.errors import DataError
@@ -29,6 +30,7 @@ class Manifest(Source):
         id: the column of unique ids.
         split: the column of splits: train, validation (or val, valid, dev), test.
         group: the column of what must not cross splits, such as the patient; the id by default.
+        held: which shares of the groups are held out; no column of splits is read then.
         labels: columns of labels, for grouping and probes.
         views: what several rows with one id are: "error", or the views of one case ("merge").
         blanks: what a missing value is written as, besides nothing at all: ["?", "n/a"].
@@ -47,8 +49,9 @@ class Manifest(Source):
         labels: list[str] | None = None,
         views: Literal["merge", "error"] = "error",
         blanks: list[str] | None = None,
+        held: Held | None = None,
     ) -> None:
-        self._path = Path(path)
+        self._path, self._held = Path(path), held
         self._modalities = dict(modalities)
         self._kinds = {name: kind_of(f"data.modalities.{name}", columns) for name, columns in modalities.items()}
         self._id, self._split, self._group = id, split, group or id
@@ -98,7 +101,7 @@ class Manifest(Source):
     def _expect_columns(self) -> None:
         named = {
             "id": [self._id],
-            "split": [self._split],
+            "split": [] if self._held else [self._split],
             "group": [self._group],
             "labels": self._labels,
             **{f"modalities.{name}": columns.all for name, columns in self._modalities.items()},
@@ -122,14 +125,15 @@ class Manifest(Source):
 
     def _read(self, row: TableRow) -> Case | BrokenRow:
         cells = {name: None if is_blank(value, self._blanks) else value for name, value in row.cells.items()}
-        key, split = cells.get(self._id), cells.get(self._split)
-        if key is None:
+        if (key := cells.get(self._id)) is None:
             return BrokenRow("no id", row.where, f"column '{self._id}' is blank; give every case an id")
-        if (known := _SPLITS.get(str(split).strip().lower())) is None:
-            message = f"split '{split or ''}', expected train, validation or test"
-            return BrokenRow("unknown split", row.where, message)
         if (group := cells.get(self._group)) is None:
             return BrokenRow("no group", row.where, f"column '{self._group}' is blank; give every case a group")
+        group, split = whole(self._group, group), cells.get(self._split)
+        known = self._held.split(group) if self._held else _SPLITS.get(str(split).strip().lower())
+        if known is None:
+            message = f"split '{split or ''}', expected train, validation or test"
+            return BrokenRow("unknown split", row.where, message)
         views: dict[str, tuple[Any, ...]] = {}
         for name, columns in self._modalities.items():
             try:
@@ -142,7 +146,7 @@ class Manifest(Source):
         return Case(
             id=whole(self._id, key),
             split=known,
-            group=whole(self._group, group),
+            group=group,
             views=views,
             labels={name: text(name, cells.get(name)) for name in self._labels},
             concepts=tuple(dict.fromkeys(concept for found in concepts for concept in found)),
