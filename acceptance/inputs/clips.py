@@ -34,8 +34,12 @@ def make(place: Place) -> Case:
     random = place.random
     Path("clips").mkdir()
     expected, cells = set[str](), list[str]()
+    kind: Any = "video"
+    if part_named := random.random() < 0.3:
+        viewing = {"size": random.choice([1, 8, 4096]), "duration": random.choice([0.2, 3000])}
+        kind = part("closegap.kinds.VideoKind", viewing=viewing)
     for number in range(random.randint(1, 2)):
-        content, said = _clip(random)
+        content, said = _clip(random, part_named)
         name = f"{random.choice(['', 'x', '=1+1', 'é', '<b>'])}{number}{random.choice(_SUFFIXES)}"
         (Path("clips") / name).write_bytes(content)
         fragment = random.choice(["", "", "", "#t=0.1,0.3", "#t=0.2", "#t=9e9", "#t=5,1", "#t=99999", "#t="])
@@ -43,18 +47,14 @@ def make(place: Place) -> Case:
         cells.append(f"clips/{name}{fragment}")
     rows = [f'c{number},train,"{cell}"' for number, cell in enumerate(cells)]
     Path("cases.csv").write_text("id,split,clip\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    kind: Any = "video"
-    if random.random() < 0.3:
-        viewing = {"size": random.choice([1, 8, 4096]), "duration": random.choice([0.2, 3000])}
-        kind = part("closegap.kinds.VideoKind", viewing=viewing)
     modalities = {"clip": {"kind": kind, "columns": ["clip"]}}
     data = part("closegap.data.Manifest", path="cases.csv", modalities=modalities)
     worst = next(said for said in ("refused", "any", "taken") if said in expected)
     return Case(["shard", "--config", write("config.json", {"data": data}), "--out", "out"], worst)
 
 
-def _clip(random: Random) -> tuple[bytes, str]:
-    """The bytes of a file, and what is expected of it."""
+def _clip(random: Random, part_named: bool) -> tuple[bytes, str]:
+    """The bytes of a file, and what is expected of it: of hours a part may be looked at, if it is named."""
     shown = _pictures(random)
     sound: list[Callable[[], bytes]] = [
         lambda: _muxed(shown, *random.choice(_FORMS)),
@@ -76,10 +76,20 @@ def _clip(random: Random) -> tuple[bytes, str]:
         lambda: random.randbytes(900),
         lambda: _muxed(shown[:1], *_FORMS[0]),
         lambda: _animated(shown[:1], random.choice(["GIF", "WEBP"])),
+    ]
+    long: list[Callable[[], bytes]] = [
         lambda: _hours(_muxed(shown, *_FORMS[5])),
         lambda: _many(random),
     ]
-    expected, makers = random.choice([("taken", sound), ("any", unsure), ("any", unsure), ("refused", none)])
+    expected, makers = random.choice(
+        [
+            ("taken", sound),
+            ("any", unsure),
+            ("any", unsure),
+            ("refused", none),
+            ("any" if part_named else "refused", long),
+        ]
+    )
     return random.choice(makers)(), expected
 
 
