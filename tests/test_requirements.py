@@ -35,7 +35,7 @@ def pinned(name: str) -> dict[str, list[Requirement]]:
     ("name", "extras"),
     [
         ("run", _RUN),
-        ("dev", (*_RUN, "pandas", "search", "postgres", "milvus", "serve", "dicom", "deidentify", "dev", "offline")),
+        ("dev", (*_RUN, "pandas", "search", "postgres", "milvus", "dicom", "deidentify", "dev", "offline")),
     ],
 )
 def test_what_is_declared_is_pinned(name: str, extras: tuple[str, ...]) -> None:

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
         path = getattr(given, option)
         if path is not None and not path.is_file():
             raise UsageError(f"--{option.replace('_', '-')} {path}: no such file; name one in PEM")
-    with needs("serve"):
+    with needs("search"):
         from closegap.search.service.server import serve
     from closegap.cli.console import say
     from closegap.search.archive.archive import open as open_archive
