@@ -81,6 +81,20 @@ def test_directions_equal_a_naive_reference(modalities: tuple[str, ...], ridge: 
         torch.testing.assert_close(found.maps[name], expected * signs, atol=1e-8, rtol=1e-8)
 
 
+def test_fewer_rows_than_dimensions_share_what_the_reference_says() -> None:
+    train = make(n=4, modalities=("image", "text", "record"), seed=1)
+    found = Correlations(products(train)).at(0.3)
+    correlations, maps = reference(train, 0.3)
+    shared = sum(value > 1e-9 for value in correlations)
+    assert 0 < shared < len(correlations)  # the rest of the reference's directions are anybody's
+    assert found.correlations.tolist() == pytest.approx(correlations, abs=1e-8)
+    for name in train.modalities:
+        expected = torch.from_numpy(maps[name][:, :shared].copy())
+        signs = (expected * found.maps[name][:, :shared]).sum(0).sign()
+        torch.testing.assert_close(found.maps[name][:, :shared], expected * signs, atol=1e-7, rtol=1e-7)
+        assert not found.maps[name][:, shared:].any()
+
+
 def test_correlations_equal_those_of_scikit_learn() -> None:
     train = make()
     x, y = (train.embeddings[name].numpy() for name in train.modalities)

@@ -12,6 +12,8 @@ from torch import Tensor
 from closegap.errors import DataError
 from closegap.posthoc.base.products import Products
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Directions:
@@ -34,7 +36,8 @@ class Correlations:
     C_m = cov(x_m) + ridge mean(diag cov(x_m)) I. Two modalities: the SVD of C_a^-1/2 C_ab C_b^-1/2 = U diag(rho) V^T;
     the maps are C_a^-1/2 U and C_b^-1/2 V. More: the eigenvectors of the block matrix of all C_m^-1/2 C_mn C_n^-1/2
     (identities on its diagonal), each modality's part times sqrt(M); an eigenvalue l stands for the mean correlation
-    (l - 1) / (M - 1). Both agree at two. A cross-covariance is of the rows that have both; of none it is zero.
+    (l - 1) / (M - 1); below 0 the modalities disagree, and the direction is left out. Both agree at two. A cross-covariance
+    is of the rows that have both; of none it is zero.
 
     Args:
         products: of the rows to fit on, two modalities at least.
@@ -91,7 +94,9 @@ class Correlations:
 
     def _inverse_roots(self, name: str, ridge: float) -> Float[Tensor, "_"]:
         values = self._values[name] + ridge * self._values[name].mean()
-        if values.min() <= 1e-12 * values.max().clamp(min=1.0):  # rows are unit vectors: what is smaller is rounding
+        if values.min() <= _ROUNDING * values.max().clamp(
+            min=1.0
+        ):  # rows are unit vectors: what is smaller is rounding
             raise DataError(
                 f"the covariance of {name} cannot be inverted; canonical alignment needs rows that vary and more of "
                 "them than dimensions, or a ridge above 0"
@@ -108,17 +113,24 @@ class Correlations:
     def _of_many(
         self, crossed: Mapping[tuple[str, str], Float[Tensor, "_ _"]]
     ) -> tuple[dict[str, Float[Tensor, "_ k"]], Float[Tensor, "k"]]:
-        widths = [len(self._values[name]) for name in self.modalities]
-        ends = dict(zip(self.modalities, torch.tensor(widths).cumsum(0).tolist(), strict=True))
-        places = {name: slice(end - len(self._values[name]), end) for name, end in ends.items()}
-        block = torch.eye(sum(widths), dtype=torch.float64)
+        # Where fewer rows than dimensions were seen, most directions have no variance, and agree with nothing.
+        seen = {name: values > _ROUNDING * values.max() for name, values in self._values.items()}
+        counts = [int(seen[name].sum()) for name in self.modalities]
+        ends = dict(zip(self.modalities, torch.tensor(counts).cumsum(0).tolist(), strict=True))
+        places = {name: slice(end - count, end) for (name, end), count in zip(ends.items(), counts, strict=True)}
+        block = torch.eye(sum(counts), dtype=torch.float64)
         for (a, b), value in crossed.items():
-            block[places[a], places[b]], block[places[b], places[a]] = value, value.T
+            block[places[a], places[b]] = value[seen[a]][:, seen[b]]
+            block[places[b], places[a]] = block[places[a], places[b]].T
         values, vectors = torch.linalg.eigh(block)
-        values, vectors = values.flip(0)[: min(widths)], vectors.flip(1)[:, : min(widths)]
-        many = len(self.modalities)
-        parts = {name: many**0.5 * vectors[place] for name, place in places.items()}
-        return parts, (values - 1) / (many - 1)
+        many, k = len(self.modalities), min(len(values) for values in self._values.values())
+        shared = int((values.flip(0)[:k] >= 1).sum())  # the others are directions in which modalities disagree
+        parts = {name: torch.zeros(len(self._values[name]), k, dtype=torch.float64) for name in self.modalities}
+        for name, place in places.items():
+            parts[name][seen[name], :shared] = many**0.5 * vectors.flip(1)[place, :shared]
+        correlations = torch.zeros(k, dtype=torch.float64)
+        correlations[:shared] = (values.flip(0)[:shared] - 1) / (many - 1)
+        return parts, correlations
 
 
 def _svd(matrix: Float[Tensor, "d e"]) -> tuple[Float[Tensor, "d k"], Float[Tensor, "k"], Float[Tensor, "k e"]]:
