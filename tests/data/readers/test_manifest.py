@@ -325,7 +325,7 @@ def test_a_table_without_splits_is_held_out_by_group(tmp_path: Path) -> None:
     source = Manifest(path, modalities, group="patient", held=Held(validation=0.2, test=0.3))
     cases = [row for row in source.rows() if isinstance(row, Case)]
     splits = {(case.group, case.split) for case in cases}
-    assert len(cases) == 200 and len(splits) == 100
+    assert (len(cases), len(splits)) == (200, 100)
     shares = {name: sum(split == name for _, split in splits) for name in ("train", "validation", "test")}
     assert all(abs(shares[name] - most) < 15 for name, most in {"train": 50, "validation": 20, "test": 30}.items())
     with pytest.raises(DataError, match="expected a column 'split'"):

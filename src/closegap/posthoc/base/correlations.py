@@ -36,8 +36,8 @@ class Correlations:
     C_m = cov(x_m) + ridge mean(diag cov(x_m)) I. Two modalities: the SVD of C_a^-1/2 C_ab C_b^-1/2 = U diag(rho) V^T;
     the maps are C_a^-1/2 U and C_b^-1/2 V. More: the eigenvectors of the block matrix of all C_m^-1/2 C_mn C_n^-1/2
     (identities on its diagonal), each modality's part times sqrt(M); an eigenvalue l stands for the mean correlation
-    (l - 1) / (M - 1); below 0 the modalities disagree, and the direction is left out. Both agree at two. A cross-covariance
-    is of the rows that have both; of none it is zero.
+    (l - 1) / (M - 1); below 0 the modalities disagree, and the direction is left out. Both agree at two. A
+    cross-covariance is of the rows that have both; of none it is zero.
 
     Args:
         products: of the rows to fit on, two modalities at least.
