@@ -74,6 +74,11 @@ def test_what_gains_one_way_and_loses_the_other_is_no_gain() -> None:
     assert verdicts(_comparison(original_plus_shift=(GAIN, NOTHING, NOTHING)))[0].arm == "original + shift"
 
 
+def test_what_gains_is_told_first() -> None:
+    back = verdicts(_comparison(original_plus_shift=(NOTHING, GAIN, NOTHING)))[0]
+    assert [told.split(" R@10")[0] for told in back.gains] == ["b → a", "a → b"]
+
+
 def _trained(seeds: list[int], by_seed: Estimate) -> Comparison:
     """`learnable`, `fixed` against it, `losses` against `fixed`: higher in every figure."""
     names = [ACROSS.name, BACK.name, ONE_INDEX.name]

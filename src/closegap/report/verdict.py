@@ -34,7 +34,7 @@ class Verdict:
         pair: of modalities, `image|caption`, where there are several; else "".
         arm: the arm of most worth; None where no arm gains what the intervals can tell.
         control: the arm that its gain is told against.
-        gains: each figure of the task with what it was, what it becomes and the difference.
+        gains: each figure of the task with what it was, what it becomes and the difference; those that gain first.
         costs: figures of any task that get worse by it, likewise.
         effort: what making the arm takes beyond its control, in words.
         commands: that make the arm, where it takes no training.
@@ -118,12 +118,13 @@ def _verdict(comparison: Comparison, task: str, figures: Sequence[Figure]) -> Ve
     control = comparison.control(arm.name)
     judging = [figure for figure in report.figures.values() if any(of_task(figure) for of_task in TASKS.values())]
     worse = [figure for figure in judging if _sign(comparison, arm, figure) == "worse"]
+    gaining_first = sorted(figures, key=lambda figure: _sign(comparison, arm, figure) != "better")
     return Verdict(
         task,
         figures[0].pair,
         arm.name,
         control,
-        [_change(comparison, arm, figure) for figure in figures],
+        [_change(comparison, arm, figure) for figure in gaining_first],
         [_change(comparison, arm, figure) for figure in worse],
         _effort(comparison, arm),
         _commands(comparison, arm.name),
