@@ -33,6 +33,7 @@ class Numbers:
     mode: Literal["best", "last"] = "best"
     steps: PositiveInt | None = None
     path: Path | None = None
+    storage: Literal["whole", "parts"] | None = None
 
 
 def _parser() -> ArgumentParser:
@@ -88,6 +89,11 @@ CASES: list[tuple[dict[str, Any] | list[str], str, str]] = [
     ({"numbers": {"count": "many"}}, "numbers.count: 'many' given, expected a whole number", "_wrong_type"),
     ({"numbers": {"mode": "worst"}}, "numbers.mode: 'worst' given, expected 'best' or 'last'", "_wrong_type"),
     ({"numbers": {"rate": "fast"}}, "numbers.rate: 'fast' given, expected a number or null", "_wrong_union"),
+    (
+        {"numbers": {"storage": "half"}},
+        "numbers.storage: 'half' given, expected 'whole' or 'parts' or null",
+        "_wrong_union",
+    ),
     ({"numbers": {"steps": "many"}}, "numbers.steps: 'many' given, expected a whole number or null", "_wrong_union"),
     (["--numbers.count", "null"], "numbers.count: null given, expected a whole number", "_wrong_type"),
     ({"animal": 5}, "animal: '5' given, expected class_path, the import path of a Animal", "_no_subclass"),

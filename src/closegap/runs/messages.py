@@ -85,6 +85,7 @@ def _wrong_type(_: list[str], key: str, expected: str, given: str) -> str:
 
 def _wrong_union(_: list[str], key: str, types: str, given: str) -> str:
     plain = re.sub(r"typing\.Annotated\[(\w+), .*?\)\]", r"<class '\1'>", types)  # bounds are for numbers
+    plain = re.sub(r"typing\.Literal\[(.+?)\]", r"\1", plain)
     expected = [_TYPES.get(name, name) for name in plain.split(", ")]
     return f"{key}: {_short(given)} given, expected {' or '.join(expected)}"
 

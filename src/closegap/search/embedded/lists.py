@@ -20,7 +20,7 @@ with needs("search"):
 LEAST = 10_000  # rows below which there are no lists: a search of all is as quick
 _GROWN = 1.5  # times as many rows as there were have lists made anew
 _PER_ROOT = 2  # lists, times the root of the rows
-_SHARE = 1 / 16  # of the lists that are looked at
+_SHARE = 1 / 8  # of the lists that are looked at: rows nearest to a question of another modality are in many
 _FEWEST = 64  # the same, where there are few
 _ROUNDS = 10
 _SAMPLE = 50  # rows of a list that centres are learned from
