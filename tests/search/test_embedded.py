@@ -147,6 +147,7 @@ def spread(rows: int, width: int = 24, centres: int = 60) -> np.ndarray:
 def test_lists_keep_up_with_what_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "LEAST", 1000)
     monkeypatch.setattr(lists, "_FEWEST", 8)
+    monkeypatch.setattr(lists, "_SHARE", 1 / 16)  # of lists so few that an eighth holds all that is near
     vectors = spread(4000)
     rows = [Row(str(number), str(number), "g", {"tenth": number % 10}) for number in range(4000)]
     asked = vectors[::100]
