@@ -3,7 +3,6 @@
 import io
 import struct
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,8 +12,8 @@ from PIL import Image
 
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import cut, flipped
-from acceptance.inputs.recordings import NOT_MEDIA
-from acceptance.tiny import part, write
+from acceptance.inputs.media import NOT_MEDIA, named, of_files
+from acceptance.tiny import part
 
 _FORMS: tuple[tuple[str, str, str], ...] = (
     ("mp4", "libx264", "yuv420p"),
@@ -30,27 +29,18 @@ _SUFFIXES = (".mp4", ".avi", ".gif", ".webm", ".mov", ".MPG", ".wav", ".txt", ""
 
 
 def make(place: Place) -> Case:
-    """Shards written from a table of clips, all of them looked at before."""
+    """Shards written from a table of clips, all of which are looked at before."""
     random = place.random
-    Path("clips").mkdir()
-    expected, cells = set[str](), list[str]()
     kind: Any = "video"
     if part_named := random.random() < 0.3:
         viewing = {"size": random.choice([1, 8, 4096]), "duration": random.choice([0.2, 3000])}
         kind = part("closegap.kinds.VideoKind", viewing=viewing)
-    for number in range(random.randint(1, 2)):
-        content, said = _clip(random, part_named)
-        name = f"{random.choice(['', 'x', '=1+1', 'é', '<b>'])}{number}{random.choice(_SUFFIXES)}"
-        (Path("clips") / name).write_bytes(content)
-        fragment = random.choice(["", "", "", "#t=0.1,0.3", "#t=0.2", "#t=9e9", "#t=5,1", "#t=99999", "#t="])
-        expected.add(said if not fragment else "any")
-        cells.append(f"clips/{name}{fragment}")
-    rows = [f'c{number},train,"{cell}"' for number, cell in enumerate(cells)]
-    Path("cases.csv").write_text("id,split,clip\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    modalities = {"clip": {"kind": kind, "columns": ["clip"]}}
-    data = part("closegap.data.Manifest", path="cases.csv", modalities=modalities)
-    worst = next(said for said in ("refused", "any", "taken") if said in expected)
-    return Case(["shard", "--config", write("config.json", {"data": data}), "--out", "out"], worst)
+
+    def put(number: int) -> tuple[str, str]:
+        content, expected = _clip(random, part_named)
+        return named(random, number, _SUFFIXES, content), expected
+
+    return of_files(random, kind, put)
 
 
 def _clip(random: Random, part_named: bool) -> tuple[bytes, str]:

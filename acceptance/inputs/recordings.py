@@ -2,8 +2,7 @@
 
 import io
 import struct
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -13,8 +12,9 @@ import soundfile
 from jaxtyping import Float32
 
 from acceptance.inputs.case import Case, Place
-from acceptance.inputs.damage import SHELL, cut, flipped
-from acceptance.tiny import part, write
+from acceptance.inputs.damage import cut, flipped
+from acceptance.inputs.media import NOT_MEDIA, named, of_files
+from acceptance.tiny import part
 
 _RATE = 8_000
 _FORMS: tuple[tuple[str, str], ...] = (
@@ -31,41 +31,21 @@ _FORMS: tuple[tuple[str, str], ...] = (
 )
 _CONTAINERS: tuple[tuple[str, str], ...] = (("mp4", "aac"), ("webm", "libopus"), ("avi", "mp3"), ("mpegts", "mp2"))
 _SUFFIXES = (".wav", ".ogg", ".flac", ".mp3", ".m4a", ".raw", ".WAV", ".txt", "")
-NOT_MEDIA: Mapping[str, bytes] = {
-    "playlist": b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n/etc/passwd\n",
-    "script": b"ffconcat version 1.0\nfile '/etc/passwd'\n",
-    "session": b"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n",
-    "dash": b"<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'><BaseURL>file:///etc/</BaseURL></MPD>",
-    "html": b"<html><script>alert(1)</script>",
-    "shell": f"#!/bin/sh\n{SHELL}\n".encode(),
-    "empty": b"",
-    "tag": b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(50),
-}
-"""Neither sound nor moving pictures, some of it naming other files."""
 
 
 def make(place: Place) -> Case:
-    """Shards written from a table of recordings, all of them decoded before."""
+    """Shards written from a table of recordings."""
     random = place.random
-    Path("sounds").mkdir()
-    expected, cells = set[str](), list[str]()
-    for number in range(random.randint(1, 2)):
-        content, said = _recording(random)
-        name = f"{random.choice(['', 'x', '=1+1', 'é', '<b>'])}{number}{random.choice(_SUFFIXES)}"
-        (Path("sounds") / name).write_bytes(content)
-        fragment = random.choice(["", "", "", "#t=0.1,0.3", "#t=0.2", "#t=9e9", "#t=5,1", "#t=99999", "#t="])
-        expected.add(said if not fragment else "any")
-        cells.append(f"sounds/{name}{fragment}")
-    rows = [f'c{number},train,"{cell}"' for number, cell in enumerate(cells)]
-    Path("cases.csv").write_text("id,split,sound\n" + "\n".join(rows) + "\n", encoding="utf-8")
     kind: Any = "audio"
     if random.random() < 0.3:
         listening = {"trim": random.choice([1, 40]), "level": random.choice(["peak", "rms"]), "channels": "kept"}
         kind = part("closegap.kinds.AudioKind", listening=listening)
-    modalities = {"sound": {"kind": kind, "columns": ["sound"]}}
-    data = part("closegap.data.Manifest", path="cases.csv", modalities=modalities)
-    worst = next(said for said in ("refused", "any", "taken") if said in expected)
-    return Case(["shard", "--config", write("config.json", {"data": data}), "--out", "out"], worst)
+
+    def put(number: int) -> tuple[str, str]:
+        content, expected = _recording(random)
+        return named(random, number, _SUFFIXES, content), expected
+
+    return of_files(random, kind, put)
 
 
 def _recording(random: Random) -> tuple[bytes, str]:

@@ -14,7 +14,8 @@ from tests.kinds import leads
 
 from acceptance.inputs.case import Case, Place
 from acceptance.inputs.damage import SHELL, STRANGE, cut, flipped, payload
-from acceptance.tiny import part, write
+from acceptance.inputs.media import of_files
+from acceptance.tiny import part
 
 _FORMS = ("16", "24", "32", "80", "212", "508", "516", "524")
 _NOT_SIGNALS = (
@@ -31,26 +32,16 @@ _NOT_SIGNALS = (
 
 
 def make(place: Place) -> Case:
-    """Shards written from a table of signals, all of them decoded before."""
+    """Shards written from a table of signals."""
     random = place.random
-    Path("signals").mkdir()
-    expected, cells = set[str](), list[str]()
-    for number in range(random.randint(1, 2)):
-        name, said = _signal(random, number)
-        fragment = random.choice(["", "", "", "#t=0.1,1.3", "#t=0.2", "#t=9e9", "#t=5,1", "#t=99999", "#t="])
-        expected.add(said if not fragment else "any")
-        cells.append(f"signals/{name}{fragment}")
-    rows = [f'c{number},train,"{cell}"' for number, cell in enumerate(cells)]
-    Path("cases.csv").write_text("id,split,ecg\n" + "\n".join(rows) + "\n", encoding="utf-8")
     settings: dict[str, Any] = {"file_rate": leads.RATE}
+    said = "taken"
     if random.random() < 0.3:
         settings |= {"rate": random.choice([50, 0.5, 333.3]), "scale": "standard", "gaps": "interpolated"}
         settings |= random.choice([{}, {"leads": ["II", "V9"], "missing": "nan"}, {"leads": ["V9"]}])
-        expected.add("any")
+        said = "any"
     kind = part("closegap.kinds.SignalKind", sampling=settings)
-    data = part("closegap.data.Manifest", path="cases.csv", modalities={"ecg": {"kind": kind, "columns": ["ecg"]}})
-    worst = next(said for said in ("refused", "any", "taken") if said in expected)
-    return Case(["shard", "--config", write("config.json", {"data": data}), "--out", "out"], worst)
+    return of_files(random, kind, lambda number: _signal(random, number), said)
 
 
 def _signal(random: Random, number: int) -> tuple[str, str]:
@@ -63,7 +54,7 @@ def _signal(random: Random, number: int) -> tuple[str, str]:
         return random.choice(makers)(random, number, values)[0], "taken"
     if kind < 0.3:
         name = f"x{number}{random.choice(['', '.csv', '.hea', '.npy', '.dcm', '.safetensors'])}"
-        (Path("signals") / name).write_bytes(random.choice([*_NOT_SIGNALS, payload(), random.randbytes(900)]))
+        (Path("media") / name).write_bytes(random.choice([*_NOT_SIGNALS, payload(), random.randbytes(900)]))
         return name, "refused"
     if kind < 0.45:
         values = random.choice([values * 0, values * np.nan, values[:, :0], values * np.inf])
@@ -71,7 +62,7 @@ def _signal(random: Random, number: int) -> tuple[str, str]:
             warnings.simplefilter("ignore")
             return random.choice([_table, _array])(random, number, values)[0], "refused"
     name, _ = random.choice(makers)(random, number, values)
-    path = Path("signals") / name
+    path = Path("media") / name
     if not path.exists():
         return name, _spoil_record(random, path)
     changes: list[Callable[[Random, bytes], bytes]] = [flipped, flipped, cut, _longer]
@@ -86,25 +77,25 @@ def _longer(random: Random, content: bytes) -> bytes:
 def _record(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        leads.record(Path("signals"), values, f"r{number}", random.choice(_FORMS))
+        leads.record(Path("media"), values, f"r{number}", random.choice(_FORMS))
     return f"r{number}", None
 
 
 def _table(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:
     name = f"{random.choice(['', '=1', 'é', '<b>'])}t{number}.csv"
-    leads.table(Path("signals") / name, values, random.choice(",;\t"), blanks=True)
+    leads.table(Path("media") / name, values, random.choice(",;\t"), blanks=True)
     return name, None
 
 
 def _array(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:
     buffer = BytesIO()
     np.save(buffer, values.astype(random.choice(["<f4", "<f8", ">f4"])))
-    (Path("signals") / f"a{number}.npy").write_bytes(buffer.getvalue())
+    (Path("media") / f"a{number}.npy").write_bytes(buffer.getvalue())
     return f"a{number}.npy", None
 
 
 def _dicom(random: Random, number: int, values: Float32[np.ndarray, "leads n"]) -> tuple[str, None]:
-    path = leads.dicom(Path("signals") / f"d{number}.dcm", values)
+    path = leads.dicom(Path("media") / f"d{number}.dcm", values)
     if random.random() < 0.2:
         dataset = dcmread(path)
         dataset.WaveformSequence[0].MultiplexGroupLabel = random.choice(STRANGE)[:16].replace("\\", "")
