@@ -8,6 +8,7 @@ import pytest
 from tests.training.config import write_config
 
 from closegap.errors import DataError, UsageError
+from closegap.evaluation.report import Skipped
 from closegap.evaluation.runs import judge_runs
 from closegap.evaluation.splits import evaluate
 from closegap.metrics.standard import standard_metrics
@@ -103,3 +104,23 @@ def test_post_hoc_methods_are_fitted_on_the_split_that_is_asked_for(tmp_path: Pa
     assert center.fitted is not None
     rows = evaluate(run, "validation").embeddings
     assert len(center.fitted.seen.rows(rows)) == len(rows.ids)
+
+
+def test_an_arm_that_cannot_be_fitted_is_said_to_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arms, out, quick = [_arm(tmp_path, "one", 1e-3)], tmp_path / "out", standard_metrics("quick")
+
+    def refuse(*_: object) -> None:
+        raise DataError("there is no way")
+
+    monkeypatch.setattr(Center, "estimate", refuse)
+    found = study(
+        [write_config(tmp_path, steps=2)],
+        arms,
+        out,
+        seeds=[0, 1],
+        split="validation",
+        metrics=quick,
+        methods={"center": Center()},
+    )
+    assert [arm.name for arm in found.comparison.report.arms] == ["one"]
+    assert found.comparison.report.skipped.count(Skipped("arm one + center", "there is no way")) == 1

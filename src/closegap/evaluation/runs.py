@@ -9,6 +9,7 @@ from closegap.errors import UsageError
 from closegap.evaluation.calibrating import calibrated
 from closegap.evaluation.compare import Result
 from closegap.evaluation.posthoc_arms import Correction, corrected
+from closegap.evaluation.report import Skipped
 from closegap.evaluation.splits import Evaluated, evaluate_splits
 from closegap.posthoc import PostHoc
 from closegap.runs.log import Watching, unwatched
@@ -24,11 +25,13 @@ class JudgedRuns:
         results: an arm each: the trained ones, then these after their last steps where other checkpoints are judged,
             then post-hoc variants, then those with score stages.
         fitted_on: the splits that `methods` and `stages` are fitted on, where there are any.
+        skipped: arms that could not be fitted, with the reason; once for all seeds that share it.
     """
 
     runs: Sequence[Evaluated]
     results: Sequence[Result]
     fitted_on: Mapping[str, str]
+    skipped: Sequence[Skipped]
 
 
 def judge_runs(
@@ -73,6 +76,7 @@ def judge_runs(
     trained: list[Result] = []
     moved: list[Result] = []
     staged: list[Result] = []
+    skipped: list[Skipped] = []
     fitted = [*([fit_on] if methods else []), *([reference] if stages or calibration is not None else [])]
     splits = list(dict.fromkeys([split, *fitted]))
     with watching("runs judged") as watcher:
@@ -85,11 +89,13 @@ def judge_runs(
                 correction = Correction(methods or {}, stages or {}, train, fitted_on, calibration=calibration)
                 made = corrected(trained[-1], correction)
                 moved, staged = [*moved, *made.moved.values()], [*staged, *made.staged]
+                skipped += made.skipped
             if calibration is not None:
                 trained[-1] = calibrated(trained[-1], calibration, fitted_on)
             watcher.work(number, len(runs))
     fitted_on_splits = ({"methods": fit_on} if methods else {}) | ({"stages": reference} if stages else {})
-    return JudgedRuns(found, [*trained, *_at_end(found), *moved, *staged], fitted_on_splits)
+    results = [*trained, *_at_end(found), *moved, *staged]
+    return JudgedRuns(found, results, fitted_on_splits, list(dict.fromkeys(skipped)))
 
 
 def _expect_unseen(reference: str, split: str, fit_on: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def measured(judged: JudgedRuns, metrics: Sequence[Metric] | None = None, watchi
         data: dict[str, Any] = {"split": first.split}
         data |= {"duplicates": shared} if shared else {}
         data |= {"fitted_on": dict(judged.fitted_on)} if judged.fitted_on else {}
-        return compare(judged.results, data=data, metrics=metrics, progress=watcher.work)
+        found = compare(judged.results, data=data, metrics=metrics, progress=watcher.work)
+        return replace(found, report=replace(found.report, skipped=[*found.report.skipped, *judged.skipped]))
 
 
 def _one_run_a_seed(runs: Sequence[Path], configs: Sequence[Namespace]) -> None:
