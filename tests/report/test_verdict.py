@@ -103,7 +103,11 @@ def test_a_trained_arm_pays_against_its_own_control_at_its_step() -> None:
         "[10.0, 30.0]; by seed [10.0, 30.0]); training (step 18 to 42); nothing else falls."
     )
     assert one_index.commands == []
-    assert answer(comparison).startswith("losses pays for search across modalities: a → b R@10 40.0% → 60.0%")
+    told = answer(comparison)
+    assert told.startswith(
+        "losses pays for search across modalities: a → b R@10 40.0% → 60.0% (+20.0 [10.0, 30.0]), and"
+    )
+    assert "by seed" not in told
     assert "training (step 18 to 42)" in verdict_lines(comparison)[0]
 
 
@@ -141,6 +145,21 @@ def test_several_pairs_are_told_on_one_line_a_task() -> None:
     assert "; b and c (" in line
     assert line.endswith("no training; nothing else falls. leave them as they are: a and c.")
     assert answer(comparison) == "original + shift pays for one index of all (a and b and 1 more pair)."
+
+
+def test_the_sentence_names_two_arms_and_counts_the_others() -> None:
+    pairs, ways = ("a|b", "a|c", "b|c"), ("shift", "whiten", "center")
+    figures = {figure.full_name: figure for figure in (ONE_INDEX.of(pair) for pair in pairs)}
+    told = {
+        f"original + {way}": {name: GAIN if at == place else NOTHING for at, name in enumerate(figures)}
+        for place, way in enumerate(ways)
+    }
+    arms = [Arm("original", dict.fromkeys(figures, Estimate(0.5)))]
+    arms += [Arm(arm, {name: Estimate(0.5 + one.value) for name, one in found.items()}) for arm, found in told.items()]
+    assert answer(Comparison(Report(arms, figures=figures), "original", told)) == (
+        "original + shift pays for one index of all (a and b); original + whiten pays for one index of all (a and c); "
+        "1 more arm pays for what stands below."
+    )
 
 
 def test_a_placebo_is_never_advised_nor_what_gains_no_more() -> None:

@@ -30,23 +30,35 @@ _CODECS = (  # what browsers play, in this order
 def player(clip: Clip) -> Markup:
     """A JPEG of five frames, and the first eight seconds at ten frames a second, without sound, as WebM.
 
+    Before it plays, the player shows the frame in the middle, since clips often begin in black.
+
     Raises:
         DataError: nothing that can be seen.
     """
-    strip = BytesIO()
-    _side_by_side(clip.pictures(_STRIP, _SIDE)).save(strip, "JPEG", quality=80)
+    strip = clip.pictures(_STRIP, _SIDE)
     frames = clip.pictures(FrameChoice(_RATE * _SECONDS, _RATE), _SIDE)
     shown = _encoded(frames)
-    picture = Markup('<div class="clip"><img alt="" src="data:image/jpeg;base64,{}">').format(
-        b64encode(strip.getvalue()).decode()
-    )
+    picture = Markup('<div class="clip"><img alt="" src="{}">').format(_jpeg(_side_by_side(strip)))
     if shown is None:
         return picture + Markup("<small>no player: FFmpeg has no encoder for browsers</small></div>")
     kind, content = shown
     return picture + Markup(
-        '<video controls muted loop playsinline preload="none" width="{}" height="{}" src="data:{};base64,{}"></video>'
-        "<small>{}</small></div>"
-    ).format(*frames[0].size, kind, b64encode(content).decode(), clock(len(frames) / _RATE))
+        '<video controls muted loop playsinline preload="none" width="{}" height="{}" poster="{}" '
+        'src="data:{};base64,{}"></video><small>{}</small></div>'
+    ).format(
+        *frames[0].size,
+        _jpeg(strip[len(strip) // 2]),
+        kind,
+        b64encode(content).decode(),
+        clock(len(frames) / _RATE),
+    )
+
+
+def _jpeg(picture: Image.Image) -> str:
+    """As the address of an image in a page."""
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
 def _side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from closegap.evaluation.compare import Comparison
 from closegap.report.verdict import ONE_INDEX, Verdict, too_few_seeds, verdicts
 
+_NAMED = 2  # arms in the sentence; the others stand in the verdicts
+
 
 def answer(comparison: Comparison) -> str:
-    """What a reader takes home, in one sentence: which arm pays for what, or that none does."""
+    """What a reader takes home, in one sentence: which arm pays for what, or that none does.
+
+    Of many arms that pay it names the two that pay for most, and the intervals over cases alone.
+    """
     found, report = verdicts(comparison), comparison.report
     if not found:
         return "Nothing can be said of a task: no search and no grouping was measured in two arms."
@@ -17,9 +22,12 @@ def answer(comparison: Comparison) -> str:
             paying.setdefault(one.arm, []).append(one)
     tasks = list(dict.fromkeys(one.task for one in found))
     if paying:
-        told = "; ".join(f"{arm} pays for {_of_tasks(some)}" for arm, some in paying.items())
+        most = sorted(paying, key=lambda arm: -len(paying[arm]))
+        told = "; ".join(f"{arm} pays for {_of_tasks(paying[arm])}" for arm in most[:_NAMED])
+        others = len(most) - _NAMED
+        more = f"; {others} more arm{'s pay' if others > 1 else ' pays'} for what stands below" if others > 0 else ""
         left = [task for task in tasks if not any(one.arm for one in found if one.task == task)]
-        return f"{told}{f'; for {_listed(left)} no arm does' if left else ''}."
+        return f"{told}{more}{f'; for {_listed(left)} no arm does' if left else ''}."
     if seeds := too_few_seeds(report):
         return f"{seeds.capitalize()}, so nothing is claimed{_highest(found)}."
     return f"No arm pays for {_listed(tasks)}: nothing is gained over {comparison.baseline} that this sample can tell."
@@ -74,9 +82,17 @@ def _of_tasks(found: Sequence[Verdict]) -> str:
     for one in found:
         by_task.setdefault(one.task, []).append(one)
     return ", and for ".join(
-        f"{task} ({some[0].modalities}{_more(len(some) - 1)})" if some[0].pair else f"{task}: {some[0].gains[0]}"
+        f"{task} ({some[0].modalities}{_more(len(some) - 1)})"
+        if some[0].pair
+        else f"{task}: {_over_cases(some[0].gains[0])}"
         for task, some in by_task.items()
     )
+
+
+def _over_cases(gain: str) -> str:
+    """A gain without its interval over seeds, which the verdict has."""
+    before, by_seed, _ = gain.partition("; by seed")
+    return f"{before})" if by_seed else gain
 
 
 def _gained(found: Sequence[Verdict]) -> str:
