@@ -1,6 +1,6 @@
 """closegap scores calibrate and explain: what a score is worth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser
 
 from closegap.bounds import PositiveFloat, ShareAboveZero
 from closegap.cli.arguments import add_out, parse, verb_parser
+from closegap.cli.fitting import check_out, read_rows, tell
 
 _CALIBRATE = """Fit how probable it is that a target is relevant, given its score and both modalities, and from which
 score on targets are answers. Fit on a validation split: training pairs score higher than new ones.
@@ -60,22 +61,15 @@ def explain_parser() -> ArgumentParser:
     return parser
 
 
-def calibrate(arguments: Sequence[str], check_out: Callable[..., None]) -> list[str]:
-    """Fit a calibration and write it; what is to be told.
-
-    Args:
-        arguments: of the command line.
-        check_out: refuses an --out that cannot be written.
-    """
+def calibrate(arguments: Sequence[str]) -> None:
+    """Fit a calibration and write it."""
     given = parse(calibrate_parser(), arguments)
     check_out(given, ".safetensors", *(path for path in (given.reference, given.scores) if path is not None))
     from closegap.calibration import Calibration
-    from closegap.embeddings import EmbeddingSet
-    from closegap.embeddings.unit_norm import unit_norm
     from closegap.scores import ScoreStage
 
     stage = None if given.scores is None else ScoreStage.load(given.scores)
-    reference, notes = unit_norm(EmbeddingSet.load(given.reference))
+    reference, notes = read_rows(given.reference)
     fitted = Calibration(given.method, given.relevance, given.at_least, given.label).fit(reference, stage)
     fitted.save(given.out)
     if reference.meta.get("in_sample"):
@@ -85,11 +79,11 @@ def calibrate(arguments: Sequence[str], check_out: Callable[..., None]) -> list[
         f"{found.queries:,} queries in {len(found.best):,} groups"
         for key, found in (fitted.fitted or {}).items()
     ]
-    return [*notes, *told, f"{given.out}: {given.method}, by {given.relevance}"]
+    tell([*notes, *told], f"{given.out}: {given.method}, by {given.relevance}")
 
 
-def explain(arguments: Sequence[str]) -> list[str]:
-    """What a cosine means, in lines."""
+def explain(arguments: Sequence[str]) -> None:
+    """Say what a cosine means."""
     given = parse(explain_parser(), arguments)
     from closegap.calibration import Calibration
     from closegap.calibration.explained import explained
@@ -104,4 +98,5 @@ def explain(arguments: Sequence[str]) -> list[str]:
         candidates=given.candidates,
         prior=given.prior,
     )
-    return list(found.lines)
+    *lines, last = found.lines
+    tell(lines, last)

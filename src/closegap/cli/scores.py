@@ -45,7 +45,7 @@ def parser(action: str) -> ArgumentParser:
 
 def main(arguments: Sequence[str]) -> None:
     """Fit or apply a stage, fit or ask a calibration."""
-    actions = {"fit": _fit, "apply": _apply, "calibrate": _calibrate, "explain": _explain}
+    actions = {"fit": _fit, "apply": _apply, "calibrate": calibrate, "explain": explain}
     action = arguments[0] if arguments else ""
     if action in ("-h", "--help"):
         parse(verb_parser("scores fit|apply|calibrate|explain", _described()), ["--help"])
@@ -82,16 +82,6 @@ def _apply(arguments: Sequence[str]) -> None:
     found = mixed_search(queries, targets, stage, given.k)
     write_found(given.out, found)
     tell([*notes, *further], f"{given.out}: the first {given.k} of {', '.join(targets.modalities)} for each query")
-
-
-def _calibrate(arguments: Sequence[str]) -> None:
-    *notes, line = calibrate(arguments, check_out)
-    tell(notes, line)
-
-
-def _explain(arguments: Sequence[str]) -> None:
-    *lines, last = explain(arguments)
-    tell(lines, last)
 
 
 def _apply_parser() -> ArgumentParser:
