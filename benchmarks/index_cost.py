@@ -45,9 +45,9 @@ def main() -> None:
         __doc__ or "",
         rows=[1_000_000, 10_000_000, 100_000_000, 1_000_000_000],
         width=512,
-        float32=0.225,  # seconds of a core for a million rows, by storage
-        float16=0.139,
-        sq8=0.0738,
+        float32=0.149,  # seconds of a core for a million rows, by storage
+        float16=0.0855,
+        sq8=0.046,
         disk_float32=2162.0,  # bytes of a row
         disk_float16=1138.0,
         disk_sq8=2681.0,
