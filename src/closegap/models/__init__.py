@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from closegap.models.base import Encoder as Encoder
     from closegap.models.canonical_head import CanonicalHead as CanonicalHead
     from closegap.models.heads import Head as Head
+    from closegap.models.heads import IdentityHead as IdentityHead
     from closegap.models.heads import LinearHead as LinearHead
     from closegap.models.heads import MLPHead as MLPHead
     from closegap.models.model import Model as Model
@@ -31,18 +32,23 @@ if TYPE_CHECKING:
     from closegap.models.towers.timm import TimmImageEncoder as TimmImageEncoder
     from closegap.models.towers.transformers import TransformersTextEncoder as TransformersTextEncoder
     from closegap.models.towers.transformers_audio import TransformersAudioEncoder as TransformersAudioEncoder
+    from closegap.models.towers.transformers_dual import DualImageEncoder as DualImageEncoder
+    from closegap.models.towers.transformers_dual import DualTextEncoder as DualTextEncoder
     from closegap.models.towers.transformers_video import TransformersVideoEncoder as TransformersVideoEncoder
 
 _HOMES = {
     "CanonicalHead": "closegap.models.canonical_head",
     "CodeSetEncoder": "closegap.models.towers.codes",
     "ConcatEncoder": "closegap.models.towers.concat",
+    "DualImageEncoder": "closegap.models.towers.transformers_dual",
+    "DualTextEncoder": "closegap.models.towers.transformers_dual",
     "Encoder": "closegap.models.base",
     "EventsAsText": "closegap.models.towers.events_as_text",
     "EventsEncoder": "closegap.models.towers.events",
     "FixedTemperature": "closegap.models.temperature",
     "FramesEncoder": "closegap.models.towers.frames",
     "Head": "closegap.models.heads",
+    "IdentityHead": "closegap.models.heads",
     "LatentSemanticEncoder": "closegap.models.towers.latent_semantic",
     "LearnableTemperature": "closegap.models.temperature",
     "LinearHead": "closegap.models.heads",

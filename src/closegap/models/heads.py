@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from closegap.bounds import ShareBelowOne, Width
 from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.errors import UsageError
 from closegap.models.recipe import Recorded
 
 
@@ -40,6 +41,30 @@ class Head(Recorded, nn.Module, ABC):
             heads: modality name to head.
             features: unit rows, of whatever width each tower has; one row a case.
         """
+
+
+class IdentityHead(Head):
+    """None: of towers that share a space already, such as both of a CLIP.
+
+    Args:
+        features: input features.
+        dim: width of the shared space, which is theirs.
+
+    Raises:
+        UsageError: another width.
+    """
+
+    def __init__(self, features: Width, dim: Width) -> None:
+        super().__init__()
+        if features != dim:
+            raise UsageError(
+                f"model.dim: {dim} given, the tower gives {features} features, which IdentityHead leaves as they are; "
+                f"set model.dim to {features}, or take another head"
+            )
+
+    def forward(self, x: Float[Tensor, "n features"]) -> Float[Tensor, "n dim"]:
+        """The features."""
+        return x
 
 
 class LinearHead(Head):

@@ -12,6 +12,7 @@ from closegap.bounds import Seed
 from closegap.errors import ClosegapError
 from closegap.models.folder import DESCRIPTION
 from closegap.models.model import Model
+from closegap.models.named import is_named, named_model
 from closegap.models.recipe import trusted as expect_trusted
 from closegap.runs.checkpoint import load_model
 from closegap.runs.config import CONFIG
@@ -23,19 +24,21 @@ from closegap.runs.training import Training
 
 
 def load(folder: Path | str, trusted: Sequence[str] = ()) -> Model:
-    """The model of a run or of a folder that `save_pretrained` wrote, in evaluation mode, on the CPU.
+    """The model of a run, of a folder that `save_pretrained` wrote or of another library, evaluating, on the CPU.
 
     Of a run, the config's `model` is built and given the weights of the checkpoint that the run is judged by; its data
     are not needed. Nothing is imported that the folder names, but closegap's own parts and what is trusted here.
 
     Args:
-        folder: the run's or the model's.
+        folder: the run's or the model's; or, of another library, a name as `named_model` takes it.
         trusted: class paths of further encoders, heads, temperatures (`my_package.MyEncoder`).
 
     Raises:
         UsageError: a part that is not trusted.
         ClosegapError: neither a run nor a model, or a damaged one.
     """
+    if is_named(str(folder)):
+        return named_model(str(folder))
     folder = Path(folder)
     if (folder / DESCRIPTION).is_file():
         return Model.from_pretrained(folder, trusted)

@@ -7,15 +7,21 @@ from torch import nn
 
 from closegap.errors import UsageError
 
-_BLOCK = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)\.(\d+)\.")
+_BLOCK = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks|resblocks)\.(\d+)\.")
 
 
 def numbered_blocks(tower: nn.Module) -> dict[str, int]:
-    """Parameter name to block of a tower of transformers: embeddings 0, layers from 1, the rest belongs to the last."""
-    depth, last = {}, 0
+    """Parameter name to block of a tower of transformers: embeddings 0, layers from 1, the rest belongs to the last.
+
+    A second stack of layers, such as BLIP-2's behind its image tower, goes on counting where the first ended.
+    """
+    depth, last, before = {}, 0, 0
     for name, _ in tower.named_parameters():
-        found = _BLOCK.search(name)
-        last = int(found.group(1)) + 1 if found else last
+        if found := _BLOCK.search(name):
+            number = int(found.group(1)) + 1
+            if before + number < last:
+                before = last
+            last = before + number
         depth[name] = last
     return depth
 
