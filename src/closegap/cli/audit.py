@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser, Namespace
 
 from closegap.bounds import Resamples
-from closegap.cli.arguments import add_no_cases, add_out, free, parse, verb_parser
+from closegap.cli.arguments import add_no_cases, add_out, free, parse_with_overrides, verb_parser
+from closegap.cli.audit_model import NO_TRAIN, add_model, embedded, expect_one_origin
 from closegap.cli.curves import add_calibrate, chosen_calibration
 from closegap.cli.methods import METHODS_HELP, chosen_methods
 from closegap.cli.metrics import METRICS_HELP, chosen_metrics
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from closegap.embeddings.embedding_set import EmbeddingSet
 
 _DESCRIPTION = """Audit embeddings: do they have a modality gap, does it hurt, what would closing it be worth? Row i of
-each array is the same case. Writes report.json and report.html and prints the tables.
+each array is the same case; with --model, a data set is embedded first. Writes report.json and report.html and prints
+the tables.
 
   closegap audit image.npy text.npy --labels organ.csv:organ --out audit
   closegap audit image.npy text.npy --train image-train.npy text-train.npy --out audit
@@ -28,6 +30,7 @@ each array is the same case. Writes report.json and report.html and prints the t
   closegap audit test.safetensors --reference validation.safetensors --calibrate isotonic --out audit
   closegap audit both.npz:image both.npz:text --groups patients.txt --out audit
   closegap audit test.safetensors --train train.safetensors --posthoc shift center --out audit
+  closegap audit --model hf:CLIP --data closegap.data.Roco --data.root ROCO --out audit
 
 Arrays: .npy, .npz, .safetensors, .parquet (a column of lists); FILE:KEY chooses one of several. Columns: .txt, .csv,
 .npy, .parquet. One .safetensors file alone is a set of embeddings as `closegap embed` writes it."""
@@ -45,8 +48,14 @@ _OF_ARRAYS = ("names", "ids", "labels", "groups", "relevance")
 def parser() -> ArgumentParser:
     """What the audit takes."""
     found = verb_parser("audit", _DESCRIPTION)
-    found.add_argument("files", type=str, nargs="+", help="one array per modality, or one set of embeddings")
-    found.add_argument("--names", type=str | None, default=None, help="modality names: image,text")
+    found.add_argument("files", type=str, nargs="*", help="one array per modality, or one set of embeddings")
+    add_model(found)
+    found.add_argument(
+        "--names",
+        type=str | None,
+        default=None,
+        help="modality names: image,text; with --model, those of the data that count",
+    )
     found.add_argument("--ids", type=str | None, default=None, help="the case of each row; rows of one id are one case")
     found.add_argument("--labels", type=str, nargs="+", default=[], help="columns of labels, for grouping and probes")
     found.add_argument("--groups", type=str | None, default=None, help="the patient or article of each row")
@@ -71,7 +80,8 @@ def parser() -> ArgumentParser:
 
 def main(arguments: Sequence[str]) -> None:
     """Audit embeddings."""
-    given = parse(parser(), arguments)
+    given, overrides = parse_with_overrides(parser(), arguments)
+    expect_one_origin(given, overrides)
     free(given, "report.json", "report.html")
     from closegap.api.bars import Bars
     from closegap.cli.console import console
@@ -81,14 +91,23 @@ def main(arguments: Sequence[str]) -> None:
 
     metrics = chosen_metrics(given.metrics)
     train_files = _train_files(given)
+    unasked = given.model is not None and not (given.posthoc or given.scores or given.calibrate)
+    if unasked:
+        given.posthoc, given.scores = ["all"], ["all"]
     if train_files and not given.posthoc and not given.scores and given.calibrate is None:
         given.posthoc, given.scores = list(_RECOMMENDED), list(_RECOMMENDED_SCORES)
     methods, stages = chosen_methods(given.posthoc), chosen_stages(given.scores)
     if given.reference and not stages and given.calibrate is None:
         raise UsageError("--reference is what score stages are fitted on; choose them, as with --scores all")
-    embeddings, notes = _judged(given)
-    train = _fitted_on("--train", train_files, embeddings) if train_files else None
-    reference = _fitted_on("--reference", given.reference, embeddings) if given.reference else None
+    if given.model is not None:
+        made = embedded(given, overrides)
+        embeddings, notes, train, reference = made.judged, [], made.train, None
+        if train is None and unasked:
+            methods, stages, notes = {}, {}, [NO_TRAIN]
+    else:
+        embeddings, notes = _judged(given)
+        train = _fitted_on("--train", train_files, embeddings) if train_files else None
+        reference = _fitted_on("--reference", given.reference, embeddings) if given.reference else None
     with Bars("measuring") as bars:
         found = audit_arms(
             embeddings,

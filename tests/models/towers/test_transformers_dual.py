@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.kinds.sounds import RATE, hum
+from tests.models.small_clip import SEEN, SIZES, clip, words
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -27,11 +28,7 @@ TEXTS = [
     "a nodule of the right lung, and a small effusion " * 4,
 ]
 SOUNDS = [Recording.of_samples(hum(seconds, seed=n), RATE) for n, seconds in enumerate((0.7, 0.4))]
-WORDS = ["a", "no", "of", "the", "and", "in", "left", "right", "chest", "lung", "mass", "nodule"]
-_SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
-_SEEN = {**_SIZES, "image_size": 32, "patch_size": 16}
 _SIDE = {"size": {"height": 32, "width": 32}}
-_CROPPED: dict[str, Any] = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
 
 
 @dataclass(frozen=True)
@@ -54,52 +51,21 @@ class Saved:
             return normalize(self.model.get_image_features(**given).pooler_output, dim=-1)
 
 
-def words(folder: Path, longest: int = 24) -> Any:
-    """A tokenizer of whole words."""
-    known = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *WORDS,
-    ]
-    (folder / "vocab.txt").write_text("\n".join(known), encoding="utf-8")
-    return hf.BertTokenizer(vocab=str(folder / "vocab.txt"), model_max_length=longest)
-
-
-def letters() -> Any:
-    """CLIP's own tokenizer, of letters."""
-    known = [
-        "<|startoftext|>",
-        "<|endoftext|>",
-        *"abcdefghijklmnopqrstuvwxyz,",
-        *(f"{c}</w>" for c in "abcdefghijklmnopqrstuvwxyz,"),
-    ]
-    return hf.CLIPTokenizer(vocab={token: n for n, token in enumerate(known)}, merges=[], model_max_length=20)
-
-
-def clip(folder: Path) -> tuple[Any, Any, Any]:
-    text = {**_SIZES, "vocab_size": 60, "max_position_embeddings": 20, "bos_token_id": 0, "eos_token_id": 1}
-    model = hf.CLIPModel(hf.CLIPConfig(projection_dim=12, text_config=text, vision_config=_SEEN))
-    return model, letters(), hf.CLIPImageProcessor(**_CROPPED)
-
-
 def siglip(folder: Path) -> tuple[Any, Any, Any]:
-    text = {**_SIZES, "vocab_size": 20, "max_position_embeddings": 24, "pad_token_id": 0}
-    model = hf.SiglipModel(hf.SiglipConfig(text_config=text, vision_config=_SEEN))
+    text = {**SIZES, "vocab_size": 20, "max_position_embeddings": 24, "pad_token_id": 0}
+    model = hf.SiglipModel(hf.SiglipConfig(text_config=text, vision_config=SEEN))
     return model, words(folder), hf.SiglipImageProcessor(**_SIDE)
 
 
 def siglip2(folder: Path) -> tuple[Any, Any, Any]:
-    text = {**_SIZES, "vocab_size": 20, "max_position_embeddings": 24, "pad_token_id": 0}
-    seen = {**_SIZES, "num_patches": 16, "patch_size": 8}
+    text = {**SIZES, "vocab_size": 20, "max_position_embeddings": 24, "pad_token_id": 0}
+    seen = {**SIZES, "num_patches": 16, "patch_size": 8}
     model = hf.Siglip2Model(hf.Siglip2Config(text_config=text, vision_config=seen))
     return model, words(folder), hf.Siglip2ImageProcessor(patch_size=8, max_num_patches=16)
 
 
 def align(folder: Path) -> tuple[Any, Any, Any]:
-    text = {**_SIZES, "vocab_size": 20, "max_position_embeddings": 24}
+    text = {**SIZES, "vocab_size": 20, "max_position_embeddings": 24}
     seen = {"image_size": 32, "width_coefficient": 0.1, "depth_coefficient": 0.1, "hidden_dim": 12}
     model = hf.AlignModel(hf.AlignConfig(projection_dim=32, text_config=text, vision_config=seen))
     return model, words(folder), hf.EfficientNetImageProcessor(**_SIDE)
@@ -172,9 +138,9 @@ def test_a_checkpoint_is_read_once(saved: Saved, monkeypatch: pytest.MonkeyPatch
 
 
 def test_blip2_gives_the_mean_of_what_its_queries_see(tmp_path: Path, pictures: list[Path]) -> None:
-    qformer = {**_SIZES, "vocab_size": 20, "encoder_hidden_size": 16, "use_qformer_text_input": True}
+    qformer = {**SIZES, "vocab_size": 20, "encoder_hidden_size": 16, "use_qformer_text_input": True}
     config = hf.Blip2Config(
-        vision_config=_SEEN,
+        vision_config=SEEN,
         qformer_config={**qformer, "max_position_embeddings": 24},
         text_config={"model_type": "opt", "vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "ffn_dim": 16},
         num_query_tokens=3,
@@ -202,7 +168,7 @@ def test_clap_has_audio_in_place_of_images(tmp_path: Path) -> None:
         **{"spec_size": 64, "num_mel_bins": 16, "patch_embeds_hidden_size": 8, "depths": [1, 1], "window_size": 4},
         **{"num_attention_heads": [1, 2], "hidden_size": 16, "patch_size": 4, "patch_stride": [4, 4]},
     }
-    text = {**_SIZES, "vocab_size": 20, "max_position_embeddings": 26, "pad_token_id": 0}
+    text = {**SIZES, "vocab_size": 20, "max_position_embeddings": 26, "pad_token_id": 0}
     torch.manual_seed(0)
     own = hf.ClapModel(hf.ClapConfig(projection_dim=12, text_config=text, audio_config=audio)).eval()
     rates = {"feature_size": 16, "sampling_rate": 8000, "max_length_s": 1, "hop_length": 160, "frequency_max": 4000}

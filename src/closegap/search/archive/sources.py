@@ -16,15 +16,14 @@ from closegap.models.folder import DESCRIPTION
 from closegap.models.model import Model
 from closegap.posthoc import PostHoc
 from closegap.runs.check_kinds import check_kinds
-from closegap.runs.config import CONFIG, parse_run
+from closegap.runs.config import CONFIG
 from closegap.runs.load import load
 from closegap.runs.log import Nobody, Watcher
 from closegap.runs.open import open_run
+from closegap.runs.source import read_checks, read_source
 from closegap.search.archive.feed import Feed
 from closegap.search.archive.feed_of_cases import FeedOfCases
 from closegap.search.archive.feed_of_set import FeedOfSet
-
-_OF_TRAINING = ("model", "loss", "objective", "train", "arm", "control", "seed")  # what they name is not imported
 
 
 @dataclass(frozen=True)
@@ -177,18 +176,9 @@ def _of_model(folder: Path, data: Data) -> _Given:
 
 def _of_arguments(data: Data, model: Model) -> _Given:
     beside = _beside(data, model)
-    if not data.arguments and beside is None:
-        raise UsageError("--data: not given; say where cases come from, as --data closegap.data.Roco --data.root DIR")
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--config", action="config")
-    parser.add_argument("--checks", type=Checks, default=Checks())
     if beside is not None:
-        return _Given(beside, parser.instantiate(parse_run(list(data.arguments), parser, _OF_TRAINING)).checks)
-    parser.add_argument("--data", type=Source, required=True)
-    built = parser.instantiate(parse_run(list(data.arguments), parser, _OF_TRAINING))
-    return _Given(built.data, built.checks)
+        return _Given(beside, read_checks(data.arguments))
+    return _Given(*read_source(data.arguments))
 
 
 def _beside(data: Data, model: Model) -> Source | None:
