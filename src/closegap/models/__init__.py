@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from closegap.models.towers.frames import FramesEncoder as FramesEncoder
     from closegap.models.towers.latent_semantic import LatentSemanticEncoder as LatentSemanticEncoder
     from closegap.models.towers.log_mel_statistics import LogMelStatistics as LogMelStatistics
+    from closegap.models.towers.open_clip import OpenClipImageEncoder as OpenClipImageEncoder
+    from closegap.models.towers.open_clip import OpenClipTextEncoder as OpenClipTextEncoder
     from closegap.models.towers.record import RecordEncoder as RecordEncoder
     from closegap.models.towers.small import SmallImageEncoder as SmallImageEncoder
     from closegap.models.towers.small import SmallTextEncoder as SmallTextEncoder
@@ -55,6 +57,8 @@ _HOMES = {
     "LogMelStatistics": "closegap.models.towers.log_mel_statistics",
     "MLPHead": "closegap.models.heads",
     "Model": "closegap.models.model",
+    "OpenClipImageEncoder": "closegap.models.towers.open_clip",
+    "OpenClipTextEncoder": "closegap.models.towers.open_clip",
     "RecordEncoder": "closegap.models.towers.record",
     "ScheduledTemperature": "closegap.models.temperature",
     "SmallAudioEncoder": "closegap.models.towers.small_audio",

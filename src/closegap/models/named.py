@@ -10,6 +10,7 @@ from closegap.models.model import Model
 from closegap.models.temperature import LearnableTemperature
 
 _TOWERS = {
+    "open_clip": ("closegap.models.towers.open_clip", "open_clip_towers"),
     "hf": ("closegap.models.towers.transformers_dual", "dual_towers"),
 }
 _MAX_SCALE = 100.0
