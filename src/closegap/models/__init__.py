@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from closegap.models.towers.open_clip import OpenClipImageEncoder as OpenClipImageEncoder
     from closegap.models.towers.open_clip import OpenClipTextEncoder as OpenClipTextEncoder
     from closegap.models.towers.record import RecordEncoder as RecordEncoder
+    from closegap.models.towers.sentence_transformers import (
+        SentenceTransformersImageEncoder as SentenceTransformersImageEncoder,
+    )
+    from closegap.models.towers.sentence_transformers import (
+        SentenceTransformersTextEncoder as SentenceTransformersTextEncoder,
+    )
     from closegap.models.towers.small import SmallImageEncoder as SmallImageEncoder
     from closegap.models.towers.small import SmallTextEncoder as SmallTextEncoder
     from closegap.models.towers.small_audio import SmallAudioEncoder as SmallAudioEncoder
@@ -61,6 +67,8 @@ _HOMES = {
     "OpenClipTextEncoder": "closegap.models.towers.open_clip",
     "RecordEncoder": "closegap.models.towers.record",
     "ScheduledTemperature": "closegap.models.temperature",
+    "SentenceTransformersImageEncoder": "closegap.models.towers.sentence_transformers",
+    "SentenceTransformersTextEncoder": "closegap.models.towers.sentence_transformers",
     "SmallAudioEncoder": "closegap.models.towers.small_audio",
     "SmallAudioTransformerEncoder": "closegap.models.towers.small_audio",
     "SmallImageEncoder": "closegap.models.towers.small",

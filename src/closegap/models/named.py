@@ -12,6 +12,7 @@ from closegap.models.temperature import LearnableTemperature
 _TOWERS = {
     "open_clip": ("closegap.models.towers.open_clip", "open_clip_towers"),
     "hf": ("closegap.models.towers.transformers_dual", "dual_towers"),
+    "st": ("closegap.models.towers.sentence_transformers", "sentence_transformers_towers"),
 }
 _MAX_SCALE = 100.0
 

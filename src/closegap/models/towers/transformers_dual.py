@@ -161,8 +161,8 @@ def dual_towers(name: str) -> tuple[dict[str, Encoder], float | None]:
     if isinstance(config, ClapConfig):
         from closegap.models.towers.transformers_audio import TransformersAudioEncoder
 
-        return {"audio": TransformersAudioEncoder(name), "text": DualTextEncoder(name)}, _temperature(whole)
-    return {"image": DualImageEncoder(name), "text": DualTextEncoder(name)}, _temperature(whole)
+        return {"audio": TransformersAudioEncoder(name), "text": DualTextEncoder(name)}, temperature(whole)
+    return {"image": DualImageEncoder(name), "text": DualTextEncoder(name)}, temperature(whole)
 
 
 def _config(name: str) -> Any:
@@ -201,13 +201,28 @@ def _half(name: str, pretrained: bool, role: Role) -> Any:
             raise UsageError(
                 f"{name}: a {type(whole).__name__} has no tower of {role}s beside another; expected a CLIP-like one"
             )
-        half = copy.copy(whole)
-        half._modules = {key: part for key, part in whole._modules.items() if key.startswith(_PARTS[role])}
-        half._parameters = {}  # what is beside the towers scales cosines
+        half = one_half(whole, role)
     for key, parameter in half.named_parameters():
         if _beside(type(half.config), role).search(key):
             parameter.requires_grad_(False)
     return half
+
+
+def one_half(whole: Any, role: Role) -> Any:
+    """A copy of a CLIP-like model that shares one tower with it, and has nothing else."""
+    half = copy.copy(whole)
+    half._modules = {key: part for key, part in whole._modules.items() if key.startswith(_PARTS[role])}
+    half._parameters = {}  # what is beside the towers scales cosines
+    return half
+
+
+def temperature(whole: Any) -> float | None:
+    """What a CLIP-like model divides cosines by; None where it does not say."""
+    for scale in ("logit_scale", "logit_scale_a"):
+        if (found := getattr(whole, scale, None)) is not None:
+            return math.exp(-found.item())
+    found = getattr(whole, "temperature", None)
+    return None if found is None else float(found.item())
 
 
 def _beside(config: type, role: Role) -> re.Pattern[str]:
@@ -242,12 +257,3 @@ def _architecture(tower: Any) -> str:
     """What no weight shows."""
     inner = [getattr(tower.config, f"{part}_config", None) for part in ("vision", "text", "qformer")]
     return " ".join([type(tower).__name__, *(str(getattr(part, "hidden_act", "")) for part in inner)])
-
-
-def _temperature(whole: Any) -> float | None:
-    """What the model divides cosines by."""
-    for scale in ("logit_scale", "logit_scale_a"):
-        if (found := getattr(whole, scale, None)) is not None:
-            return math.exp(-found.item())
-    found = getattr(whole, "temperature", None)
-    return None if found is None else float(found.item())
