@@ -11,6 +11,7 @@ import torch
 from closegap.errors import ClosegapError, needs
 from closegap.models.base import Encoder
 from closegap.models.towers.freezing import numbered_blocks, train_last_blocks
+from closegap.models.towers.lora import train_low_rank
 
 with needs("text"):
     from transformers.utils import logging
@@ -31,6 +32,7 @@ class PretrainedTower(Encoder):
         trained_blocks: int | None,
         checkpointing: bool,
         unused: Sequence[str] = (),
+        lora: int | None = None,
     ) -> None:
         """Take a model as the tower, its last blocks to be trained.
 
@@ -41,6 +43,7 @@ class PretrainedTower(Encoder):
             checkpointing: recompute activations in the backward pass.
             unused: beginnings or middles of names of parameters that are never in the graph: distributed training
                 would wait for their gradients.
+            lora: see `train_low_rank`; None trains the blocks' own weights.
         """
         self.tower, self._preparing = tower, preparing
         if checkpointing:
@@ -50,6 +53,8 @@ class PretrainedTower(Encoder):
         for key, parameter in tower.named_parameters():
             if key in fixed or any(part in key for part in unused):
                 parameter.requires_grad_(False)
+        if lora is not None:
+            train_low_rank(tower, lora)
 
     def pack(self, folder: Path) -> Mapping[str, Any]:
         """Config, and tokenizer or processor, as transformers writes them, and the arguments beside the name."""

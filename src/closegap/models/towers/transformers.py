@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from closegap.batch import Activations
-from closegap.bounds import NonNegativeInt, Width
+from closegap.bounds import NonNegativeInt, PositiveInt, Width
 from closegap.errors import ClosegapError, needs
 from closegap.files import digest
 from closegap.kinds.text import TextKind
@@ -77,6 +77,7 @@ class TransformersTextEncoder(PretrainedTower):
         trained_blocks: how many blocks are trained, from the output back; 0 freezes the tower, null trains all of it.
         pretrained: False starts from random weights of the named architecture.
         checkpointing: recompute activations in the backward pass, for less memory.
+        lora: rank of the updates that are trained in place of these blocks' own weights; null trains the weights.
 
     Raises:
         ClosegapError: no such model, locally or on the hub, weights of another one or pickled, or code of its own.
@@ -92,14 +93,15 @@ class TransformersTextEncoder(PretrainedTower):
         trained_blocks: NonNegativeInt | None = 0,
         pretrained: bool = True,
         checkpointing: bool = False,
+        lora: PositiveInt | None = None,
     ) -> None:
         super().__init__()
-        self._adopt(*_load(name, pretrained), trained_blocks, checkpointing, _UNUSED)
+        self._adopt(*_load(name, pretrained), trained_blocks, checkpointing, _UNUSED, lora)
         self.dim = int(self.tower.config.hidden_size)
         self._pool = _POOLING[pooling]
         longest = int(getattr(self.tower.config, "max_position_embeddings", max_length))
         self._preparer = TokenPreparer(self._preparing, min(max_length, longest))
-        self._cut_allowed = True
+        self._cut_allowed = lora is None  # an update runs beside the weights that it is for, not behind them
         if self.prefix is not None:
             self._cut_allowed = can_be_cut(self, self._preparer(["a", "a b c d"]))
 

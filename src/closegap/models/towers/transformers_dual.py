@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from jaxtyping import Float
 from torch import Tensor
 
-from closegap.bounds import NonNegativeInt
+from closegap.bounds import NonNegativeInt, PositiveInt
 from closegap.errors import UsageError, needs
 from closegap.files import digest
 from closegap.kinds.image import ImageKind
@@ -58,6 +58,7 @@ class DualImageEncoder(PretrainedTower):
         trained_blocks: how many blocks are trained, from the output back; 0 freezes the tower, null trains all of it.
         pretrained: False starts from random weights of the named architecture.
         checkpointing: recompute activations in the backward pass, for less memory.
+        lora: rank of the updates that are trained in place of these blocks' own weights; null trains the weights.
 
     Raises:
         UsageError: a model without a tower of images.
@@ -72,10 +73,11 @@ class DualImageEncoder(PretrainedTower):
         trained_blocks: NonNegativeInt | None = 0,
         pretrained: bool = True,
         checkpointing: bool = False,
+        lora: PositiveInt | None = None,
     ) -> None:
         super().__init__()
         half = _half(name, pretrained, "image")
-        self._adopt(half, _preparing(name, "image"), trained_blocks, checkpointing)
+        self._adopt(half, _preparing(name, "image"), trained_blocks, checkpointing, lora=lora)
         self.dim = _width(half.config, "image")
         self._preparer = PixelPreparer(self._preparing)
 
@@ -104,6 +106,7 @@ class DualTextEncoder(PretrainedTower):
         trained_blocks: how many blocks are trained, from the output back; 0 freezes the tower, null trains all of it.
         pretrained: False starts from random weights of the named architecture.
         checkpointing: recompute activations in the backward pass, for less memory.
+        lora: rank of the updates that are trained in place of these blocks' own weights; null trains the weights.
 
     Raises:
         UsageError: a model without a tower of texts.
@@ -118,10 +121,11 @@ class DualTextEncoder(PretrainedTower):
         trained_blocks: NonNegativeInt | None = 0,
         pretrained: bool = True,
         checkpointing: bool = False,
+        lora: PositiveInt | None = None,
     ) -> None:
         super().__init__()
         half = _half(name, pretrained, "text")
-        self._adopt(half, _preparing(name, "text"), trained_blocks, checkpointing)
+        self._adopt(half, _preparing(name, "text"), trained_blocks, checkpointing, lora=lora)
         self.dim = _width(half.config, "text")
         call = half.forward if isinstance(half, Blip2TextModelWithProjection) else half.get_text_features
         padding: Literal["longest", "max_length"] = "max_length" if isinstance(half.config, _FULL) else "longest"
