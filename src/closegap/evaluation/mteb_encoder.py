@@ -82,15 +82,13 @@ class MtebEncoder:
         return (_rows(embeddings1) * _rows(embeddings2)).sum(-1)
 
     def _batch(self, batch: Mapping[str, Sequence[Any]], task: str) -> Float[Tensor, "n d"]:
-        found = [
-            self.model.embed(**{own: list(batch[column])}, batch_size=self._batch_size)[own].cpu()
-            for column, own in self._towers.items()
-            if column in batch
-        ]
+        items: dict[str, Any] = {own: list(batch[column]) for column, own in self._towers.items() if column in batch}
+        found = [rows.cpu() for rows in self.model.embed(batch_size=self._batch_size, **items).values()]
         if not found:
             raise UsageError(f"{task}: items of {', '.join(batch)}, the model embeds {', '.join(self._towers)}")
         return found[0] if len(found) == 1 else normalize(torch.stack(found).sum(0), dim=-1)
 
 
 def _rows(values: Any) -> Float[Tensor, "n d"]:
-    return normalize(torch.atleast_2d(torch.as_tensor(values)).float(), dim=-1)
+    rows = torch.as_tensor(values).float()
+    return normalize(rows[None] if rows.ndim == 1 else rows, dim=-1)
