@@ -9,6 +9,19 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 _RUN = ("train", "image", "text", "plots", "caption")
+_DEV = (
+    "open-clip",
+    "sentence-transformers",
+    "lora",
+    "mteb",
+    "pandas",
+    "search",
+    "postgres",
+    "milvus",
+    "dicom",
+    "deidentify",
+    "dev",
+)
 
 
 def declared(*extras: str) -> list[Requirement]:
@@ -35,7 +48,7 @@ def pinned(name: str) -> dict[str, list[Requirement]]:
     ("name", "extras"),
     [
         ("run", _RUN),
-        ("dev", (*_RUN, "pandas", "search", "postgres", "milvus", "dicom", "deidentify", "dev", "offline")),
+        ("dev", (*_RUN, *_DEV, "offline")),
     ],
 )
 def test_what_is_declared_is_pinned(name: str, extras: tuple[str, ...]) -> None:
