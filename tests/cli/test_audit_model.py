@@ -11,6 +11,8 @@ from tests.real import REAL, needs_real
 import closegap
 from closegap.cli.main import main
 from closegap.data import Roco, load_cases
+from closegap.search import Query
+from closegap.search import open as open_archive
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +126,14 @@ def test_real_figures_and_captions(clip: Path, tmp_path: Path) -> None:
     for name, estimate in expected.arms[0].metrics.items():
         mine = name.replace("text", "caption")
         assert found["original"][mine] == pytest.approx(estimate.value, abs=1e-5), name
+
+
+def test_an_archive_of_another_librarys_model_is_called_as_the_data_are(clip: Path) -> None:
+    build = ["index", "build", f"hf:{clip}", *PHANTOMS, "--data.cases", "40", "--out", "archive"]
+    assert main(build) == 0
+    with open_archive("archive") as archive:
+        assert list(archive.modalities) == ["image", "report"]
+        hits = archive.ask(Query("no mass in the left lung", k=3)).hits
+    assert len(hits) == 3
+    assert main([*build[:2], f"hf:{clip}x", *build[3:-1], "other"]) == 1
+    assert not Path("other").exists()

@@ -14,6 +14,7 @@ an embedding set (.safetensors). Works in parts: the same command after a kill g
 
   closegap index build runs/a --data.root ROCO --thumbnails --out archive
   closegap index build model --data closegap.data.Roco --data.root ROCO --out archive
+  closegap index build hf:openai/clip-vit-base-patch32 --config mine.yaml --out archive
   closegap index build runs/a --images FOLDER --split test --out archive --overwrite
   closegap index build runs/a --source 'dicomweb://pacs/dicom-web?ModalitiesInStudy=CR' --key pacs.key --out archive
   closegap index build set.safetensors --scores zscore --calibrate labels --out archive
@@ -37,7 +38,8 @@ def parser(action: str) -> ArgumentParser:
     """What an action takes."""
     found = verb_parser(f"index {action}", DESCRIPTION)
     if action == "build":
-        found.add_argument("run", type=Path, help="a run, a model's folder, or an embedding set")
+        origins = "a run, a model's folder or name (hf:NAME, open_clip:NAME, st:NAME), or an embedding set"
+        found.add_argument("run", type=Path, help=origins)
         _add_data(found)
         found.add_argument("--thumbnails", action="store_true", help="keep small pictures of images")
         _add_wanted(found)

@@ -12,8 +12,10 @@ from closegap.errors import UsageError
 from closegap.files import digest, file_digest
 from closegap.infer.features import FeatureCache
 from closegap.kinds import ImageKind, Kind, TextKind
+from closegap.models.data_names import named_after_data
 from closegap.models.folder import DESCRIPTION
 from closegap.models.model import Model
+from closegap.models.named import is_named
 from closegap.posthoc import PostHoc
 from closegap.runs.check_kinds import check_kinds
 from closegap.runs.config import CONFIG
@@ -84,7 +86,9 @@ class _Given:
 
 
 def open_source(source: Path, data: Data, watcher: Watcher | None = None) -> Opened:
-    """A run, a model's folder or an embedding set, and the rows that it gives.
+    """A run, a model's folder or name, or an embedding set, and the rows that it gives.
+
+    The modalities of a model of another library, such as image and text, are called as the data call them.
 
     Raises:
         UsageError: none of them, or a model without data.
@@ -171,7 +175,12 @@ def _of_run(folder: Path, data: Data) -> _Given:
 def _of_model(folder: Path, data: Data) -> _Given:
     model = load(folder, data.trusted)
     given = _of_arguments(data, model)
-    return _Given(given.data, given.checks, None, model, file_digest(folder / DESCRIPTION))
+    if not is_named(str(folder)):
+        return _Given(given.data, given.checks, None, model, file_digest(folder / DESCRIPTION))
+    weights = digest(*(model.encoder(name).fingerprint().encode() for name in model.modalities))
+    if data.images is None and data.pacs is None:
+        model = named_after_data(model, given.data.kinds)
+    return _Given(given.data, given.checks, None, model, weights)
 
 
 def _of_arguments(data: Data, model: Model) -> _Given:
