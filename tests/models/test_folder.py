@@ -131,7 +131,7 @@ def test_a_model_comes_back_value_for_value(options: Mapping[str, Any], tmp_path
     items: Mapping[str, Any] = {"report": TEXTS, "record": RECORDS, "concepts": SETS}
     assert _equal(found.embed(**items), model.embed(**items))
     names = sorted(str(file.relative_to(tmp_path / "model")) for file in (tmp_path / "model").rglob("*"))
-    assert names == ["model.json", "model.safetensors"]
+    assert names == ["README.md", "model.json", "model.safetensors"]
 
 
 def test_towers_of_timm_and_transformers_travel_without_their_sources(

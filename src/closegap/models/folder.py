@@ -13,6 +13,7 @@ from torch import Tensor
 from closegap.errors import ClosegapError, MissingExtraError, UsageError
 from closegap.files import file_digest, whole_folder
 from closegap.models.base import Encoder
+from closegap.models.card import CARD, Card, model_card
 from closegap.models.description import ModelDescription, PartDescription, TowerDescription
 from closegap.models.heads import Head
 from closegap.models.model import Model
@@ -24,7 +25,7 @@ DESCRIPTION = "model.json"
 _WEIGHTS, _POSTHOC, _TOWERS = "model.safetensors", "posthoc.safetensors", "encoders"
 
 
-def write_model(model: Model, folder: Path, towers: Literal["inside", "named"] = "inside") -> None:
+def write_model(model: Model, folder: Path, towers: Literal["inside", "named"], card: Card) -> None:
     """Write a model into a new folder, whole or not at all; see `Model.save_pretrained`."""
     if towers not in ("inside", "named"):
         raise UsageError(f"towers: {towers!r} given, expected 'inside' or 'named'")
@@ -56,6 +57,8 @@ def write_model(model: Model, folder: Path, towers: Literal["inside", "named"] =
         except ClosegapError as error:
             reason = str(error).replace(str(temporary), str(folder))
             raise ClosegapError(f"not saved, since it would not load as it is: {reason}") from error
+        # No part of the model, so that model.json has no digest of it: whoever shares a model may say more of it.
+        (temporary / CARD).write_text(model_card(model, card), encoding="utf-8")
 
 
 def read_model(folder: Path, trusted: Sequence[str] = ()) -> Model:

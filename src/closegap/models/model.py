@@ -22,6 +22,7 @@ from closegap.models.temperature import LearnableTemperature, Temperature
 
 if TYPE_CHECKING:
     from closegap.embeddings.embedding_set import EmbeddingSet
+    from closegap.models.card import Card
     from closegap.posthoc import PostHoc
 
 
@@ -82,7 +83,9 @@ class Model(Checked, nn.Module):
 
         return read_model(Path(folder), trusted)
 
-    def save_pretrained(self, folder: Path | str, towers: Literal["inside", "named"] = "inside") -> None:
+    def save_pretrained(
+        self, folder: Path | str, towers: Literal["inside", "named"] = "inside", card: "Card | None" = None
+    ) -> None:
         """Write all that is needed to embed into a new folder, whole or not at all.
 
         What was written is read back before the folder gets its name: a folder that is there can be loaded.
@@ -91,14 +94,43 @@ class Model(Checked, nn.Module):
             folder: must not exist.
             towers: "inside" stores every tower; "named" leaves out the weights of frozen ones, which are then rebuilt
                 from what their constructor was given (a name on a hub, a path), and compared by fingerprint on loading.
+            card: what README.md says beside what the model knows of itself; it may be changed afterwards.
 
         Raises:
             UsageError: the folder exists.
             ClosegapError: a part that cannot be rebuilt from a file.
         """
+        from closegap.models.card import Card
         from closegap.models.folder import write_model
 
-        write_model(self, Path(folder), towers)
+        write_model(self, Path(folder), towers, card or Card())
+
+    def push_to_hub(
+        self,
+        name: str,
+        card: "Card | None" = None,
+        *,
+        private: bool = True,
+        token: str | None = None,
+        towers: Literal["inside", "named"] = "inside",
+    ) -> str:
+        """Save the model, with its card, and upload it to the Hugging Face hub; the address of the commit.
+
+        Args:
+            name: the repository, "organisation/name"; made if it is not there.
+            card: see `save_pretrained`.
+            private: whether a repository that is made is seen by its owner alone.
+            token: of a person with the right to write; by default the one that `hf auth login` keeps.
+            towers: see `save_pretrained`.
+
+        Raises:
+            UsageError: no name of a repository.
+            ClosegapError: the hub is not reached, or refuses.
+        """
+        from closegap.models.card import Card
+        from closegap.models.hub import push_model
+
+        return push_model(self, name, towers, card or Card(), private, token)
 
     @property
     def modalities(self) -> tuple[str, ...]:

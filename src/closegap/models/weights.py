@@ -1,5 +1,6 @@
 """Where weights come from: a name on a hub, a local path, or a file inside an installed package."""
 
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from closegap.errors import ClosegapError, MissingExtraError, UsageError
 
 _PACKAGE = "package:"
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
 
 
 def locate(name: str) -> str:
@@ -31,6 +33,16 @@ def locate(name: str) -> str:
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError(f"{package}, whose weights the config names,", "offline")
     return str(Path(spec.submodule_search_locations[0]) / inside)
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether it reads as the name of a hub's repository: "organisation/name", or with "@" and a revision after it.
+
+    Example:
+        >>> is_hub_name("organisation/name@main"), is_hub_name("runs/a/model"), is_hub_name("./model")
+        (True, False, False)
+    """
+    return _HUB.fullmatch(name) is not None
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from closegap.models.folder import DESCRIPTION
 from closegap.models.model import Model
 from closegap.models.named import is_named, named_model
 from closegap.models.recipe import trusted as expect_trusted
+from closegap.models.weights import is_hub_name
 from closegap.runs.checkpoint import load_model
 from closegap.runs.config import CONFIG
 from closegap.runs.config_file import read_config_file
@@ -24,21 +25,27 @@ from closegap.runs.training import Training
 
 
 def load(folder: Path | str, trusted: Sequence[str] = ()) -> Model:
-    """The model of a run, of a folder that `save_pretrained` wrote or of another library, evaluating, on the CPU.
+    """The model of a run, of a folder that `save_pretrained` wrote, of a hub or of another library, evaluating, on the CPU.
 
     Of a run, the config's `model` is built and given the weights of the checkpoint that the run is judged by; its data
     are not needed. Nothing is imported that the folder names, but closegap's own parts and what is trusted here.
 
     Args:
-        folder: the run's or the model's; or, of another library, a name as `named_model` takes it.
+        folder: the run's or the model's; or, of another library, a name as `named_model` takes it. A string that is no
+            folder but reads as one may be the name of a repository of the Hugging Face hub, "organisation/name", or
+            "organisation/name@revision". A `Path` never is.
         trusted: class paths of further encoders, heads, temperatures (`my_package.MyEncoder`).
 
     Raises:
         UsageError: a part that is not trusted.
-        ClosegapError: neither a run nor a model, or a damaged one.
+        ClosegapError: neither a run nor a model, a damaged one, or a name that no hub gives.
     """
     if is_named(str(folder)):
         return named_model(str(folder))
+    if isinstance(folder, str) and not Path(folder).exists() and is_hub_name(folder):
+        from closegap.models.hub import fetched
+
+        folder = fetched(folder)
     folder = Path(folder)
     if (folder / DESCRIPTION).is_file():
         return Model.from_pretrained(folder, trusted)
