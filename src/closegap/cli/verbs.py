@@ -51,6 +51,10 @@ VERBS = {
     "serve": Verb("answer questions to an archive over HTTP, with a page to ask them on", "the service has ended"),
     "keys": Verb("make, list and revoke the keys of a service", _ANEW, ("make", "list", "revoke")),
     "trail": Verb("verify the audit log of a service", "nothing was changed", ("verify",)),
+    "export": Verb(
+        "write a model for other programs: ONNX, sentence-transformers, a folder to share",
+        "nothing was written; give the command again",
+    ),
     "shard": Verb("write a data set as a few large files, for millions of cases", _ANEW),
     "deidentify": Verb("write DICOM files anew, without the people in them", _AGAIN),
     "cache": Verb("show or delete what is kept between runs", "what was listed may be gone in part", ("info", "prune")),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from closegap.bounds import Buckets, ShareBelowOne, Width
 from closegap.kinds.codes import CodesKind
 from closegap.models.base import Encoder
-from closegap.models.towers.hashing import hashed_rows
+from closegap.models.described import Input, Preparation
+from closegap.models.towers.hashing import HASH, hashed_rows
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,17 @@ class CodePreparer:
         sets = [[row for concept in sorted(set(item)) for row in hashed_rows(concept, self.buckets)] for item in items]
         width = max(1, *map(len, sets)) if sets else 1
         return torch.tensor([row + [0] * (width - len(row)) for row in sets], dtype=torch.long).reshape(-1, width)
+
+    @property
+    def examples(self) -> Sequence[Sequence[str]]:
+        """A set of one and a set of three."""
+        return [("C0032227",), ("C0032227", "C0024109", "C0039985")]
+
+    def described(self, folder: Path) -> Preparation:
+        """Hashing."""
+        del folder
+        steps = {"order": "sorted, each once", "hash": HASH, "rows": self.buckets, "pad": 0}
+        return Preparation((Input("codes", "int64", ("n", "codes")),), steps)
 
 
 class CodeSetEncoder(Encoder):

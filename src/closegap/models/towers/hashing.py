@@ -3,6 +3,12 @@
 from functools import lru_cache
 from hashlib import blake2b
 
+HASH = (
+    "h is blake2b, of 8 bytes, of the UTF-8 token, little-endian; a token has two rows: "
+    "1 + (h mod 2^32) mod (rows - 1) and 1 + (h div 2^32) mod (rows - 1)"
+)
+"""What `hashed_rows` does, for programs that have to do it, too."""
+
 
 @lru_cache(maxsize=1 << 18)
 def hashed_rows(token: str, buckets: int) -> tuple[int, int]:

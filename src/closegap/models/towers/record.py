@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,8 @@ from closegap.bounds import Buckets, ShareBelowOne, Width
 from closegap.errors import UsageError
 from closegap.kinds.record import RecordKind
 from closegap.models.base import Encoder
-from closegap.models.towers.hashing import hashed_rows
+from closegap.models.described import Input, Preparation
+from closegap.models.towers.hashing import HASH, hashed_rows
 
 Record = Mapping[str, float | str | None]
 
@@ -34,6 +36,26 @@ class RecordPreparer:
             torch.tensor(numbers, dtype=torch.float32).reshape(len(items), len(self.numeric)),
             torch.tensor(rows, dtype=torch.long).reshape(len(items), len(self.categorical), 2),
         )
+
+    @property
+    def examples(self) -> Sequence[Record]:
+        """A full record and a blank one."""
+        full: Record = {**dict.fromkeys(self.numeric, 1.0), **dict.fromkeys(self.categorical, "a")}
+        return [full, {}]
+
+    def described(self, folder: Path) -> Preparation:
+        """Columns and hashing."""
+        del folder
+        steps = {
+            "numeric": list(self.numeric),
+            "blank": "NaN",
+            "categorical": list(self.categorical),
+            "token": "COLUMN=VALUE, COLUMN=None where blank",
+            "hash": HASH,
+            "rows": self.buckets,
+        }
+        numbers = Input("numbers", "float32", ("n", len(self.numeric)))
+        return Preparation((numbers, Input("categories", "int64", ("n", len(self.categorical), 2))), steps)
 
 
 class RecordEncoder(Encoder):

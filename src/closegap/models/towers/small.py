@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -14,7 +15,8 @@ from closegap.errors import UsageError
 from closegap.kinds.image import ImageKind
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
-from closegap.models.towers.hashing import hashed_rows
+from closegap.models.described import Input, Preparation
+from closegap.models.towers.hashing import HASH, hashed_rows
 from closegap.models.towers.image_preparer import ImagePreparer
 
 _GROUPS = 8  # of the normalised channels
@@ -95,6 +97,24 @@ class WordPreparer:
         width = max(1, *map(len, texts)) if texts else 1
         rows = [[hashed_rows(w, self.buckets) for w in words] + [(0, 0)] * (width - len(words)) for words in texts]
         return torch.tensor(rows, dtype=torch.long).reshape(len(items), width, 2)
+
+    @property
+    def examples(self) -> Sequence[str]:
+        """A short text and a longer one."""
+        return ["No effusion.", "A large effusion on the left, and a nodule in the right lung."]
+
+    def described(self, folder: Path) -> Preparation:
+        """Splitting into words and hashing."""
+        del folder
+        steps = {
+            "lower": True,
+            "words": _WORD.pattern,
+            "max_length": self.max_length,
+            "hash": HASH,
+            "rows": self.buckets,
+            "pad": [0, 0],
+        }
+        return Preparation((Input("words", "int64", ("n", "tokens", 2)),), steps)
 
 
 class SmallTextEncoder(Encoder):

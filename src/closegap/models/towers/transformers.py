@@ -1,6 +1,7 @@
 """Text through any transformers encoder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -12,6 +13,7 @@ from closegap.bounds import NonNegativeInt, PositiveInt, Width
 from closegap.errors import ClosegapError, needs
 from closegap.files import digest
 from closegap.kinds.text import TextKind
+from closegap.models.described import Input, Preparation
 from closegap.models.pretrained import expect_plain_config, from_transformers
 from closegap.models.towers.cut import Cut, bypassed, can_be_cut
 from closegap.models.towers.pretrained_tower import PretrainedTower, loaded
@@ -21,6 +23,7 @@ with needs("text"):
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 _UNUSED = ("pooler.",)  # a head of some architectures; pooling is done here
+_TOKENIZER = "tokenizer.json"
 
 
 class TokenPreparer:
@@ -62,6 +65,17 @@ class TokenPreparer:
     def lengths(self, items: Sequence[str]) -> list[int]:
         """Tokens of each text."""
         return [sum(text.attention_mask) for text in self._tokenizer.encode_batch(list(items))]
+
+    @property
+    def examples(self) -> Sequence[str]:
+        """A short text and a longer one."""
+        return ["No effusion.", "A large effusion on the left, and a nodule in the right lung."]
+
+    def described(self, folder: Path) -> Preparation:
+        """The tokenizer, which truncates and pads as its file says."""
+        self._tokenizer.save(str(folder / _TOKENIZER))
+        inputs = tuple(Input(name, "int64", ("n", "tokens")) for name in ("input_ids", "attention_mask"))
+        return Preparation(inputs, {"tokenizer": _TOKENIZER, "max_length": self.max_length})
 
     def __repr__(self) -> str:
         return f"TokenPreparer({self._vocabulary}, {self.max_length})"
@@ -105,7 +119,7 @@ class TransformersTextEncoder(PretrainedTower):
         if self.prefix is not None:
             self._cut_allowed = can_be_cut(self, self._preparer(["a", "a b c d"]))
 
-    def preparer(self) -> Callable[[Sequence[str]], dict[str, Tensor]]:
+    def preparer(self) -> TokenPreparer:
         """Tokenisation."""
         return self._preparer
 
