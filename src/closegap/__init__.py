@@ -6,6 +6,7 @@ from closegap.lazy import face
 
 if TYPE_CHECKING:
     from closegap import data as data
+    from closegap import distributed as distributed
     from closegap import embeddings as embeddings
     from closegap import kinds as kinds
     from closegap import losses as losses
@@ -32,6 +33,7 @@ _HOMES = {
     "audit": "closegap.api.audit",
     "compare": "closegap.api.compare",
     "data": "closegap.data",
+    "distributed": "closegap.distributed",
     "embed": "closegap.api.embed",
     "embeddings": "closegap.embeddings",
     "evaluate": "closegap.api.evaluate",
