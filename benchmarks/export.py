@@ -64,7 +64,7 @@ def main() -> None:
     model = opened.run.model.eval()
     cases = load_cases(opened.run.data, opened.run.checks).splits[given.split]
     whole = [case for case in cases if all(case.views.get(name) for name in model.modalities)][: given.cases or None]
-    items = {name: [case.items[name][0] for case in whole] for name in model.modalities}
+    items = {name: [case.views[name][0] for case in whole] for name in model.modalities}
     rows: list[dict[str, Any]] = []
     first: dict[str, Tensor] = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -103,7 +103,7 @@ def speed(embed: Embed, model: Model, name: str, items: Sequence[Any]) -> Mappin
 
 def judged(found: Mapping[str, Tensor], a: str, b: str) -> dict[str, Any]:
     gap = float(modality_gap(found[a], found[b]))
-    return {"what": f"{a} | {b}", "R@10": recall_at_10(found[a], found[b]), "gap": gap}
+    return {"what": f"{a}, {b}", "R@10": recall_at_10(found[a], found[b]), "gap": gap}
 
 
 if __name__ == "__main__":
