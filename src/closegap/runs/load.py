@@ -25,7 +25,7 @@ from closegap.runs.training import Training
 
 
 def load(folder: Path | str, trusted: Sequence[str] = ()) -> Model:
-    """The model of a run, of a folder that `save_pretrained` wrote, of a hub or of another library, evaluating, on the CPU.
+    """The model of a run, of a saved folder, of a hub or of another library, in evaluation mode, on the CPU.
 
     Of a run, the config's `model` is built and given the weights of the checkpoint that the run is judged by; its data
     are not needed. Nothing is imported that the folder names, but closegap's own parts and what is trusted here.
