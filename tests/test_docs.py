@@ -23,6 +23,8 @@ from closegap.runs.config import parse_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+_WHOLE = re.compile(r"^```python (?:run|draw)$", re.MULTILINE)
+EXECUTED = [page for page in PAGES if _WHOLE.search(page.read_text(encoding="utf-8"))]  # from top to bottom, as one
 BASE = "configs/roco-small.yaml"  # what snippets of configs are laid over
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)]*)?\)")
@@ -111,6 +113,15 @@ def test_python_runs(block: Block, elsewhere: Path, request: pytest.FixtureReque
     run_python(block, elsewhere)
 
 
+@pytest.mark.parametrize("page", EXECUTED, ids=[str(page.relative_to(ROOT)) for page in EXECUTED])
+def test_pages_run_from_top_to_bottom(page: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "theme"))
+    executed = import_module("executed").executed
+    shown = executed(str(page.relative_to(ROOT)), page.read_text(encoding="utf-8"))
+    assert not _WHOLE.search(shown)
+    assert "```{.text .printed}" in shown or "```text" in shown  # something came out
+
+
 @every_block("yaml")
 def test_configs_parse(block: Block, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # `my_package` in a config is what the Python of the same page defines.
@@ -186,7 +197,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_target_of_make_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)) <= targets
+        assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets

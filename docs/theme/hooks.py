@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from executed import executed  # beside this file, where mkdocs looks while it loads it
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -26,11 +27,12 @@ MADE = "*.html"  # what tutorials leave beside the pages that link to it
 
 _HOME = Path.cwd()
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
+_INTERVALS = re.compile(r"(\d\]|seed\]) \[")  # two side by side, which Markdown takes for a link
 _FIGURE = re.compile(r"!\[([^\]]*)\]\(((?:\.\./)*images/[\w-]+)\.(png|svg)\)")
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
-    """Tutorials run in an empty folder, with docs/theme to import from."""
+    """Pages run in an empty folder, and draw with docs/theme/pictures.py."""
     sys.path.insert(0, str(Path(__file__).parent))
     os.chdir(tempfile.mkdtemp(prefix="closegap-docs-"))
 
@@ -50,7 +52,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links as they are here, and both twins of a figure that has a dark one."""
+    """Code run, links as they are here, both twins of a figure that has a dark one."""
     here = page.file.src_uri
     source = next((path for path, name in PAGES.items() if name == here), f"docs/{here}")
 
@@ -58,6 +60,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), found[1]))
         return f"]({posixpath.relpath(_on_the_site(path), posixpath.dirname(here) or '.')}"
 
+    markdown = _INTERVALS.sub(r"\1 &#91;", executed(source, markdown))
     return _FIGURE.sub(_twins, _LINK.sub(turned, markdown))
 
 

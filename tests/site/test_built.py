@@ -1,0 +1,59 @@
+"""The site that `make docs` built: nothing is fetched, and its search answers from a file."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SITE = Path(__file__).parents[2] / "site"
+_LOADED = re.compile(r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(https?:)?//""")
+_LINKED = re.compile(r"""<link\b[^>]*\bhref=["']?(?:https?:)?//[^>]*>""")
+_IN_STYLE = re.compile(r"""(?:url\(["']?|@import\s+["'])(?:https?:)?//""")
+
+pytestmark = pytest.mark.skipif(not SITE.is_dir(), reason="no site/; `make docs` builds it")
+
+
+def test_pages_load_nothing_from_elsewhere() -> None:
+    pages = [page for page in SITE.rglob("*.html") if "audit" not in page.stem or page.parent != SITE / "tutorials"]
+    assert len(pages) > 40
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert not _LOADED.search(text), page
+        assert not [link for link in _LINKED.findall(text) if 'rel="canonical"' not in link], page
+    for style in SITE.rglob("*.css"):
+        assert not _IN_STYLE.search(style.read_text(encoding="utf-8")), style
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright")
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("no chromium; see `make browser`")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize(("asked", "found"), [("placebo", "glossary"), ("GramVolume", "reference/losses")])
+def test_search_answers_from_a_file(browser: object, asked: str, found: str) -> None:
+    page = browser.new_page()  # type: ignore[attr-defined]
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((SITE / "index.html").as_uri())
+    page.fill("input.md-search__input", asked)
+    results = page.locator("a.md-search-result__link")
+    results.first.wait_for(timeout=20_000)
+    assert any(f"{found}.html" in str(link.get_attribute("href")) for link in results.all())
+    assert all(url.startswith(("file:", "data:", "blob:", "about:")) for url in requests), requests
+    page.close()
+
+
+@pytest.mark.parametrize("width", [420, 1400])
+@pytest.mark.parametrize("name", ["index", "gap", "results", "tutorials/clip", "reference/search"])
+def test_no_page_is_wider_than_its_window(browser: object, name: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})  # type: ignore[attr-defined]
+    page.goto((SITE / f"{name}.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
