@@ -7,6 +7,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+TOOL := $(VENV)/release/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 COUNT ?= 300
 SEED ?= 0
@@ -18,11 +19,11 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal 
 # Whoever is done takes over tests from the end of the other's half: neighbours share what a module sets up.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test check bench docs acceptance browser orthanc lock clean
+.PHONY: help demo test check bench docs release-check acceptance browser orthanc lock clean
 .NOTPARALLEL:
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.installed  ## train three arms on generated studies, compare them, write runs/demo/report.html
 	$(RUN) -m closegap demo --out runs/demo
@@ -47,8 +48,22 @@ acceptance: $(VENV)/.installed-dev  ## attack the command line: COUNT malformed 
 	$(RUN) -m acceptance --count $(COUNT) --seed $(SEED) || status=1; \
 	$(RUN) -m pytest tests/acceptance || status=1; exit $$status
 
-docs: $(VENV)/.installed-dev  ## run every example, command and config of the documentation
-	$(PYTEST) tests/test_docs.py
+docs: $(VENV)/.installed-dev  ## build the documentation as a site, in site/, and look at it; needs no network
+	@$(PIP) --editable '.[docs]'
+	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
+	OMP_NUM_THREADS=1 $(RUN) -m pytest tests/site
+	@echo "Open site/index.html in a browser."
+
+release-check: $(VENV)/.installed-dev  ## build what would be released, in dist/, and try it in environments of its own
+	@$(RUN) -m venv $(VENV)/release
+	@$(TOOL) -m pip install --quiet --disable-pip-version-check --requirement release/tools.txt
+	$(TOOL) release/built.py dist
+	$(TOOL) -m twine check --strict dist/*
+	$(TOOL) release/resolved.py
+	$(TOOL) release/alone.py dist $(VENV)/alone
+	$(VENV)/release/bin/cyclonedx-py environment --output-reproducible --output-file dist/bom.json $(VENV)/alone/bin/python
+	$(TOOL) release/licences.py dist/bom.json dist/licences.md
+	$(TOOL) release/oldest.py $(VENV)/oldest
 
 browser:  ## say whether the search page can be tested here, and how to install what is missing
 	@command -v chromium >/dev/null && chromium --version 2>/dev/null || { \
@@ -66,7 +81,7 @@ lock: $(VENV)/.installed-dev  ## pin by digest, in requirements/, the versions t
 	$(LOCK) --extra dev --extra offline --output-file requirements/dev.txt
 
 clean:  ## remove .venv and caches; runs stay
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	find src tests benchmarks acceptance -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch, torchvision and timm must be of one release: a single call to pip resolves them together. The stamps are the

@@ -346,7 +346,7 @@ def _set(*keys: Any, value: Any) -> Callable[[Any], None]:
     ("change", "message"),
     [
         (lambda content: [content], r"model\.json: format None, expected 2"),
-        (_set("format", value=9), r"model\.json: format 9, expected 2; save the model with this version"),
+        (_set("format", value=9), r"model\.json: format 9, this closegap reads 2; install a newer one"),
         (lambda content: {"format": 2}, r"model\.json: damaged \(KeyError: 'dim'\)"),
         (_set("heads", value={}), r"model\.json: damaged \(heads and encoders of other modalities\)"),
         (_set("encoders", value=3), r"model\.json: damaged \(AttributeError"),

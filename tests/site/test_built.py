@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
+
+from tests.search.service.paged import browser, opened
 
 SITE = Path(__file__).parents[2] / "site"
 _LOADED = re.compile(r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(https?:)?//""")
@@ -26,34 +29,26 @@ def test_pages_load_nothing_from_elsewhere() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright")
-    if not Path("/usr/bin/chromium").exists():
-        pytest.skip("no chromium; see `make browser`")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+def window() -> Iterator[Browser]:
+    with browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize(("asked", "found"), [("placebo", "glossary"), ("GramVolume", "reference/losses")])
-def test_search_answers_from_a_file(browser: object, asked: str, found: str) -> None:
-    page = browser.new_page()  # type: ignore[attr-defined]
+def test_search_answers_from_a_file(window: Browser, asked: str, found: str) -> None:
     requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto((SITE / "index.html").as_uri())
-    page.fill("input.md-search__input", asked)
-    results = page.locator("a.md-search-result__link")
-    results.first.wait_for(timeout=20_000)
-    assert any(f"{found}.html" in str(link.get_attribute("href")) for link in results.all())
+    with opened(window, (SITE / "index.html").as_uri()) as page:
+        page.on("request", lambda request: requests.append(request.url))
+        page.fill("input.md-search__input", asked)
+        results = page.locator("a.md-search-result__link")
+        results.first.wait_for(timeout=20_000)
+        assert any(f"{found}.html" in str(link.get_attribute("href")) for link in results.all())
+    assert requests
     assert all(url.startswith(("file:", "data:", "blob:", "about:")) for url in requests), requests
-    page.close()
 
 
 @pytest.mark.parametrize("width", [420, 1400])
 @pytest.mark.parametrize("name", ["index", "gap", "results", "tutorials/clip", "reference/search"])
-def test_no_page_is_wider_than_its_window(browser: object, name: str, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900})  # type: ignore[attr-defined]
-    page.goto((SITE / f"{name}.html").as_uri())
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.close()
+def test_no_page_is_wider_than_its_window(window: Browser, name: str, width: int) -> None:
+    with opened(window, (SITE / f"{name}.html").as_uri(), viewport={"width": width, "height": 900}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -86,7 +86,7 @@ class ModelDescription:
             raise ClosegapError(f"{path}: damaged ({error}); save the model again") from error
         version = content.get("format") if isinstance(content, dict) else None
         if version != _FORMAT:
-            raise ClosegapError(f"{path}: format {version}, expected {_FORMAT}; save the model with this version")
+            raise ClosegapError(f"{path}: {_of_another_version(version)}")
         if content.pop(_DIGEST, None) != _digest(content):
             raise ClosegapError(
                 f"{path}: damaged (not what was written); copy the folder again, or save the model again"
@@ -105,6 +105,12 @@ class ModelDescription:
         if found.heads.keys() != found.encoders.keys():
             raise ClosegapError(f"{path}: damaged (heads and encoders of other modalities); save the model again")
         return found
+
+
+def _of_another_version(version: Any) -> str:
+    if isinstance(version, int) and version > _FORMAT:
+        return f"format {version}, this closegap reads {_FORMAT}; install a newer one to load the model"
+    return f"format {version}, this closegap reads {_FORMAT}; save the model again, from its run, with this one"
 
 
 def _digest(said: Mapping[str, Any]) -> str:
