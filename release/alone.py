@@ -1,6 +1,6 @@
 """Install the wheel into an empty environment, far from any checkout, and do what the README says.
 
-    python release/alone.py DIST ENVIRONMENT
+python release/alone.py DIST ENVIRONMENT
 """
 
 import os
@@ -27,7 +27,7 @@ DEMO = (
     "embed demo/clip-atp-cu-seed0 --split test --out test.safetensors",
     "audit test.safetensors --out audit-of-a-set",
     "compare demo --out comparison",
-    "index build demo/clip-atp-cu-seed0 --splits test --thumbnails --out archive",
+    "index build demo/clip-atp-cu-seed0 --split test --thumbnails --out archive",
     'search archive --text "pleural effusion" --json',
     "index stats archive",
 )

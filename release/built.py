@@ -1,6 +1,6 @@
 """Build the wheel and the source archive twice, compare them byte for byte, and look at what is inside.
 
-    python release/built.py DIST
+python release/built.py DIST
 """
 
 import os

@@ -1,6 +1,6 @@
 """List the licences of a bill of materials (CycloneDX), as SPDX names, and refuse those that bind who uses closegap.
 
-    python release/licences.py BOM.json LICENCES.md
+python release/licences.py BOM.json LICENCES.md
 """
 
 import json
@@ -29,7 +29,10 @@ def main() -> None:
 
 def licences(part: Mapping[str, Any]) -> list[str]:
     """What a component says of its licence: an expression, SPDX names, or a name of its own."""
-    said = [entry.get("expression") or entry["license"].get("id") or entry["license"].get("name") for entry in part.get("licenses", [])]
+    said = [
+        entry.get("expression") or entry["license"].get("id") or entry["license"].get("name")
+        for entry in part.get("licenses", [])
+    ]
     return sorted({" ".join(name.split())[:80] for name in said if name})
 
 

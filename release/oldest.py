@@ -1,6 +1,6 @@
 """Install the oldest versions that pyproject.toml allows, and run the tests of what everything stands on with them.
 
-    python release/oldest.py ENVIRONMENT
+python release/oldest.py ENVIRONMENT
 """
 
 import os
@@ -14,7 +14,7 @@ EXTRAS = "train,image,text,plots,search"
 TOOLS = ("beartype", "hypothesis", "jsonschema", "pandas", "psutil", "pytest")
 TESTS = (
     *("core", "face", "versions", "files", "formulas"),
-    *("losses", "metrics", "posthoc", "scores", "embeddings", "kinds", "models"),
+    *("losses", "metrics", "posthoc", "scores", "embeddings"),
 )
 
 
@@ -29,9 +29,7 @@ def main() -> None:
     install = [*uv, "pip", "install", "--quiet", "--resolution", "lowest-direct", "--python", str(python)]
     subprocess.run([*install, f"{ROOT}[{EXTRAS},pandas]", *tools], check=True)
     tests = [path for name in TESTS for path in (f"tests/test_{name}.py", f"tests/{name}") if (ROOT / path).exists()]
-    done = subprocess.run(
-        [str(python), "-m", "pytest", *tests], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    done = subprocess.run([str(python), "-m", "pytest", *tests], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
     sys.exit(done.returncode)
 
 

@@ -1,6 +1,6 @@
 """Resolve every extra, on every Python that is supported, without installing anything.
 
-    python release/resolved.py
+python release/resolved.py
 """
 
 import subprocess

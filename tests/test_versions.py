@@ -1,9 +1,11 @@
 """What an earlier version wrote is read as it was meant, and what a later one wrote is refused in a line."""
 
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import jsonschema
 import pytest
@@ -17,11 +19,14 @@ from closegap.evaluation.report import SCHEMA
 from closegap.posthoc import PostHoc
 
 WRITTEN = Path(__file__).parent / "golden" / "version_0_1"
-ITEMS = {"codes": [("C1",), ("C2", "C3"), ()], "record": [{"age": 40.0}, {"age": None}, {"age": 71.5}]}
+ITEMS: dict[str, Sequence[Any]] = {
+    "codes": [("C1",), ("C2", "C3"), ()],
+    "record": [{"age": 40.0}, {"age": None}, {"age": 71.5}],
+}
 
 
 def test_a_model_of_0_1_embeds_as_it_did() -> None:
-    found = closegap.load(WRITTEN / "model").embed(**ITEMS)
+    found = closegap.load(WRITTEN / "model").embed(codes=ITEMS["codes"], record=ITEMS["record"])
     for name, rows in load_file(WRITTEN / "embedded.safetensors").items():
         torch.testing.assert_close(found[name], rows, atol=1e-5, rtol=0)
 

@@ -1,4 +1,4 @@
-"""Pages whose code is run: blocks of `python run` stand above what they print, blocks of `python draw` give way to it."""
+"""Pages whose code is run: blocks of `python run` stand above what they print, `python draw` gives way to it."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""What the site needs beside the pages of docs/: the repository's own pages, dark twins of figures, a place to run code.
+"""What the site needs beside docs/: the repository's own pages, dark twins of figures, a place to run code.
 
 Links are written for the repository, where they lead to files; here they are turned to the pages made of these.
 """

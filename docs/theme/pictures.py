@@ -58,7 +58,7 @@ def _panel(title: str, rows: EmbeddingSet, left: int, joined: int) -> Markup:
         for which, values in enumerate(drawn.values())
         for a, b in values
     )
-    return lines + dots + _text(f"{title}: gap {plane.gap:.2f}", left + SIDE / 2, 16, "middle")
+    return dots + lines + _text(f"{title}: gap {plane.gap:.2f}", left + SIDE / 2, 16, "middle")
 
 
 def _spread(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Wrote this folder with closegap 0.1.0: what versions of the same formats must go on reading. Not to be run again."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -11,7 +13,10 @@ from closegap.models import CodeSetEncoder, LearnableTemperature, RecordEncoder
 from closegap.posthoc import Center
 
 HERE = Path(__file__).parent
-ITEMS = {"codes": [("C1",), ("C2", "C3"), ()], "record": [{"age": 40.0}, {"age": None}, {"age": 71.5}]}
+ITEMS: dict[str, Sequence[Any]] = {
+    "codes": [("C1",), ("C2", "C3"), ()],
+    "record": [{"age": 40.0}, {"age": None}, {"age": 71.5}],
+}
 
 
 def main() -> None:
@@ -22,7 +27,7 @@ def main() -> None:
     encoders = {"codes": CodeSetEncoder(dim=8, buckets=16), "record": record}
     model = Model(encoders, dim=4, temperature=LearnableTemperature())
     model.save_pretrained(HERE / "model")
-    save_file(model.embed(**ITEMS), HERE / "embedded.safetensors")
+    save_file(model.embed(codes=ITEMS["codes"], record=ITEMS["record"]), HERE / "embedded.safetensors")
 
     rows = torch.nn.functional.normalize(torch.randn(2, 12, 4), dim=2)
     pairs = EmbeddingSet.from_arrays(image=rows[0], text=rows[1], ids=[f"case {row}" for row in range(12)])
