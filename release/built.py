@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_NEVER = ("/tests/", "/acceptance/", "/benchmarks/", "/docs/images/", "/runs/", "__pycache__", ".npz", ".safetensors")
+_NEVER = ("/tests/", "/acceptance/", "/benchmarks/", "/docs/images/", "__pycache__", ".npz", ".safetensors")
 _WHEEL = ("closegap/py.typed", "closegap/configs/demo.yaml", "closegap/report/report.schema.json", "licenses/LICENSE")
 _SOURCE = ("LICENSE", "README.md", "pyproject.toml", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "configs/demo.yaml")
 _LARGEST = 3 * 2**20

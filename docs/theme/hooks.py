@@ -26,7 +26,7 @@ PAGES = {
 MADE = "*.html"  # what tutorials leave beside the pages that link to it
 
 _HOME = Path.cwd()
-_LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
+_LINK = re.compile(r"^```.*?^```|\]\((?!https?://|#)([^)#\s]+)", re.MULTILINE | re.DOTALL)  # or code, which has none
 _INTERVALS = re.compile(r"(\d\]|seed\]) \[")  # two side by side, which Markdown takes for a link
 _FIGURE = re.compile(r"!\[([^\]]*)\]\(((?:\.\./)*images/[\w-]+)\.(png|svg)\)")
 
@@ -43,7 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, content=(ROOT / source).read_text(encoding="utf-8")))
     sources = [f"docs/{file.src_uri}" for file in files.documentation_pages() if file.src_uri not in PAGES.values()]
     for source in [*sources, *PAGES]:
-        for target in _LINK.findall((ROOT / source).read_text(encoding="utf-8")):
+        for target in filter(None, _LINK.findall((ROOT / source).read_text(encoding="utf-8"))):
             path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
             name = _on_the_site(path)
             if path not in PAGES and not path.startswith("docs/") and files.get_file_from_path(name) is None:
@@ -57,6 +57,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     source = next((path for path, name in PAGES.items() if name == here), f"docs/{here}")
 
     def turned(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), found[1]))
         return f"]({posixpath.relpath(_on_the_site(path), posixpath.dirname(here) or '.')}"
 
