@@ -38,6 +38,7 @@ def test_search_answers_from_a_file(window: Browser, asked: str, found: str) -> 
     requests: list[str] = []
     with opened(window, (SITE / "index.html").as_uri()) as page:
         page.on("request", lambda request: requests.append(request.url))
+        page.reload()
         page.fill("input.md-search__input", asked)
         page.locator(f"a.md-search-result__link[href*='{found}.html']").first.wait_for(state="attached", timeout=20_000)
     assert requests

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from closegap.data import Case, Checks, DicomWeb, ImageFolder, Source, load_cases
+from closegap.data import Case, Checks, ImageFolder, Source, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import UsageError
@@ -207,4 +207,6 @@ def _beside(data: Data, model: Model) -> Source | None:
         return ImageFolder(data.images, image)
     if data.key is None or data.pacs is None:
         raise UsageError("--key: not given; name the file with the secret that pseudonyms of patients are made with")
+    from closegap.data import DicomWeb
+
     return DicomWeb(data.pacs, data.key, image, text)
