@@ -345,7 +345,7 @@ def _set(*keys: Any, value: Any) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: [content], r"model\.json: format None, expected 2"),
+        (lambda content: [content], r"model\.json: format None, this closegap reads 2"),
         (_set("format", value=9), r"model\.json: format 9, this closegap reads 2; install a newer one"),
         (lambda content: {"format": 2}, r"model\.json: damaged \(KeyError: 'dim'\)"),
         (_set("heads", value={}), r"model\.json: damaged \(heads and encoders of other modalities\)"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from closegap.kinds import TextKind
 from closegap.models import Encoder
 from closegap.testing import check_encoder
 
@@ -22,6 +23,8 @@ class Counts:
 
 class Sound(Encoder):
     """Holds to everything; what follows breaks one thing each."""
+
+    takes = TextKind
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
@@ -92,6 +95,10 @@ class Lengthy:
         return Counts()(items), torch.zeros(1)
 
 
+class Silent(Sound):
+    takes = None  # type: ignore[assignment]
+
+
 class Wide(Sound):
     def forward(self, inputs: Tensor) -> Tensor:
         return super().forward(inputs).repeat(1, 2)
@@ -144,6 +151,7 @@ def test_a_foreign_encoder_holds() -> None:
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
+        (Silent(), "Silent: does not say what it takes; give the class an attribute `takes`, a kind"),
         (Nameless(), "Nameless: the repr of its preparer is an address; let it name what its output depends on"),
         (Homebound(), r"Homebound: its preparer does not travel to worker processes \("),
         (Shared(), r"Shared: its preparer (fails|gives another batch) when threads share it"),

@@ -1,6 +1,7 @@
 """What was found, in the terminal."""
 
 from closegap.cli.console import console
+from closegap.evaluation.collapse import collapse_notes
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.duplicates import duplicate_notes
 from closegap.evaluation.pair_matrix import matrix_pairs
@@ -18,5 +19,5 @@ def print_tables(comparison: Comparison) -> None:
         out.print(
             terminal_tables(report, width=out.width, baseline=comparison.baseline, differences=comparison.differences)
         )
-    for line in (*duplicate_notes(report), *verdict_lines(comparison)):
+    for line in (*collapse_notes(comparison.sets), *duplicate_notes(report), *verdict_lines(comparison)):
         out.print(line, markup=False)

@@ -10,6 +10,7 @@ from closegap.embeddings.unit_norm import unit_norm
 from closegap.errors import DataError, UsageError
 from closegap.evaluation.calibrating import calibrated
 from closegap.evaluation.card import group_count, measure
+from closegap.evaluation.collapse import collapse_notes
 from closegap.evaluation.compare import Comparison, Result, compare
 from closegap.evaluation.duplicates import equal_rows_notes
 from closegap.evaluation.pairing import unpaired_notes
@@ -190,7 +191,8 @@ def audit_arms(
             "be their other numbers.",
             *notes,
         ]
-    notes = [*unpaired_notes(comparison.report), *equal_rows_notes(embeddings), *notes]
+    collapsed = collapse_notes({comparison.baseline: embeddings})
+    notes = [*unpaired_notes(comparison.report), *collapsed, *equal_rows_notes(embeddings), *notes]
     facts["notes"] = list(notes)
     described = _described(comparison, facts, lines, skipped)
     return Audit(described, _series(described, lines), notes)

@@ -10,6 +10,7 @@ from typing import Any
 
 from closegap.data import Case
 from closegap.embeddings.embedding_set import EmbeddingSet
+from closegap.evaluation.collapse import collapse_notes
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.duplicates import duplicate_notes
 from closegap.evaluation.series import Series
@@ -101,7 +102,7 @@ def _render(
         verdict=answer(comparison) if found else told_alone(comparison),
         made=date.today(),
         version=version("closegap"),
-        warnings=duplicate_notes(comparison.report),
+        warnings=[*collapse_notes(comparison.sets), *duplicate_notes(comparison.report)],
         opening=one_search(comparison, shown, named=cases is not None),
     )
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from closegap.batch import Activations
+from closegap.kinds.base import Kind
 from closegap.models.base import Encoder
 from closegap.models.model import Model
 from closegap.models.towers.codes import CodeSetEncoder
@@ -35,6 +36,10 @@ def check_encoder(encoder: Encoder, items: Sequence[Any]) -> None:
         >>> check_encoder(SmallTextEncoder(dim=8, layers=1, heads=1), ["no effusion", "a mass in the left lung"])
     """
     assert len(items) > 1, f"{len(items)} items given, expected at least two"
+    takes = getattr(type(encoder), "takes", None)
+    assert isinstance(takes, type) and issubclass(takes, Kind), (  # noqa: PT018 - one thing that is asked
+        f"{_name(encoder)}: does not say what it takes; give the class an attribute `takes`, a kind"
+    )
     tried = copy.deepcopy(encoder).eval()
     _check_preparer(tried, items)
     _check_threads(tried, items)
