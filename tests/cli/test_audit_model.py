@@ -52,6 +52,15 @@ def test_every_method_and_stage_is_fitted_on_the_train_split(clip: Path) -> None
     assert report()["data"]["cases"] == 8
 
 
+def test_what_was_embedded_is_kept_for_the_commands_of_the_verdict(clip: Path) -> None:
+    options = (*PHANTOMS, "--data.cases", "40", "--posthoc", "center", "--metrics", "quick", "--keep", "kept")
+    assert audit("--model", f"hf:{clip}", *options) == 0
+    assert sorted(path.name for path in Path("kept").glob("*.safetensors")) == ["test.safetensors", "train.safetensors"]
+    again = ["posthoc", "fit", "--method", "center", "--train", "kept/train.safetensors", "--out", "center.safetensors"]
+    assert main(again) == 0
+    assert audit("--model", f"hf:{clip}", *options) == 2
+
+
 def test_what_is_asked_for_is_done_alone(clip: Path) -> None:
     options = ("--split", "validation", "--posthoc", "center", "--metrics", "quick")
     assert audit("--model", f"hf:{clip}", *PHANTOMS, "--data.cases", "60", *options) == 0

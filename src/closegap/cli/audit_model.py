@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from closegap.bounds import PositiveInt
 from closegap.errors import UsageError
+from closegap.files import whole_folder
 
 if TYPE_CHECKING:
     from closegap.evaluation.of_model import EmbeddedData
@@ -16,7 +17,7 @@ NO_TRAIN = "The data have no train split beside what is judged: no method and no
 
 _BATCH = 64
 _OF_EMBEDDINGS = ("ids", "labels", "groups", "relevance", "train", "train_a", "train_b", "reference")
-_OF_MODEL = ("data", "config", "batch_size")
+_OF_MODEL = ("data", "config", "batch_size", "keep")
 
 
 def add_model(parser: ArgumentParser) -> None:
@@ -35,6 +36,12 @@ def add_model(parser: ArgumentParser) -> None:
     parser.add_argument("--split", type=str, default="test", help="with --model: what is judged")
     parser.add_argument(
         "--batch-size", type=PositiveInt | None, default=None, help=f"with --model: items at once; by default {_BATCH}"
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path | None,
+        default=None,
+        help="with --model: a new folder for the embeddings, which the commands of the verdict take",
     )
 
 
@@ -60,10 +67,12 @@ def expect_one_origin(given: Namespace, overrides: Sequence[str]) -> None:
     strange = [f"--{name.replace('_', '-')}" for name in _OF_EMBEDDINGS if given[name]]
     if strange:
         raise UsageError(f"{strange[0]}: is of arrays; with --model, the data say it")
+    if given.keep is not None and given.keep.exists():
+        raise UsageError(f"--keep {given.keep}: exists; choose another folder, or delete it")
 
 
 def embedded(given: Namespace, overrides: Sequence[str]) -> "EmbeddedData":
-    """What the model makes of the data."""
+    """What the model makes of the data, kept where that was asked for."""
     from closegap.api.bars import Bars
     from closegap.evaluation.of_model import embed_data
 
@@ -71,4 +80,10 @@ def embedded(given: Namespace, overrides: Sequence[str]) -> "EmbeddedData":
     chosen += [] if given.data is None else [f"--data={given.data}"]
     names = [] if given.names is None else given.names.split(",")
     with Bars("embedding") as bars:
-        return embed_data(given.model, [*chosen, *overrides], given.split, names, bars, given.batch_size or _BATCH)
+        found = embed_data(given.model, [*chosen, *overrides], given.split, names, bars, given.batch_size or _BATCH)
+    if given.keep is not None:
+        with whole_folder(given.keep) as folder:
+            found.judged.save(folder / f"{given.split}.safetensors")
+            if found.train is not None:
+                found.train.save(folder / "train.safetensors")
+    return found
