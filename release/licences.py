@@ -11,6 +11,14 @@ from typing import Any
 
 _BINDS = ("AGPL", "GPL-2", "GPL-3", "SSPL", "BUSL", "CC-BY-NC")
 _AND_YET = ("LGPL", "WITH")  # of a library that is linked, or with an exception
+_NVIDIA = "LicenseRef-NVIDIA-Software-License"
+_IN_THE_FILE = {  # packages whose metadata leave it to the text of the licence that they carry
+    "cuda-toolkit": _NVIDIA,
+    "nvidia-cusparselt-cu13": _NVIDIA,
+    "protobuf": "BSD-3-Clause",
+    "torchvision": "BSD-3-Clause",
+    "transformers": "Apache-2.0",
+}
 
 
 def main() -> None:
@@ -33,7 +41,8 @@ def licences(part: Mapping[str, Any]) -> list[str]:
         entry.get("expression") or entry["license"].get("id") or entry["license"].get("name")
         for entry in part.get("licenses", [])
     ]
-    return sorted({" ".join(name.split())[:80] for name in said if name})
+    named = sorted({" ".join(name.split())[:80] for name in said if name})
+    return named or [_IN_THE_FILE[name] for name in (part["name"],) if name in _IN_THE_FILE]
 
 
 def _is_bound(name: str) -> bool:

@@ -217,7 +217,8 @@ def test_no_name_leaves_a_file(ecg: Path, tmp_path: Path) -> None:
             str(item).encode(),
             repr(place).encode(),
         ]
-        assert not [part for part in seen if any(word in part for word in (b"Roe", b"Jane", b"4711", b"61"))]
+        said = [part.replace(bytes(tmp_path), b"") for part in seen]  # runs of tests are numbered, too
+        assert not [part for part in said if any(word in part for word in (b"Roe", b"Jane", b"4711", b"61"))]
 
 
 def test_no_name_is_in_what_is_written(ecg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

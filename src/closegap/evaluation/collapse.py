@@ -15,6 +15,7 @@ def spread(rows: Float[Tensor, "n d"], present: Bool[Tensor, "n"]) -> float:
     """1 - ||mean row||^2 of the unit rows that are present: 0 where all are one point, 1 where they cancel.
 
     Example:
+        >>> import torch
         >>> rows, present = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]]), torch.tensor([True, True, False])
         >>> spread(rows, present), spread(rows, ~present)
         (1.0, 0.0)

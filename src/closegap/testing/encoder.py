@@ -36,7 +36,7 @@ def check_encoder(encoder: Encoder, items: Sequence[Any]) -> None:
         >>> check_encoder(SmallTextEncoder(dim=8, layers=1, heads=1), ["no effusion", "a mass in the left lung"])
     """
     assert len(items) > 1, f"{len(items)} items given, expected at least two"
-    takes = getattr(type(encoder), "takes", None)
+    takes = getattr(encoder, "takes", None)
     assert isinstance(takes, type) and issubclass(takes, Kind), (  # noqa: PT018 - one thing that is asked
         f"{_name(encoder)}: does not say what it takes; give the class an attribute `takes`, a kind"
     )
