@@ -17,6 +17,7 @@ from acceptance.inputs.media import NOT_MEDIA, named, of_files
 from acceptance.tiny import part
 
 _RATE = 8_000
+_LEAST = 64  # samples of a last piece, of fewer FFmpeg's AAC makes packets that its MP4 refuses
 _FORMS: tuple[tuple[str, str], ...] = (
     ("WAV", "PCM_16"),
     ("WAV", "FLOAT"),
@@ -100,7 +101,8 @@ def _muxed(samples: Float32[np.ndarray, "n"], form: str, codec: str) -> bytes:
         frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
         frame.sample_rate = _RATE
         for piece in [*plain.resample(frame), *plain.resample(None)]:
-            container.mux(stream.encode(piece))
+            if piece.samples > _LEAST:
+                container.mux(stream.encode(piece))
         container.mux(stream.encode(None))
     return buffer.getvalue()
 
