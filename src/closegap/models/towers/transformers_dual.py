@@ -48,7 +48,22 @@ _FULL = (SiglipConfig, Siglip2Config)  # trained on texts that are always padded
 _ROBERTA_OFFSET = 2  # CLAP's places of tokens start there
 
 
-class DualImageEncoder(PretrainedTower):
+class DualTower(PretrainedTower):
+    """What both towers of a CLIP-like model have in common: half of the model, what prepares for it, their space."""
+
+    def _adopt_half(
+        self, name: str, role: Role, pretrained: bool, trained_blocks: int | None, checkpointing: bool, lora: int | None
+    ) -> None:
+        half = _half(name, pretrained, role)
+        self._adopt(half, _preparing(name, role), trained_blocks, checkpointing, lora=lora)
+        self.dim = _width(half.config, role)
+
+    def fingerprint(self) -> str:
+        """As every encoder's, architecture included."""
+        return digest(super().fingerprint().encode(), _architecture(self.tower).encode())
+
+
+class DualImageEncoder(DualTower):
     """The image tower of a CLIP-like model of transformers, projection included.
 
     Of BLIP-2, which sees an image as 32 unit vectors, it gives their mean.
@@ -76,9 +91,7 @@ class DualImageEncoder(PretrainedTower):
         lora: PositiveInt | None = None,
     ) -> None:
         super().__init__()
-        half = _half(name, pretrained, "image")
-        self._adopt(half, _preparing(name, "image"), trained_blocks, checkpointing, lora=lora)
-        self.dim = _width(half.config, "image")
+        self._adopt_half(name, "image", pretrained, trained_blocks, checkpointing, lora)
         self._preparer = PixelPreparer(self._preparing)
 
     def preparer(self) -> Callable[[Sequence[Any]], Tensor | dict[str, Tensor]]:
@@ -93,12 +106,8 @@ class DualImageEncoder(PretrainedTower):
             return of_queries.mean(1)
         return _pooled(self.tower.get_image_features(**given))
 
-    def fingerprint(self) -> str:
-        """As every encoder's, architecture included."""
-        return digest(super().fingerprint().encode(), _architecture(self.tower).encode())
 
-
-class DualTextEncoder(PretrainedTower):
+class DualTextEncoder(DualTower):
     """The text tower of a CLIP-like model of transformers, projection included.
 
     Args:
@@ -124,9 +133,8 @@ class DualTextEncoder(PretrainedTower):
         lora: PositiveInt | None = None,
     ) -> None:
         super().__init__()
-        half = _half(name, pretrained, "text")
-        self._adopt(half, _preparing(name, "text"), trained_blocks, checkpointing, lora=lora)
-        self.dim = _width(half.config, "text")
+        self._adopt_half(name, "text", pretrained, trained_blocks, checkpointing, lora)
+        half = self.tower
         call = half.forward if isinstance(half, Blip2TextModelWithProjection) else half.get_text_features
         padding: Literal["longest", "max_length"] = "max_length" if isinstance(half.config, _FULL) else "longest"
         longest = _longest(half.config, self._preparing)
@@ -146,10 +154,6 @@ class DualTextEncoder(PretrainedTower):
     def lengths(self, items: Sequence[str]) -> Sequence[int]:
         """Tokens of each text."""
         return self._preparer.lengths(items) if items else []
-
-    def fingerprint(self) -> str:
-        """As every encoder's, architecture included."""
-        return digest(super().fingerprint().encode(), _architecture(self.tower).encode())
 
 
 def dual_towers(name: str) -> tuple[dict[str, Encoder], float | None]:
