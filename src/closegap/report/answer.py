@@ -82,17 +82,9 @@ def _of_tasks(found: Sequence[Verdict]) -> str:
     for one in found:
         by_task.setdefault(one.task, []).append(one)
     return ", and for ".join(
-        f"{task} ({some[0].modalities}{_more(len(some) - 1)})"
-        if some[0].pair
-        else f"{task}: {_over_cases(some[0].gains[0])}"
+        f"{task} ({some[0].modalities}{_more(len(some) - 1)})" if some[0].pair else f"{task}: {some[0].brief[0]}"
         for task, some in by_task.items()
     )
-
-
-def _over_cases(gain: str) -> str:
-    """A gain without its interval over seeds, which the verdict has."""
-    before, by_seed, _ = gain.partition("; by seed")
-    return f"{before})" if by_seed else gain
 
 
 def _gained(found: Sequence[Verdict]) -> str:

@@ -35,6 +35,7 @@ class Verdict:
         arm: the arm of most worth; None where no arm gains what the intervals can tell.
         control: the arm that its gain is told against.
         gains: each figure of the task with what it was, what it becomes and the difference; those that gain first.
+        brief: the gains without their intervals over seeds.
         costs: figures of any task that get worse by it, likewise.
         effort: what making the arm takes beyond its control, in words.
         commands: that make the arm, where it takes no training.
@@ -48,6 +49,7 @@ class Verdict:
     arm: str | None = None
     control: str = ""
     gains: Sequence[str] = ()
+    brief: Sequence[str] = ()
     costs: Sequence[str] = ()
     effort: str = ""
     commands: Sequence[str] = ()
@@ -125,6 +127,7 @@ def _verdict(comparison: Comparison, task: str, figures: Sequence[Figure]) -> Ve
         arm.name,
         control,
         [_change(comparison, arm, figure) for figure in gaining_first],
+        [_change(comparison, arm, figure, by_seed=False) for figure in gaining_first],
         [_change(comparison, arm, figure) for figure in worse],
         _effort(comparison, arm),
         _commands(comparison, arm.name),
@@ -162,14 +165,14 @@ def _values(arm: Arm, first: Arm, figure: Figure) -> str:
     return f"{figure.title} {after}" if before is None else f"{figure.title} {figure.text(before.value)} → {after}"
 
 
-def _change(comparison: Comparison, arm: Arm, figure: Figure) -> str:
+def _change(comparison: Comparison, arm: Arm, figure: Figure, by_seed: bool = True) -> str:
     control, difference = comparison.report.arm(comparison.control(arm.name)), _difference(comparison, arm, figure)
     change = _values(arm, control, figure)
     if difference is None:
         return change
     told = f"{figure.signed(difference.value)} {figure.interval(difference)}"
-    by_seed = seed_difference(comparison.report, arm, figure)
-    over_seeds = "" if by_seed is None else f"; by seed {figure.interval(by_seed)}"
+    of_seeds = seed_difference(comparison.report, arm, figure) if by_seed else None
+    over_seeds = "" if of_seeds is None else f"; by seed {figure.interval(of_seeds)}"
     return f"{change} ({told}{over_seeds})"
 
 
