@@ -125,8 +125,7 @@ def main(arguments: Sequence[str]) -> None:
         )
     print_tables(found.comparison)
     out = console()
-    for line in (*found.notes, gap_sentence(found)):
-        out.print(line, markup=False)
+    out.print(gap_sentence(found), markup=False)
     page = write_audit(found, given.out, cases=not given.no_cases)  # seconds, for which nobody has to wait
     out.print(f"report: {page}", markup=False)
 

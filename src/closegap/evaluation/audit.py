@@ -191,7 +191,7 @@ def audit_arms(
             "be their other numbers.",
             *notes,
         ]
-    collapsed = collapse_notes({comparison.baseline: embeddings})
+    collapsed = collapse_notes(comparison.sets)
     notes = [*unpaired_notes(comparison.report), *collapsed, *equal_rows_notes(embeddings), *notes]
     facts["notes"] = list(notes)
     described = _described(comparison, facts, lines, skipped)

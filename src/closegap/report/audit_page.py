@@ -91,9 +91,8 @@ def _render(audit: Audit, title: str, cases: bool) -> str:
         cosine_histograms(sets),
         reliability_section(comparison.report.data.get("reliability", {})),
     ]
-    facts = {name: value for name, value in comparison.report.data.items() if name != "notes"}
     return render_html(
-        replace(comparison.report, data=facts),
+        comparison.report,
         [section for section in sections if section is not None],
         title=title,
         verdict=answer(comparison) if found else gap,

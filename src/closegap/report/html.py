@@ -84,11 +84,11 @@ def script_json(value: Any) -> Markup:
     return Markup(text)
 
 
-_OF_ARMS = frozenset({"compared_with", "controls", "placebos", "reliability", "steps"})
+_ELSEWHERE = frozenset({"compared_with", "controls", "notes", "placebos", "reliability", "steps"})
 
 
 def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the data are, as pairs of name and text; what tables say of their arms is left to them.
+    """What the data are, as pairs of name and text; what tables and warnings say is left to them.
 
     Example:
         >>> facts({"split": "test", "gallery": {"image": 473}, "seeds": [0, 1]})
@@ -97,7 +97,7 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (name.replace("_", " "), text)
         for name, value in data.items()
-        if name not in _OF_ARMS and (text := _fact(value))
+        if name not in _ELSEWHERE and (text := _fact(value))
     ]
 
 

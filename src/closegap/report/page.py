@@ -10,7 +10,6 @@ from typing import Any
 
 from closegap.data import Case
 from closegap.embeddings.embedding_set import EmbeddingSet
-from closegap.evaluation.collapse import collapse_notes
 from closegap.evaluation.compare import Comparison
 from closegap.evaluation.duplicates import duplicate_notes
 from closegap.evaluation.series import Series
@@ -102,7 +101,7 @@ def _render(
         verdict=answer(comparison) if found else told_alone(comparison),
         made=date.today(),
         version=version("closegap"),
-        warnings=[*collapse_notes(comparison.sets), *duplicate_notes(comparison.report)],
+        warnings=[*comparison.report.data.get("notes", ()), *duplicate_notes(comparison.report)],
         opening=one_search(comparison, shown, named=cases is not None),
     )
 

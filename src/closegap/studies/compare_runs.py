@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from closegap.calibration import Calibration
 from closegap.data.duplicates import duplicates
 from closegap.errors import UsageError
+from closegap.evaluation.collapse import collapse_notes
 from closegap.evaluation.compare import Comparison, compare
 from closegap.evaluation.runs import JudgedRuns, judge_runs
 from closegap.lock import locked
@@ -97,7 +98,9 @@ def measured(judged: JudgedRuns, metrics: Sequence[Metric] | None = None, watchi
         data |= {"duplicates": shared} if shared else {}
         data |= {"fitted_on": dict(judged.fitted_on)} if judged.fitted_on else {}
         found = compare(judged.results, data=data, metrics=metrics, progress=watcher.work)
-        return replace(found, report=replace(found.report, skipped=[*found.report.skipped, *judged.skipped]))
+        notes = collapse_notes(found.sets)
+        data = {**found.report.data, **({"notes": notes} if notes else {})}
+        return replace(found, report=replace(found.report, skipped=[*found.report.skipped, *judged.skipped], data=data))
 
 
 def _one_run_a_seed(runs: Sequence[Path], configs: Sequence[Namespace]) -> None:
