@@ -13,6 +13,7 @@ from closegap.errors import needs
 from closegap.kinds.clip import Clip
 from closegap.kinds.clock import clock
 from closegap.kinds.frame_choice import FrameChoice
+from closegap.kinds.inline_picture import jpeg_address
 
 with needs("video"):
     import av
@@ -38,7 +39,7 @@ def player(clip: Clip) -> Markup:
     strip = clip.pictures(_STRIP, _SIDE)
     frames = clip.pictures(FrameChoice(_RATE * _SECONDS, _RATE), _SIDE)
     shown = _encoded(frames)
-    picture = Markup('<div class="clip"><img alt="" src="{}">').format(_jpeg(_side_by_side(strip)))
+    picture = Markup('<div class="clip"><img alt="" src="{}">').format(jpeg_address(_side_by_side(strip)))
     if shown is None:
         return picture + Markup("<small>no player: FFmpeg has no encoder for browsers</small></div>")
     kind, content = shown
@@ -47,18 +48,11 @@ def player(clip: Clip) -> Markup:
         'src="data:{};base64,{}"></video><small>{}</small></div>'
     ).format(
         *frames[0].size,
-        _jpeg(strip[len(strip) // 2]),
+        jpeg_address(strip[len(strip) // 2]),
         kind,
         b64encode(content).decode(),
         clock(len(frames) / _RATE),
     )
-
-
-def _jpeg(picture: Image.Image) -> str:
-    """As the address of an image in a page."""
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
 def _side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:

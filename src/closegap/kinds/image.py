@@ -1,7 +1,6 @@
 """Images."""
 
 import os
-from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +11,7 @@ from closegap.errors import DataError, needs
 from closegap.kinds.base import Kind
 from closegap.kinds.decoding import decode_image, decoded, file_content, load_image
 from closegap.kinds.image_source import EncodedImage, ImageSource, PlacedImage
+from closegap.kinds.inline_picture import jpeg_address
 from closegap.kinds.place import Place
 from closegap.kinds.stored import Stored
 from closegap.kinds.stored_image import StoredImage
@@ -118,6 +118,4 @@ class ImageKind(Kind):
         """A JPEG of at most 200 pixels a side."""
         image = load_image(item, _SHOWN_SIDE)
         image.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
-        buffer = BytesIO()
-        image.save(buffer, "JPEG", quality=80)
-        return Markup('<img alt="" src="data:image/jpeg;base64,{}">').format(b64encode(buffer.getvalue()).decode())
+        return Markup('<img alt="" src="{}">').format(jpeg_address(image))
