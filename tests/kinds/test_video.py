@@ -65,6 +65,14 @@ def test_what_ffmpeg_reads(form: str, codec: str, pixels: str, tmp_path: Path) -
         np.testing.assert_array_equal(np.asarray(picture), np.asarray(found[number]))
 
 
+def test_a_title_that_is_no_utf_8_keeps_nothing_from_being_seen(tmp_path: Path) -> None:
+    content = encoded(pictures())
+    assert b"Lavf" in content  # the program that wrote it, the one text of a container
+    path = put(tmp_path / "a.mp4", content.replace(b"Lavf", b"\xff\xfe\xc3f"))
+    assert KIND.problem(path) is None
+    np.testing.assert_allclose([level(one) for one in KIND.parse(path).pictures(FrameChoice(12))], LEVELS, atol=8)
+
+
 @pytest.mark.parametrize("form", ["WEBP", "GIF", "PNG"])
 def test_what_browsers_animate(form: str, tmp_path: Path) -> None:
     """The fourth frame is shown for nine tenths of the time: chosen by time, it is met most often."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO, RawIOBase
 from pathlib import Path
+from typing import Any
 
 from closegap.errors import DataError, needs
 from closegap.files import regular
@@ -19,6 +20,8 @@ _FORMATS = (
     "mp3,mpeg,mpegts,ogg,tta,voc,w64,wav,wv"
 )
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+# A title that is no UTF-8 does not keep the rest from being seen; from PyAV 19 on it never does.
+_LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 _FOUND = (av.error.FFmpegError, ValueError, OverflowError, MemoryError, EOFError)
 
@@ -62,7 +65,7 @@ def container(file: RawIOBase | BytesIO, name: str) -> Iterator[InputContainer]:
         DataError: it cannot be read, or not to the end.
     """
     try:
-        opened = av.open(file, "r", metadata_errors="replace", options=_OPTIONS)
+        opened = av.open(file, "r", options=_OPTIONS, **_LENIENT)
     except _FOUND as error:
         raise DataError(f"{name}: no sound or video that can be read ({_reason(error)}); fetch it again") from error
     try:
