@@ -43,6 +43,18 @@ def test_time_left_is_that_of_the_work_at_hand(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == "features of cases: 1,000/2,000, 0:10 left\n"
 
 
+def test_more_work_of_the_same_name_is_timed_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Bars("building", clock) as bars:
+        bars.work(0, 1000)
+        clock.now += 9
+        bars.work(1000, 1000)
+        bars.work(0, 40)
+        clock.now += 4
+        bars.work(10, 40)
+    assert capsys.readouterr().err == "building: 10/40, 0:12 left\n"
+
+
 def test_short_work_leaves_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     with Bars("measuring", clock) as bars:

@@ -49,7 +49,7 @@ class Bars:
         self.title = title
         self._clock = clock
         self._due = clock() + _FIRST_LINE
-        self._since: dict[str, tuple[float, int]] = {}
+        self._since: dict[str, tuple[float, int, int]] = {}  # when, and from what on, and how far it was last
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -100,9 +100,13 @@ class Bars:
     def _advance(self, name: str, done: int, total: int) -> None:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name)
-        self._progress.update(self._tasks[name], completed=done, total=total)
         now = self._clock()
-        since, first = self._since.setdefault(name, (now, done))
+        since, first, last = self._since.get(name, (now, done, done))
+        if done < last:  # more work of the same name
+            since, first = now, done
+            self._progress.reset(self._tasks[name])
+        self._since[name] = (since, first, done)
+        self._progress.update(self._tasks[name], completed=done, total=total)
         if self._live is None and now >= self._due:
             self._due = now + _NEXT_LINE
             left = (now - since) / (done - first) * (total - done) if done > first else None
