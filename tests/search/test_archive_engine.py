@@ -24,6 +24,7 @@ from closegap.errors import ClosegapError, DataError, UsageError
 from closegap.search import Archive, EmbeddedIndex, Part, Query, open_index
 from closegap.search.archive.about import ABOUT, About
 from closegap.search.archive.building import Plan, build
+from closegap.search.archive.changing import add, refit
 from closegap.search.archive.engine import signed
 from closegap.search.archive.feed_of_set import FeedOfSet
 from closegap.search.archive.fitting import Wanted
@@ -106,6 +107,29 @@ def test_commands_work_on_it(tmp_path: Path, address: str, capsys: pytest.Captur
     assert (told["engine"], told["unpurged"], told["rows"]["report"]) == (address, 0, 59)
     assert main(["search", str(out), "--id", "c001", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["hits"]
+
+
+def test_each_change_leaves_the_partitions_that_are_searched_with_graphs(
+    tmp_path: Path, postgres: database.Server
+) -> None:
+    def missing() -> list[str]:
+        query = "SELECT name FROM roco.partitions WHERE graphed = 0 ORDER BY name"
+        with postgres.connected(tmp_path) as connection:
+            return [name for (name,) in connection.execute(query)]
+
+    out = filled(tmp_path / "a", f"{postgres.url(tmp_path)}&schema=roco&hnsw=true", Wanted("center", "zscore"))
+    assert missing() == []
+    with Archive(out, "write") as archive:
+        archive.delete(groups=["p001"])
+        archive.purge()
+        assert missing() == []
+        assert len({*archive.stats().widths}) == 2 * len(MODALITIES)
+        refit(archive, Wanted("shift", "zscore"))
+        assert missing() == []
+        assert len({*archive.stats().widths}) == 3 * len(MODALITIES)
+        add(archive, FeedOfSet(embedded()))
+        assert missing() == []
+        assert [hit.id for hit in archive.ask(Query([Part.case("c003")], k=9, exact=False)).hits]
 
 
 def test_an_address_belongs_to_one_archive(tmp_path: Path, address: str) -> None:

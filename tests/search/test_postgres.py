@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from tests.search.database import Running, Server, running
 from tests.search.filters import FILTERS, PAYLOADS
 
-from closegap.errors import ClosegapError, DataError, UnavailableError, UsageError
+from closegap.errors import ClosegapError, ClosegapWarning, DataError, UnavailableError, UsageError
 from closegap.search import Batch, PostgresIndex, Row, open_index
 from closegap.search.filter import Filter, holds
+from closegap.search.postgres import graphs
 from closegap.search.postgres.address import Address
 from closegap.search.postgres.connections import Connections
 from closegap.search.postgres.schema import MIGRATIONS, migrate
@@ -91,6 +92,7 @@ def test_many_equal_rows_come_in_their_order(at: Server, tmp_path: Path, options
 def test_a_graph_finds_nearly_all_and_enough_under_a_filter(at: Server, tmp_path: Path) -> None:
     with replace(at, options="&hnsw=true")(tmp_path, "write") as index:
         index.add({"image": rows(5000)})
+        index.optimize()
         asked = np.random.default_rng(1).standard_normal((20, 32)).astype(np.float32)
         with at.connected(tmp_path) as connection:
             connection.execute("ANALYZE closegap.rows_1")
@@ -109,6 +111,62 @@ def test_a_graph_finds_nearly_all_and_enough_under_a_filter(at: Server, tmp_path
                     return
                 threading.Event().wait(0.1)
             raise AssertionError("the graph was not used")
+
+
+def test_a_graph_is_made_while_others_read_takes_in_few_rows_and_makes_way_for_many(
+    at: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "_EVERY", 0.01)
+    given, told, found = rows(8000), [], []
+    with replace(at, options="&hnsw=true")(tmp_path, "write") as index, at.connected(tmp_path) as connection:
+
+        def add(start: int, stop: int) -> None:
+            index.add({"image": Batch(given.rows[start:stop], given.vectors[start:stop])})
+
+        def look(done: int, total: int) -> None:
+            told.append((done, total))
+            found.append(index.search("image", given.vectors[:1], 1, exact=False).rows[0][0].id)
+
+        def graphed() -> tuple[object, ...] | None:
+            query = "SELECT graphed, to_regclass('closegap.rows_1_vector_idx') IS NOT NULL FROM closegap.partitions"
+            return connection.execute(query).fetchone()
+
+        add(0, 5000)
+        assert graphed() == (0, False)
+        index.optimize(look)
+        assert graphed() == (5000, True)
+        assert len(told) > 2
+        assert told == sorted(told)
+        assert told[-1] == (5000, 5000)
+        assert {*found} == {"r0"}
+        told.clear()
+        index.optimize(look)
+        assert told == []
+        add(5000, 5001)
+        assert graphed() == (5000, True)
+        near = index.search("image", given.vectors[5000:5001], 1, exact=False)
+        assert near.rows[0][0].id == "r5000"
+        monkeypatch.setattr(graphs, "_MANY", 2000)
+        add(5001, 8000)
+        assert graphed() == (5000, True)
+        more = rows(18000)
+        index.add({"image": Batch(more.rows[8000:], more.vectors[8000:])})
+        assert graphed() == (0, False)
+        index.optimize()
+        index.delete(cases=["7"])
+        index.purge()
+        assert graphed() == (0, False)
+        index.optimize()
+        assert graphed() == (17999, True)
+
+
+def test_a_graph_that_the_server_has_no_memory_for_is_told(at: Server, tmp_path: Path) -> None:
+    small = replace(at, options="&hnsw=true&options=-c%20maintenance_work_mem%3D1MB")
+    with small(tmp_path, "write") as index:
+        index.add({"image": rows(2000)})
+        with pytest.warns(ClosegapWarning, match=r"image: a graph of 2,000 rows takes 2 MB .* \(1MB\) .* = '2MB'"):
+            index.optimize()
+        index.search("image", np.ones((1, 32)), 3, exact=False)
 
 
 def id_of(row: Row) -> str:
@@ -145,7 +203,7 @@ def test_an_earlier_version_is_brought_up_to_date_once(at: Server, tmp_path: Pat
     connections = Connections(Address.of(url))
     migrate(connections, MIGRATIONS[:1])
     connections.close()
-    with pytest.raises(DataError, match="version 1 of the tables, expected 2; open it once to be written to"):
+    with pytest.raises(DataError, match="version 1 of the tables, expected 3; open it once to be written to"):
         PostgresIndex(url)
     with ThreadPoolExecutor(4) as pool:
         opened = list(pool.map(lambda _: PostgresIndex(url, "write"), range(4)))
@@ -153,10 +211,26 @@ def test_an_earlier_version_is_brought_up_to_date_once(at: Server, tmp_path: Pat
     for index in opened:
         index.close()
     with at.connected(tmp_path) as connection:
-        connection.execute("UPDATE closegap.schema_version SET version = 3")
+        connection.execute("UPDATE closegap.schema_version SET version = 4")
     for mode in ("read", "write"):
-        with pytest.raises(DataError, match="version 3 of the tables, expected 2; use the closegap that made them"):
+        with pytest.raises(DataError, match="version 4 of the tables, expected 3; use the closegap that made them"):
             open_index(url, mode)
+
+
+def test_graphs_of_an_earlier_version_are_known(at: Server, tmp_path: Path) -> None:
+    connections = Connections(Address.of(f"{at.url(tmp_path)}&hnsw=true"))
+    migrate(connections, MIGRATIONS[:2])
+    with connections.bare() as connection:
+        connection.execute("""
+        INSERT INTO partitions VALUES (1, 'image', 2, 3), (2, 'text', 2, 3);
+        CREATE TABLE rows_1 PARTITION OF rows FOR VALUES IN (1);
+        CREATE TABLE rows_2 PARTITION OF rows FOR VALUES IN (2);
+        CREATE INDEX ON rows_1 USING hnsw ((vector::vector(2)) vector_ip_ops);
+        """)
+    migrate(connections)
+    with connections.bare() as connection:
+        assert connection.execute("SELECT number, graphed FROM partitions ORDER BY 1").fetchall() == [(1, 3), (2, 0)]
+    connections.close()
 
 
 def test_what_is_no_index_is_refused(at: Server, tmp_path: Path) -> None:

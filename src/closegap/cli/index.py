@@ -109,12 +109,13 @@ def _delete(arguments: Sequence[str]) -> None:
 
 def _purge(arguments: Sequence[str]) -> None:
     given = parse(parser("purge"), arguments)
+    from closegap.api.bars import Bars
     from closegap.cli.console import say
     from closegap.search.archive.archive import Archive
 
-    with Archive(given.archive, "write") as archive:
+    with Archive(given.archive, "write") as archive, Bars("purging") as bars:
         before = archive.stats()
-        archive.purge()
+        archive.purge(bars.work)
         say(f"{given.archive}: {before.unpurged:,} rows erased, {archive.stats().size / 2**20:,.1f} MiB")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from closegap.errors import UsageError
+from closegap.progress import Progress
 from closegap.search.checks import checked_batch, checked_names, checked_queries, name_problem
 from closegap.search.filter import Filter, parse_filter
 from closegap.search.row import Batch, Found, Stats
@@ -123,6 +124,17 @@ class Index(ABC):
             if problem := name_problem(name):
                 raise UsageError(f"correction {str(name)[:80]!r} {problem}; choose another name")
         return self.insert_corrections({name: bytes(content) for name, content in files.items()})
+
+    def optimize(self, progress: Progress | None = None) -> None:
+        """Make ready what searches with `exact=False` go through, after many rows were added, or after `purge`.
+
+        What they find is right without it, and may take longer. An engine that has nothing of the kind, or keeps it
+        ready as rows come, does nothing.
+
+        Args:
+            progress: called with (rows done, rows to do), from any thread.
+        """
+        del progress
 
     @abstractmethod
     def corrections(self, version: int | None = None) -> dict[str, bytes]:

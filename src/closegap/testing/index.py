@@ -78,6 +78,8 @@ def _check_rows(index: Index) -> None:
     index.purge()
     ensure(index.stats().unpurged == 0, "rows are unpurged after purge")
     _compare(index, [*rows, *first.rows[:6]], "after purge")
+    index.optimize()
+    _compare(index, [*rows, *first.rows[:6]], "after optimize")
 
 
 def _compare(index: Index, rows: list[Row], when: str) -> None:

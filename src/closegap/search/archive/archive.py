@@ -139,13 +139,14 @@ class Archive:
 
         Args:
             corrections: of `Corrections.of`.
-            progress: called with (rows done, rows to do) where rows are moved.
+            progress: called with (rows done, rows to do) where rows are moved, or approximate searches made ready.
 
         Returns:
             Their version.
         """
         with locked(self.folder, "index fit"):
             derive(self.index, corrections, self.modalities, progress)
+            self.index.optimize(progress)
             return self._put(corrections)
 
     def delete(self, cases: Iterable[str] = (), groups: Iterable[str] = ()) -> int:
@@ -158,8 +159,12 @@ class Archive:
                 self.refresh()
             return gone
 
-    def purge(self) -> None:
-        """Erase what was deleted or replaced, older corrections, and rows that were moved for them."""
+    def purge(self, progress: Progress | None = None) -> None:
+        """Erase what was deleted or replaced, older corrections, and rows that were moved for them.
+
+        Args:
+            progress: called with (rows done, rows to do) where the index is made ready again for approximate searches.
+        """
         with locked(self.folder, "index purge"):
             self.refresh()
             held = {*self.modalities, *(self.corrections.partition(name) for name in self.modalities)}
@@ -167,6 +172,7 @@ class Archive:
                 if partition not in held:
                     self.index.drop(partition)
             self.index.purge()
+            self.index.optimize(progress)
 
     def refresh(self) -> None:
         """Bring what the corrections know of the rows up to date, where rows came or went since."""

@@ -52,6 +52,7 @@ def add(
             made = add_rows(archive.index, feed, archive.corrections, watcher.work)
         else:
             made = _add_measured(archive, feed, watcher, Gate(limit, accepted, told))
+        archive.index.optimize(watcher.work)
         archive.refresh()
     return made
 

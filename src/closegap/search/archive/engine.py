@@ -106,6 +106,7 @@ def settle(index: Index, engine: Engine, progress: Progress | None = None) -> No
             if name not in index.stats().widths:  # of a map that was fitted before a kill
                 into.drop(name)
         copy_rows(index, into, list(index.stats().widths), progress)
+        into.optimize(progress)
         into.put_corrections(signed(index.corrections(), engine))
 
 

@@ -8,10 +8,12 @@ import numpy as np
 from jaxtyping import Float
 
 from closegap.errors import UsageError, needs
+from closegap.progress import Progress
 from closegap.search.filter import Filter
 from closegap.search.index import Index, unknown
 from closegap.search.postgres.address import Address
 from closegap.search.postgres.connections import Connections
+from closegap.search.postgres.graphs import build_graphs
 from closegap.search.postgres.insert import forget, forget_partition, insert_batch
 from closegap.search.postgres.nearest import Searched
 from closegap.search.postgres.purge import purge
@@ -34,8 +36,8 @@ class PostgresIndex(Index):
     """An index in a schema of a database, for as many readers as like to, and one at a time that writes.
 
     A search that is exact compares all rows in single precision, and the best again in double; one that is not goes
-    through an HNSW graph, if the index was made with one. A server that went away is an UnavailableError; the same
-    index goes on when it is back. Threads share up to eight connections.
+    through an HNSW graph, if the index was made with graphs and `optimize` has been called. A server that went away is
+    an UnavailableError; the same index goes on when it is back. Threads share up to eight connections.
 
     Args:
         url: of libpq, `postgresql://user@host:port/database`, and `?schema=NAME` (`closegap` by default), for a new
@@ -103,9 +105,14 @@ class PostgresIndex(Index):
         return Batch([Row(*row[:4]) for row in rows], vectors, [row[4] for row in rows])
 
     def purge(self) -> None:
-        """See `Index.purge`. Write-ahead logs and backups of the server keep what they have."""
+        """See `Index.purge`. Write-ahead logs and backups of the server keep what they have; graphs are dropped."""
         self._expect_writing()
         purge(self._connections)
+
+    def optimize(self, progress: Progress | None = None) -> None:
+        """See `Index.optimize`. Graphs are made where there are none; that of a million rows takes minutes."""
+        self._expect_writing()
+        build_graphs(self._connections, progress)
 
     def stats(self) -> Stats:
         """See `Index.stats`. Under row-level security, what its role may see is counted."""

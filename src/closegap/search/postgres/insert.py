@@ -7,6 +7,7 @@ import numpy as np
 
 from closegap.errors import DataError, needs
 from closegap.search.ordered import fingerprint
+from closegap.search.postgres.graphs import make_way
 from closegap.search.postgres.schema import make_partition
 from closegap.search.row import Batch
 
@@ -45,6 +46,7 @@ def insert_batch(connection: Connection[Any], name: str, batch: Batch, kind: str
     added = [place for place, row in enumerate(batch.rows) if there.get(row.id) != digests[place]]
     replaced = [batch.rows[place].id for place in added if batch.rows[place].id in there]
     forget(connection, "partition = %s AND id = ANY (%s)", [number, replaced])
+    make_way(connection, number, len(added))
     query = "UPDATE state SET next = next + %s RETURNING next"
     stop = int((connection.execute(query, [len(added)]).fetchone() or (0,))[0])
     wrapped = HalfVector if kind == "halfvec" else Vector

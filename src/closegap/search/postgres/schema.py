@@ -12,7 +12,6 @@ _TYPES = {"float32": "vector", "float16": "halfvec"}
 _SECRETS = ("id", "case_id", "group_id", "payload", "preview", "digest", "vector")
 _QUIET = ", ".join(f"ALTER COLUMN {column} SET STATISTICS 0" for column in _SECRETS)  # ANALYZE copies none of them
 _LEAST = (0, 8)  # of pgvector: iterative scans
-_HNSW_WIDTHS = {"vector": 2000, "halfvec": 4000}
 _PLAIN_BYTES = 6000  # of vectors that are kept in their row's page, of 8 KB
 
 ROWS_AND_STATE = """
@@ -38,7 +37,11 @@ CREATE TABLE versions (version bigint PRIMARY KEY);
 CREATE TABLE corrections (version bigint, name text COLLATE "C", content bytea NOT NULL, PRIMARY KEY (version, name));
 ALTER TABLE corrections ALTER COLUMN name SET STATISTICS 0, ALTER COLUMN content SET STATISTICS 0;
 """
-MIGRATIONS = (ROWS_AND_STATE, CORRECTIONS)
+GRAPHS = """
+ALTER TABLE partitions ADD COLUMN graphed bigint NOT NULL DEFAULT 0;
+UPDATE partitions SET graphed = greatest(count, 1) WHERE to_regclass('rows_' || number || '_vector_idx') IS NOT NULL;
+"""
+MIGRATIONS = (ROWS_AND_STATE, CORRECTIONS, GRAPHS)
 
 
 def migrate(connections: Connections, migrations: tuple[str, ...] = MIGRATIONS) -> None:
@@ -111,8 +114,8 @@ def check(connections: Connections) -> str:
 
 def make_partition(connection: Connection[Any], name: str, width: int) -> int:
     """The number of a new partition; who reads is not kept waiting."""
-    kind, hnsw = connection.execute("SELECT type, hnsw FROM state").fetchone() or ("", False)
-    query = "INSERT INTO partitions SELECT coalesce(max(number), 0) + 1, %s, %s, 0 FROM partitions RETURNING number"
+    (kind,) = connection.execute("SELECT type FROM state").fetchone() or ("",)
+    query = "INSERT INTO partitions SELECT coalesce(max(number), 0) + 1, %s, %s, 0, 0 FROM partitions RETURNING number"
     number = int((connection.execute(query, [name, width]).fetchone() or (0,))[0])
     table = f"rows_{number}"
     storage = "PLAIN" if width * (2 if kind == "halfvec" else 4) <= _PLAIN_BYTES else "EXTERNAL"
@@ -121,8 +124,6 @@ def make_partition(connection: Connection[Any], name: str, width: int) -> int:
         ALTER TABLE {table} ALTER COLUMN vector SET STORAGE {storage}, {_QUIET};
         ALTER TABLE rows ATTACH PARTITION {table} FOR VALUES IN ({number});
     """)
-    if hnsw and width <= _HNSW_WIDTHS[kind]:
-        connection.execute(f"CREATE INDEX ON {table} USING hnsw ((vector::{kind}({width})) {kind}_ip_ops)")
     return number
 
 
