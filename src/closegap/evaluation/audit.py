@@ -43,12 +43,16 @@ class Audit:
     Args:
         comparison: the original first, then one arm per post-hoc method, then these under each score stage.
         frontier: the arms, those of one method's sweep together.
-        notes: what a reader must know before reading any number.
     """
 
     comparison: Comparison
     frontier: Sequence[Series]
-    notes: Sequence[str] = ()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader must know before reading any number."""
+        found: Sequence[str] = self.comparison.report.data["notes"]
+        return found
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,7 @@ def audit_arms(
     notes = [*unpaired_notes(comparison.report), *collapsed, *equal_rows_notes(embeddings), *notes]
     facts["notes"] = list(notes)
     described = _described(comparison, facts, lines, skipped)
-    return Audit(described, _series(described, lines), notes)
+    return Audit(described, _series(described, lines))
 
 
 def _expect_width(reference: EmbeddingSet, embeddings: EmbeddingSet) -> None:
