@@ -22,7 +22,7 @@ with needs("postgres"):
 
 _BLOCK = 4096  # rows fetched at a time
 _MOST_LOOKED_AT = 1000  # hnsw.ef_search, that pgvector allows
-_AT_LEAST = 100
+_AT_LEAST = 200
 _SETTINGS = """
 SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
        set_config('hnsw.max_scan_tuples', '100000', true)
