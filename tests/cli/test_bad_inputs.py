@@ -81,11 +81,14 @@ def lost_column(folder: Path) -> None:
     table.write_text(table.read_text(encoding="utf-8").replace("patient", "person", 1), encoding="utf-8")
 
 
+_C3 = "cases.csv, line 5, case 'c3': modality 'image': images/03.jpg"
+
+
 @pytest.mark.parametrize(
     ("damage", "start", "end"),
     [
-        (missing_image, "case 'c3': images/03.jpg: no such image", "--checks.on_error skip"),
-        (truncated_image, "case 'c3': images/03.jpg: ", "--checks.on_error skip"),
+        (missing_image, f"{_C3}: no such image", "--checks.on_error skip"),
+        (truncated_image, f"{_C3}: damaged", "--checks.on_error skip"),
         (duplicate_id, "cases.csv, line 5: id 'c2' is taken by cases.csv, line 4; keep one", "skip"),
         (leaking_group, "group 'p2' is in train and test: ", "split by group, or use --checks.leaks drop"),
         (lost_column, "{data}/cases.csv: expected a column 'patient', found 'id'", "name it with --data.group"),
@@ -240,5 +243,5 @@ def test_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
     file = tiny.write(tmp_path / "config.yaml", config)
     found = start("train", "--config", file, "--out", tmp_path / "out", seen=tmp_path / "seen").wait()
     assert (found.code, found.out, found.err.count("\n")) == (1, "", 1)
-    assert found.err.startswith("closegap: case 'c3': ")
+    assert found.err.startswith("closegap: cases.csv, line 5, case 'c3': modality 'image': ")
     assert not (tmp_path / "out").exists()

@@ -233,6 +233,7 @@ def test_rows_embedded_before_a_damaged_item_are_kept(cli: Cli, tmp_path: Path) 
     build = ("index", "build", tmp_path / "run", "--out", tmp_path / "archive")
     found = cli(*build)
     assert found.code == 1
+    assert "cases.csv, line 301, case 'c299': modality 'image': " in found.err
     assert "mend it and give the command again" in found.err
     shutil.copytree(tmp_path / "archive.parts", tmp_path / "begun")
     image.write_bytes(sound)

@@ -202,11 +202,11 @@ def test_a_broken_picture_is_refused_or_left_out(cli: Cli, runs: Path, secret: P
         refused = cli("index", "build", runs / "a", *source)
         assert refused.code == 1
         assert re.fullmatch(
-            r"closegap: case '[0-9a-f]{32}', picture 0: "
+            r"closegap: case '([0-9a-f]{32})': modality 'image': case '\1', picture 0: "
             r"(pixels that are damaged, or not as their tags say \(ValueError\)"
             r"|transfer syntax MPEG2 Main Profile / Main Level \(1\.2\.840\.10008\.1\.2\.4\.100\), "
             r"which is none of pictures)"
-            r"; mend it, or leave such cases out with --checks\.on_error skip\n",
+            r"; mend it, or leave such rows out with --checks\.on_error skip\n",
             refused.err,
         )
         assert not (tmp_path / "archive").exists()

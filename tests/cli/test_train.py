@@ -54,7 +54,9 @@ def test_later_files_and_options_win_and_unreadable_rows_are_listed(cli: Cli, tm
     assert found.code == 0
     written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
     assert (written["arm"], written["seed"], written["train"]["steps"]) == ("later", 7, 3)
-    assert "image missing,case 'c3'," in (tmp_path / "run" / "skipped.csv").read_text(encoding="utf-8")
+    assert "image missing,\"cases.csv, line 5, case 'c3'\"," in (tmp_path / "run" / "skipped.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_run_has_a_place_without_out(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

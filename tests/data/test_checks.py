@@ -185,7 +185,7 @@ class Foreign:
         (RecordKind(), "F", "record unreadable", "modality 'x': expected a record, such as"),
         (CodesKind(), "C1", "code set unreadable", "modality 'x': expected codes, such as"),
         (ImageKind(), Foreign(False), "image unreadable", "modality 'x': Foreign(sound=False): cannot be opened"),
-        (ImageKind(), Path("x" * 400), "image missing", f"{'x' * 400}: no such image"),
+        (ImageKind(), Path("x" * 400), "image missing", f"modality 'x': {'x' * 400}: no such image"),
     ],
 )
 def test_every_item_of_every_modality_is_verified(kind: Kind, item: object, reason: str, message: str) -> None:
@@ -211,7 +211,8 @@ def cut(image: Path) -> None:
 def test_an_image_that_is_missing(small_roco: Path, verify: bool) -> None:
     image = small_roco / "data/train/radiology/images/ROCO_00004.jpg"
     image.unlink()
-    with pytest.raises(DataError, match=r"case 'ROCO_00004': .*ROCO_00004\.jpg: no such image; mend it"):
+    place = r"captions\.txt, row 5, case 'ROCO_00004': modality 'image': .*ROCO_00004\.jpg"
+    with pytest.raises(DataError, match=rf"{place}: no such image; mend it"):
         load_cases(Roco(small_roco), Checks(verify=verify))
     found = load_cases(Roco(small_roco), Checks(on_error="skip", max_skipped=0.1, verify=verify))
     assert found.counts == {"image missing": 1}

@@ -19,6 +19,7 @@ class Case:
             key. The source's `kinds` say what an item is.
         labels: label name to label, for grouping and probes; never shown to an encoder.
         concepts: what the case is about, as concept ids; overlap grades relevance.
+        where: file and row of the table that says so; "" where there is none. It has no part in equality.
     """
 
     id: str
@@ -27,6 +28,17 @@ class Case:
     views: Mapping[str, tuple[Any, ...]]
     labels: Mapping[str, str] = field(default_factory=dict)
     concepts: tuple[str, ...] = ()
+    where: str = field(default="", compare=False)
+
+    @property
+    def named(self) -> str:
+        """How messages name it: where it stands, and its id.
+
+        Example:
+            >>> Case("c7", "train", "p1", {}, where="cases.csv, line 8").named
+            "cases.csv, line 8, case 'c7'"
+        """
+        return ", ".join(filter(None, [self.where, f"case '{self.id}'"]))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from closegap.bounds import Share
 from closegap.checked import check_fields
+from closegap.data.broken_item import MEND, unreadable
 from closegap.data.case import BrokenRow, Case
 from closegap.data.duplicates import merged
 from closegap.data.source import Source
@@ -155,17 +156,17 @@ def _read(source: Source, wanted: Sequence[str]) -> tuple[list[Case], list[Broke
             skipped.append(row)
         elif row.split not in _SPLITS:
             message = f"split '{row.split}', expected one of {_listed(_SPLITS)}"
-            skipped.append(BrokenRow("unknown split", f"case '{row.id}'", message))
+            skipped.append(BrokenRow("unknown split", row.named, message))
         elif row.id in cases:
             message = f"id '{row.id}' of {cases[row.id].split} comes again in {row.split}; ids are unique in a data set"
-            skipped.append(BrokenRow("duplicate id", f"case '{row.id}'", message))
+            skipped.append(BrokenRow("duplicate id", row.named, message))
         else:
             views = {name: row.views[name] for name in wanted if row.views.get(name)}
             cases[row.id] = replace(row, views=views)
     for case in [case for case in cases.values() if not case.views]:
         del cases[case.id]
         message = f"has none of {_listed(wanted)}"
-        skipped.append(BrokenRow(_NOTHING, f"case '{case.id}'", message))
+        skipped.append(BrokenRow(_NOTHING, case.named, message))
     return list(cases.values()), skipped
 
 
@@ -181,8 +182,8 @@ def _without_missing(cases: Sequence[Case], kinds: Mapping[str, Kind]) -> tuple[
                     there[place.file] = _is_file(place.file)
                 if row is None and not there[place.file]:
                     noun = kinds[name].noun
-                    message = f"{place.file}: no such {'file' if place.part else noun}"
-                    row = BrokenRow(f"{noun} missing", f"case '{case.id}'", message)
+                    message = f"modality '{name}': {place.file}: no such {'file' if place.part else noun}"
+                    row = BrokenRow(f"{noun} missing", case.named, message)
         if row is None:
             kept.append(case)
         else:
@@ -213,11 +214,10 @@ def _without_unreadable(
         looks: list[tuple[Verifier, Collection[str]]] = [(verifiers[name], {split}) for split in ready]
         looks.append((partial(problems, kind, progress=progress), set(_SPLITS) - set(ready)))
         for find, splits in looks:
-            held = [(case.id, item) for case in sound if case.split in splits for item in case.views.get(name, ())]
-            for (key, item), problem in zip(held, find([item for _, item in held]), strict=True):
-                if problem is not None and key not in broken:
-                    message = f"modality '{name}': {problem}" if kind.place(item) is None else problem
-                    broken[key] = BrokenRow(f"{kind.noun} unreadable", f"case '{key}'", message)
+            held = [(case, item) for case in sound if case.split in splits for item in case.views.get(name, ())]
+            for (case, _), problem in zip(held, find([item for _, item in held]), strict=True):
+                if problem is not None and case.id not in broken:
+                    broken[case.id] = unreadable(case, name, kind, problem)
     return [case for case in cases if case.id not in broken], [broken[case.id] for case in cases if case.id in broken]
 
 
@@ -230,7 +230,7 @@ def _judge(skipped: Sequence[BrokenRow], rows: int, checks: Checks) -> None:
     share = f"{len(broken)} of {rows} rows are broken{_reasons(broken)}"
     if checks.on_error == "raise":
         others = f" ({share})" if len(broken) > 1 else ""
-        raise DataError(f"{first}{others}; mend it, or leave such rows out with --checks.on_error skip")
+        raise DataError(f"{first}{others}; {MEND}")
     if len(broken) > checks.max_skipped * rows:
         raise DataError(f"{share}, more than --checks.max_skipped {checks.max_skipped:g}; the first: {first}")
 
@@ -257,7 +257,7 @@ def _separate(cases: Sequence[Case], checks: Checks) -> tuple[list[Case], list[B
             kept.append(case)
         else:
             message = f"group '{case.group}' is in {case.split} and in {held_out[case.group]}; kept in the latter"
-            leaks.append(BrokenRow(_LEAK, f"case '{case.id}'", message))
+            leaks.append(BrokenRow(_LEAK, case.named, message))
     return kept, leaks
 
 

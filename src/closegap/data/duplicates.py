@@ -66,7 +66,8 @@ def _one(cases: Sequence[Case], kinds: Mapping[str, Kind]) -> Case:
         name: label for name, label in cases[0].labels.items() if all(case.labels.get(name) == label for case in cases)
     }
     concepts = tuple(dict.fromkeys(concept for case in cases for concept in case.concepts))
-    return replace(cases[0], views=views, labels=labels, concepts=concepts)
+    where = " and ".join(case.where for case in cases if case.where)
+    return replace(cases[0], views=views, labels=labels, concepts=concepts, where=where)
 
 
 class _Joined:

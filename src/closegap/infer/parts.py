@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from safetensors.torch import load, save
 
 from closegap.data import Case, Source, load_cases
+from closegap.data.broken_item import naming_broken_items
 from closegap.data.memory import stamp_of
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.embeddings.join import joined
@@ -47,8 +48,9 @@ class PartEmbedder:
 
     def __call__(self, cases: Sequence[Case]) -> bytes:
         """The rows of these cases."""
-        prepared = prepare(cases, self.model, self.cache, self.device)
-        found = embed(self.model, prepared, self.device, self.batch_size)
+        with naming_broken_items(cases, {name: self.model.encoder(name).takes() for name in self.model.modalities}):
+            prepared = prepare(cases, self.model, self.cache, self.device)
+            found = embed(self.model, prepared, self.device, self.batch_size)
         tensors = {f"embeddings/{name}": rows.contiguous() for name, rows in found.embeddings.items()}
         return save(tensors | {f"present/{name}": found.mask(name) for name in found.modalities})
 

@@ -195,6 +195,7 @@ def test_one_id_twice(tmp_path: Path) -> None:
     }
     assert first.concepts == ("C1", "C2")
     assert first.labels == {"finding": "flu"}
+    assert (first.where, second.where) == (f"{path}, line 2 and {path}, line 4", f"{path}, line 3")
 
 
 def test_views_of_one_case_share_split_and_group(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ def test_a_caption_named_as_an_image_is_told_with_row_and_modality(tmp_path: Pat
     assert (first.reason, first.where) == ("image unreadable", f"{path}, line 2")
     assert first.message.startswith("modality 'picture': expected the path of an image, found 399 characters")
     assert isinstance(second, Case)
-    with pytest.raises(DataError, match=r"^case 'b': short: no such image"):
+    with pytest.raises(DataError, match=r"^cases\.csv, line 2, case 'b': modality 'x': short: no such image"):
         load_cases(manifest(table(tmp_path, "b,train,p,,,short,,,,"), modalities={"x": Columns("image", ["report"])}))
 
 
@@ -328,7 +329,9 @@ def test_a_table_without_splits_is_held_out_by_group(tmp_path: Path) -> None:
     assert (len(cases), len(splits)) == (200, 100)
     shares = {name: sum(split == name for _, split in splits) for name in ("train", "validation", "test")}
     assert all(abs(shares[name] - most) < 15 for name, most in {"train": 50, "validation": 20, "test": 30}.items())
-    with pytest.raises(DataError, match="expected a column 'split'"):
+    with pytest.raises(
+        DataError, match="expected a column 'split'"
+    ):
         list(Manifest(path, modalities, group="patient").rows())
 
 

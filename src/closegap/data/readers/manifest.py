@@ -77,23 +77,20 @@ class Manifest(Source):
         """
         self._expect_columns()
         cases: dict[str, Case] = {}
-        first: dict[str, str] = {}
         for row in table_rows(self._path):
             case = row if isinstance(row, BrokenRow) else self._case(row)
             if isinstance(case, BrokenRow):
                 yield case
                 continue
-            where = row.where
             if case.id not in cases:
-                cases[case.id], first[case.id] = case, where
+                cases[case.id] = case
             elif not self._merge:
-                message = f"id '{case.id}' is taken by {first[case.id]}; keep one, or say --data.views merge"
-                yield BrokenRow("duplicate id", where, message)
+                message = f"id '{case.id}' is taken by {cases[case.id].where}; keep one, or say --data.views merge"
+                yield BrokenRow("duplicate id", case.where, message)
             elif (case.split, case.group) != (cases[case.id].split, cases[case.id].group):
-                message = (
-                    f"id '{case.id}' has another split or group than in {first[case.id]}; views of a case share both"
-                )
-                yield BrokenRow("views disagree", where, message)
+                first = cases[case.id].where
+                message = f"id '{case.id}' has another split or group than in {first}; views of a case share both"
+                yield BrokenRow("views disagree", case.where, message)
             else:
                 cases[case.id] = _merged(cases[case.id], case)
         yield from cases.values()
@@ -150,6 +147,7 @@ class Manifest(Source):
             views=views,
             labels={name: text(name, cells.get(name)) for name in self._labels},
             concepts=tuple(dict.fromkeys(concept for found in concepts for concept in found)),
+            where=row.where,
         )
 
 
@@ -161,4 +159,5 @@ def _merged(first: Case, second: Case) -> Case:
         views[name] = known + tuple(item for item in items if item not in known)
     labels = {name: value or second.labels[name] for name, value in first.labels.items()}
     concepts = tuple(dict.fromkeys(first.concepts + second.concepts))
-    return replace(first, views=views, labels=labels, concepts=concepts)
+    where = f"{first.where} and {second.where}"
+    return replace(first, views=views, labels=labels, concepts=concepts, where=where)

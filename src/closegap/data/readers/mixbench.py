@@ -180,7 +180,7 @@ class MixBench(Source):
         if not views:
             message = f"{' and '.join(self._modalities)} of '{written}' are blank; give one, or drop the line"
             return BrokenRow("nothing in it", row.where, message)
-        return Case(f"{prefix}/{written}", "test", group or f"{prefix}/{written}", views)
+        return Case(f"{prefix}/{written}", "test", group or f"{prefix}/{written}", views, where=row.where)
 
 
 def _has(shown: tuple[str, ...] | None) -> str:

@@ -98,7 +98,7 @@ class PtbXl(Source):
         likely = sorted((code for code in statements if code in classes), key=lambda code: -_chance(statements[code]))
         labels = {"superclass": classes[likely[0]] if likely else ""}
         patient = cells["patient_id"].removesuffix(".0")
-        return Case(cells["ecg_id"], split, patient, views, labels, tuple(statements))
+        return Case(cells["ecg_id"], split, patient, views, labels, tuple(statements), row.where)
 
     def _classes(self) -> Mapping[str, str]:
         """Diagnostic statement to its class; none where the table is not there."""

@@ -73,7 +73,7 @@ class R2Gen(Source):
         subject = entry.get("subject_id")
         group = str(subject) if isinstance(subject, int | str) else entry["id"].partition("_")[0]
         images = tuple(self._root / "images" / path for path in dict.fromkeys(paths))
-        return Case(entry["id"], split, group, {"image": images, "report": (report.strip(),)})
+        return Case(entry["id"], split, group, {"image": images, "report": (report.strip(),)}, where=where)
 
 
 def _is_inside(path: Any) -> bool:

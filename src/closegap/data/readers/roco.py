@@ -148,6 +148,7 @@ class Roco(Source):
             views=views,
             labels={"imaging": imaging_method(caption), "semantic_type": tables.disorders.get(key, "")},
             concepts=concepts,
+            where=where,
         )
 
     def _held_out(self, article: str) -> bool:

@@ -171,7 +171,7 @@ def _case(
     if concepts:
         views["concepts"] = (concepts,)
     labels = {"imaging": imaging_method(caption)}
-    return Case(key, split, articles.get(key, key), views, labels, concepts)
+    return Case(key, split, articles.get(key, key), views, labels, concepts, where)
 
 
 def _image_folder(root: Path, published: str) -> Path | None:

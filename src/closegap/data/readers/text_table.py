@@ -47,7 +47,8 @@ class TextTable(Source):
         if is_blank(cell):
             return BrokenRow("no text", row.where, f"column '{column}' is blank; write a text, or leave the row out")
         name = str(number) if is_blank(key) else str(key)
-        return Case(name, self._split, name, {self._modality: (TextKind().read(cell, self._path.parent),)})
+        views = {self._modality: (TextKind().read(cell, self._path.parent),)}
+        return Case(name, self._split, name, views, where=row.where)
 
     def _found(self) -> str:
         columns = table_columns(self._path)

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 
 from closegap.data import Case
+from closegap.data.broken_item import naming_broken_items
 from closegap.data.loader import Views
 from closegap.data.verification import content_digests
-from closegap.errors import DataError
 from closegap.infer.embed import embed_views
 from closegap.infer.features import FeatureCache
 from closegap.kinds import Kind
@@ -68,13 +68,13 @@ class FeedOfCases(Feed):
         """See `Feed`."""
         encoder = self._model.encoder(modality)
         held = Views(list(items), torch.arange(len(items) + 1))
-        try:
+        given = set(map(id, items))
+        cases = [case for case in self._cases if not given.isdisjoint(map(id, case.views.get(modality, ())))]
+        with naming_broken_items(cases, {modality: self._kinds[modality]}):
             if self._cache is not None and encoder.untrained:
                 held = replace(held, features=self._cache.features(encoder, held.items, self._device))
             batch = 8 if self._device.type == "cpu" and held.features is None else 64
             rows: np.ndarray = embed_views(self._model, modality, held, self._device, batch).numpy()
-        except DataError as error:
-            raise DataError(f"{error}; mend it, or leave such cases out with --checks.on_error skip") from error
         return rows
 
     def preview(self, modality: str, item: Any) -> bytes:
