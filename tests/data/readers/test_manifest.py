@@ -217,7 +217,7 @@ def test_views_of_one_case_share_split_and_group(tmp_path: Path) -> None:
     ],
 )
 def test_columns_that_are_not_there(tmp_path: Path, options: dict[str, Any], option: str) -> None:
-    message = rf"cases\.csv: expected a column '\w+', found 'id', .*name it with --data\.{option}$"
+    message = rf"cases\.csv: expected a column '\w+', found 'id', .*name it with --data\.{option}(, or hold .*)?$"
     with pytest.raises(DataError, match=message):
         load_cases(manifest(table(tmp_path), **options))
 
@@ -330,7 +330,7 @@ def test_a_table_without_splits_is_held_out_by_group(tmp_path: Path) -> None:
     shares = {name: sum(split == name for _, split in splits) for name in ("train", "validation", "test")}
     assert all(abs(shares[name] - most) < 15 for name, most in {"train": 50, "validation": 20, "test": 30}.items())
     with pytest.raises(
-        DataError, match="expected a column 'split'"
+        DataError, match=r"expected a column 'split'.* or hold shares of the groups out with --data\.held"
     ):
         list(Manifest(path, modalities, group="patient").rows())
 

@@ -16,6 +16,7 @@ from closegap.kinds.base import Kind
 _SPLITS = {name: name for name in ("train", "validation", "test")} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"
 )
+_HOLD_OUT = "--data.held.validation 0.1 --data.held.test 0.1"
 
 
 class Manifest(Source):
@@ -109,9 +110,10 @@ class Manifest(Source):
                 if found.count(column) > 1:
                     raise DataError(f"{self._path}: column '{column}' is there {found.count(column)} times; rename one")
                 if column not in found:
+                    held = f", or hold shares of the groups out with {_HOLD_OUT}" if option == "split" else ""
                     raise DataError(
                         f"{self._path}: expected a column '{column}', found {', '.join(map(repr, found))}; "
-                        f"name it with --data.{option}"
+                        f"name it with --data.{option}{held}"
                     )
 
     def _case(self, row: TableRow) -> Case | BrokenRow:
