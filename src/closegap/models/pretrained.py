@@ -1,5 +1,6 @@
 """What transformers loads: classes of its own and weights that are no pickle, whatever a folder or a hub names."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,9 +55,33 @@ def expect_plain_config(name: str, options: Mapping[str, Any]) -> None:
         from transformers import PretrainedConfig
 
     config, _ = PretrainedConfig.get_config_dict(name, **options)
+    _expect_no_code(f"{name}/config.json", config)
+
+
+def expect_plain_configs(name: str, options: Mapping[str, Any]) -> None:
+    """As `expect_plain_config`, of every config of a model in parts, as sentence-transformers writes it.
+
+    Args:
+        name: the place that `from_transformers` gave.
+        options: those that it gave.
+
+    Raises:
+        ClosegapError: one of them names code.
+    """
+    with needs("text"):
+        from huggingface_hub import snapshot_download
+
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = Path(snapshot_download(name, allow_patterns="*.json", local_files_only=options["local_files_only"]))
+    for file in sorted(folder.rglob("*config*.json")):
+        _expect_no_code(str(file), json.loads(file.read_text(encoding="utf-8")))
+
+
+def _expect_no_code(file: str, config: Any) -> None:
     named = [key for key, value in _entries(config) if "implementation" in key and "/" in str(value)]
     if named:
-        raise ClosegapError(f"{name}/config.json: names code to run ({named[0]}), which is never done; remove the key")
+        raise ClosegapError(f"{file}: names code to run ({named[0]}), which is never done; remove the key")
 
 
 def _entries(config: Any) -> Iterator[tuple[str, Any]]:

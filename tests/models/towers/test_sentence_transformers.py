@@ -77,3 +77,16 @@ def test_modules_of_strangers_are_not_imported(clip: Path, tmp_path: Path) -> No
     (tmp_path / "modules.json").write_text(json.dumps([{**said[0], "type": "antigravity.Module"}]))
     with pytest.raises(ClosegapError, match="needs code of its own, which is never run"):
         closegap.load(f"st:{tmp_path}")
+
+
+@pytest.mark.parametrize("part", ["config.json", "0_Transformer/sentence_bert_config.json"])
+def test_a_config_that_names_code_is_refused(bert: Path, tmp_path: Path, part: str) -> None:
+    """Transformers would fetch a kernel of that name from the hub and run it."""
+    own = library.SentenceTransformer(modules=[modules.Transformer(str(bert)), modules.Pooling(16)], device="cpu")
+    own.save_pretrained(str(tmp_path))
+    file = tmp_path / part
+    file.parent.mkdir(exist_ok=True)
+    said = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps({**said, "model_args": {"attn_implementation": "someone/kernel"}}))
+    with pytest.raises(ClosegapError, match=r"config\.json: names code to run \(attn_implementation\)"):
+        SentenceTransformersTextEncoder(str(tmp_path))

@@ -18,7 +18,7 @@ from closegap.kinds.decoding import decoded
 from closegap.kinds.image import ImageKind
 from closegap.kinds.text import TextKind
 from closegap.models.base import Encoder
-from closegap.models.pretrained import from_transformers
+from closegap.models.pretrained import expect_plain_configs, from_transformers
 from closegap.models.towers.freezing import numbered_blocks, train_last_blocks
 from closegap.models.towers.held import held
 from closegap.models.towers.transformers_dual import Role, one_half, temperature
@@ -197,6 +197,7 @@ def _part(whole: Any, role: Role) -> Any:
 def _whole(name: str) -> Any:
     def load() -> Any:
         with from_transformers("model of sentence-transformers", name, _ADVICE) as (place, options):
+            expect_plain_configs(place, options)
             weights = {"dtype": torch.float32, "use_safetensors": True}
             return SentenceTransformer(place, device="cpu", model_kwargs=weights, **options)
 
