@@ -1,4 +1,4 @@
-"""A real Milvus server: a process of milvus-lite's, with collections of its own for every index."""
+"""Real Milvus servers, a process of milvus-lite's or the standalone, with collections of its own for every index."""
 
 import os
 import signal
@@ -7,15 +7,32 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import numpy as np
+from pymilvus import MilvusClient, MilvusException
+
 from closegap.search import MilvusIndex
+
+LITE = (
+    sys.executable,
+    "-m",
+    "milvus_lite",
+    "server",
+    "--data-dir",
+    "{folder}",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "{port}",
+)
+STANDALONE = ("milvus-server", "--data", "{folder}", "--proxy-port", "{port}")
 
 
 @dataclass(frozen=True)
@@ -40,45 +57,74 @@ class Server:
         return f"i{sha256(str(folder).encode()).hexdigest()[:20]}"
 
     def keeps(self, folder: Path, content: bytes) -> bool:
-        """Whether a file of the index holds some bytes, or the text that they are kept as."""
+        """Whether a collection, or a file of the index, holds some bytes, or the text that they are kept as.
+
+        The standalone's files are named by numbers, and stay until it collects its garbage: its collections tell.
+        """
         text = b64encode(content)[: len(content) // 3 * 4]
-        files = [
-            path.read_bytes() for path in self.folder.rglob("*") if path.is_file() and self.name(folder) in str(path)
+        kept = [
+            path.read_bytes() for path in self.folder.rglob("*") if self.name(folder) in str(path) and path.is_file()
         ]
-        return any(content in file or text in file for file in files)
+        with self.connected() as client:
+            for name in client.list_collections():
+                if name.startswith(self.name(folder)):
+                    every = client.query_iterator(name, output_fields=["*"])
+                    while rows := every.next():
+                        kept += [_content(value) for row in rows for value in row.values()]
+                    every.close()
+        return any(content in one or text in one for one in kept)
+
+    @contextmanager
+    def connected(self) -> Iterator[MilvusClient]:
+        client = MilvusClient(f"http://127.0.0.1:{self.port}", timeout=10)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def _content(value: object) -> bytes:
+    return np.asarray(value, np.float32).tobytes() if isinstance(value, list) else str(value).encode()
 
 
 class Running:
-    """A server that can be killed and started again."""
+    """A server that can be killed and started again.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: of its data.
+        command: that starts it, with {folder} and {port}.
+    """
+
+    def __init__(self, folder: Path, command: Sequence[str]) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = Server(folder, free.getsockname()[1])
+        self._command = [part.format(folder=folder, port=self.address.port) for part in command]
         self.start()
 
     def start(self) -> None:
-        given = ["--data-dir", str(self.address.folder), "--host", "127.0.0.1", "--port", str(self.address.port)]
-        command = [sys.executable, "-m", "milvus_lite", "server", *given]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, start_new_session=True)
         end = time.monotonic() + 120
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.address.port)).close()
-                return
-            except OSError:
-                assert time.monotonic() < end, "the server does not start"
-                time.sleep(0.1)
+        while not self._answers():
+            assert time.monotonic() < end, "the server does not start"
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        with suppress(MilvusException), self.address.connected() as client:
+            client.list_collections()
+            return True
+        return False
 
     def kill(self) -> None:
-        os.kill(self._process.pid, signal.SIGKILL)
+        os.killpg(self._process.pid, signal.SIGKILL)  # the standalone is a child of what starts it
         self._process.wait()
 
 
 @contextmanager
-def running() -> Iterator[Running]:
+def running(command: Sequence[str] = LITE) -> Iterator[Running]:
     with TemporaryDirectory() as folder:
-        server = Running(Path(folder))
+        server = Running(Path(folder), command)
         try:
             yield server
         finally:

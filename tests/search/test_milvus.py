@@ -1,12 +1,17 @@
-"""The engine in Milvus holds to what is asked of every index, on a real server process and in this one."""
+"""The engine in Milvus holds to what is asked of every index, on real servers and in this process.
+
+Each test runs on a server process of milvus-lite's, and on the standalone if `milvus-server` is on the PATH, which
+`pip install milvus==2.3.5` brings into an environment of its own.
+"""
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
-from tests.search.milvus_server import Running, running
+from tests.search.milvus_server import LITE, STANDALONE, Running, running
 
 from closegap.errors import DataError, UnavailableError, UsageError
 from closegap.search import Batch, MilvusIndex, Row, open_index
@@ -21,9 +26,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Running]:
-    with running() as started:
+@pytest.fixture(scope="module", params=[LITE, STANDALONE], ids=["lite", "standalone"])
+def server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    if which(request.param[0]) is None:
+        pytest.skip(f"no {request.param[0]} on the PATH: the standalone is not checked")
+    with running(request.param) as started:
         yield started
 
 
@@ -65,12 +72,25 @@ def test_what_a_killed_writer_left_is_taken_back(server: Running, tmp_path: Path
             insert(milvus, collection, [{**entity, "place": state.next + 5}])
             mark(milvus, collection, [state.next - 2], state.generation + 1)
         assert index.ids("image") == [f"r{n}" for n in range(10)]
+    with server.address(tmp_path, "write") as index:
         index.put_corrections({"map": b"1"})
         assert index.ids("image") == [f"r{n}" for n in range(10)]
         index.add({"image": Batch([Row("new", "new", "new")], np.eye(1, 16))})
         assert index.ids("image") == [*(f"r{n}" for n in range(10)), "new"]
         assert index.stats().rows == {"image": 11}
         client.close()
+
+
+def test_what_is_broken_off_is_taken_back_by_the_next_change(server: Running, tmp_path: Path) -> None:
+    with server.address(tmp_path, "write") as index:
+        index.add({"image": rows(10), "text": Batch([Row("a", "1", "g")], np.eye(1, 4))})
+        changed = Batch([Row("r8", "8", "g"), Row("new", "9", "g")], np.eye(2, 16))
+        with pytest.raises(DataError, match="vectors of width 16 given, expected 4"):
+            index.insert({"image": changed, "text": changed})
+        assert index.ids("image") == [f"r{n}" for n in range(10)]
+        index.put_corrections({"map": b"1"})
+        assert index.ids("image") == [f"r{n}" for n in range(10)]
+        assert index.stats().unpurged == 0
 
 
 def test_a_row_too_long_for_milvus_is_refused(server: Running, tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ import numpy as np
 from jaxtyping import Float
 
 from closegap.errors import UsageError, needs
+from closegap.search.checks import checked_queries
 from closegap.search.filter import Filter, holds
 from closegap.search.index import Index, unknown
 from closegap.search.milvus.address import Address
-from closegap.search.milvus.nearest import nearest
+from closegap.search.milvus.nearest import Best, nearest
 from closegap.search.milvus.rows import arrays, named, paged, preview_of, row_of
 from closegap.search.milvus.state import Client, Part, State
 from closegap.search.milvus.writer import Writer, corrections
-from closegap.search.row import Batch, Found, Row, Stats
+from closegap.search.row import Batch, Found, Stats
 
 with needs("milvus"):
     from pymilvus import MilvusClient
@@ -123,9 +124,9 @@ class MilvusIndex(Index):
     ) -> Found:
         """See `Index.search`; always exact. Conditions are evaluated here, on rows as they come in order of score."""
 
-        def look(client: "MilvusClient", state: State) -> list[tuple[Float[np.ndarray, "m"], list[Row]]]:
+        def look(client: "MilvusClient", state: State) -> list[Best]:
             part = _named(state, partition)
-            return [nearest(client, state, part, query, k, where) for query in queries]
+            return nearest(client, state, part, checked_queries(partition, queries, part.width), k, where)
 
         found = self._client.seen(look)
         scores = np.full((len(found), max((len(rows) for _, rows in found), default=0)), -np.inf, np.float32)
@@ -160,6 +161,13 @@ class MilvusIndex(Index):
         """See `Index.put_corrections`."""
         self._expect_writing()
         return self._writer.insert_corrections(files)
+
+    def _width(self, partition: str) -> int:
+        """As it was last seen, which saves a search a question to the server; `nearest` looks at what it is now."""
+        known = self._client.last
+        if known is not None and partition in known.parts:
+            return known.parts[partition].width
+        return super()._width(partition)
 
     def _expect_writing(self) -> None:
         if self._mode != "write":

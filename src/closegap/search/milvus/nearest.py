@@ -1,11 +1,11 @@
-"""The rows nearest to a query, with the order that double precision gives them.
+"""The rows nearest to queries, with the order that double precision gives them.
 
 Milvus compares in single precision and gives a few rows more than are wanted, those that a condition rules out left
 out here. These are compared again. Only where a row that it left out might belong among them, more rows are asked for,
 and beyond what Milvus gives at once all rows are gone through.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -25,39 +25,56 @@ _BYTES = 32 * 2**20
 _PAGE = 1000
 _TIMEOUT = 60.0
 
+Best: TypeAlias = tuple[Float[np.ndarray, "m"], list[Row]]
+"""Inner products and rows, best first."""
+
 
 def nearest(
-    client: MilvusClient, state: State, part: Part, query: Float[np.ndarray, "d"], k: int, condition: Filter | None
-) -> tuple[Float[np.ndarray, "m"], list[Row]]:
-    """Inner products and rows, best first, of the `k` nearest or as many as there are."""
-    double, off = query.astype(np.float64), rounding(query)
+    client: MilvusClient, state: State, part: Part, queries: Float[np.ndarray, "q d"], k: int, condition: Filter | None
+) -> list[Best]:
+    """The `k` nearest to each query, or as many as there are."""
+    found: dict[int, Best] = {}
     asked, most = k + MORE, min(_AT_ONCE, _BYTES // (8 * part.width + 2048))
-    while asked <= most:
-        [found] = client.search(
-            part.collection,
-            [query],
-            limit=asked,
-            filter=state.alive,
-            output_fields=["place", "known", "vector"],
-            search_params={"metric_type": "IP"},
-            consistency_level="Strong",
-            timeout=_TIMEOUT,
-        )
-        entities = [hit["entity"] for hit in found]
-        rows = {entity["place"]: row_of(entity) for entity in entities}
-        fit = [entity for entity in entities if _fits(condition, rows[entity["place"]])]
-        vectors, at = arrays(fit, part.width)
-        scores, places = ordered(vectors, double, at, k)
-        whole = len(found) < asked
-        if whole or (len(places) == k and scores[-1] > found[-1]["distance"] + off):
-            return scores, [rows[int(place)] for place in places]
+    while asked <= most and len(found) < len(queries):
+        waiting = [number for number in range(len(queries)) if number not in found]
+        several = most // asked
+        for block in (waiting[start : start + several] for start in range(0, len(waiting), several)):
+            answers = client.search(
+                part.collection,
+                list(queries[block]),
+                limit=asked,
+                filter=state.alive,
+                output_fields=["place", "known", "vector"],
+                search_params={"metric_type": "IP"},
+                consistency_level="Strong",
+                timeout=_TIMEOUT,
+            )
+            for number, answer in zip(block, answers, strict=True):
+                best = _certain(answer, part, queries[number], k, condition)
+                if best is not None:
+                    found[number] = best
         asked *= 4
-    return _through_all(client, state, part, double, k, condition)
+    for number in range(len(queries)):
+        if number not in found:
+            found[number] = _through_all(client, state, part, queries[number].astype(np.float64), k, condition)
+    return [found[number] for number in range(len(queries))]
+
+
+def _certain(hits: Any, part: Part, query: Float[np.ndarray, "d"], k: int, condition: Filter | None) -> Best | None:
+    """The best of what Milvus gave; None where a row that it left out might be one of them."""
+    entities = [hit["entity"] for hit in hits]
+    rows = {entity["place"]: row_of(entity) for entity in entities}
+    fit = [entity for entity in entities if _fits(condition, rows[entity["place"]])]
+    vectors, at = arrays(fit, part.width)
+    scores, places = ordered(vectors, query.astype(np.float64), at, k)
+    if len(hits) == part.count or (len(places) == k and scores[-1] > hits[-1]["distance"] + rounding(query)):
+        return scores, [rows[int(place)] for place in places]
+    return None
 
 
 def _through_all(
     client: MilvusClient, state: State, part: Part, query: Float[np.ndarray, "d"], k: int, condition: Filter | None
-) -> tuple[Float[np.ndarray, "m"], list[Row]]:
+) -> Best:
     best, at = np.empty(0), np.empty(0, np.int64)
     rows: dict[int, Row] = {}
     block: list[dict[str, Any]] = []

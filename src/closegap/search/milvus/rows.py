@@ -85,16 +85,22 @@ def insert(client: MilvusClient, collection: str, rows: Sequence[dict[str, Any]]
 
 
 def mark(client: MilvusClient, collection: str, places: Sequence[int], died: int) -> None:
-    """Say when rows died."""
-    for start in range(0, len(places), _KEYS):
-        rows = [{"place": place, "died": died} for place in places[start : start + _KEYS]]
-        client.upsert(collection, rows, partial_update=True, timeout=_TIMEOUT)
+    """Say when rows died: they are read and written back as a whole, which servers before Milvus 2.6 allow, too."""
+    for start in range(0, len(places), _BATCH):
+        rows = client.query(
+            collection,
+            filter=f"place in {list(places[start : start + _BATCH])}",
+            output_fields=["*"],
+            consistency_level="Strong",
+            timeout=_TIMEOUT,
+        )
+        client.upsert(collection, [{**row, "died": died} for row in rows], timeout=_TIMEOUT)
 
 
 def named(
     client: MilvusClient, collection: str, alive: str, field: str, names: Sequence[str], fields: Sequence[str] = ()
 ) -> Iterator[dict[str, Any]]:
-    """The rows of these ids, cases or groups, as Milvus gives them, with `row` beside."""
+    """The rows of these ids, cases or groups, as Milvus gives them."""
     where = {"id": 0, "case": 1, "group": 2}[field]
     for start in range(0, len(names), _KEYS):
         wanted = set(names[start : start + _KEYS])
@@ -103,6 +109,22 @@ def named(
         for found in paged(client, collection, condition, ["known", "digest", *fields]):
             if json.loads(found["known"])[where] in wanted:
                 yield found
+
+
+def new(client: MilvusClient, collection: str, alive: str, ids: Sequence[str]) -> bool:
+    """Whether surely none of these ids is there; most batches are of such rows, and numbers alone are quickly asked."""
+    keys = [key(one) for one in ids]
+    return not any(
+        client.query(
+            collection,
+            filter=f"{alive} and id_key in {keys[start : start + _PAGE]}",
+            output_fields=["place"],
+            limit=1,
+            consistency_level="Strong",
+            timeout=_TIMEOUT,
+        )
+        for start in range(0, len(keys), _PAGE)
+    )
 
 
 def paged(

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
@@ -19,7 +20,6 @@ T = TypeVar("T")
 NEVER = 2**62
 _FORMAT = 1
 _KEPT = 16  # states, for those who read one
-_TRIES = 8
 _GONE = (4, 100)  # codes of Milvus: no such collection
 _TIMEOUT = 30.0  # seconds of a call
 
@@ -77,6 +77,7 @@ class Client:
     def __init__(self, address: Address) -> None:
         self.address = address
         self._states = f"{address.name}_states"
+        self.last: State | None = None  # the newest, when it was last read or committed
         self._guard = threading.Lock()
         self._client: MilvusClient | None = None
         self._closed = False
@@ -86,13 +87,16 @@ class Client:
         """The client of pymilvus; what it raises becomes an error of ours, in one line.
 
         Raises:
+            DataError: a collection is missing.
             UnavailableError: the server does not answer, or breaks off.
         """
         try:
             yield self._connected()
         except (MilvusException, grpc.RpcError, grpc.FutureTimeoutError) as error:
             if isinstance(error, MilvusException) and error.code in _GONE:
-                raise
+                raise DataError(
+                    f"{self.address}: a collection of the index is missing; take it from a backup"
+                ) from None
             code = getattr(error, "code", None)
             self._forget()
             raise UnavailableError(
@@ -101,19 +105,27 @@ class Client:
             ) from None
 
     def seen(self, look: Callable[[MilvusClient, State], T]) -> T:
-        """What is found in the newest committed state; a purge meanwhile has it looked for again.
+        """What is found in the newest committed state.
+
+        Milvus answers what is to be up to date at its next tick, so two questions are asked at once: what is found in
+        the state that was the newest before, and whether it still is. What fails in a state that is no longer the
+        newest, whose collections a purge may have dropped, is looked for again.
 
         Raises:
+            DataError: a collection is missing.
             UnavailableError: the server does not answer, or breaks off.
         """
-        for _ in range(_TRIES):
-            with self.told() as client:
+        with self.told() as client:
+            while True:
+                before = self.last
+                with ThreadPoolExecutor(1) as beside:
+                    early = beside.submit(look, client, before) if before else None
+                    state = self.state(client)
                 try:
-                    return look(client, self.state(client))
-                except MilvusException as error:
-                    if error.code not in _GONE:
+                    return early.result() if early and state == before else look(client, state)
+                except MilvusException:
+                    if self.state(client) == state:
                         raise
-        raise DataError(f"{self.address}: a collection of the index is missing; take it from a backup")
 
     def state(self, client: MilvusClient) -> State:
         """The newest committed state."""
@@ -130,13 +142,15 @@ class Client:
         if known.pop("format") != _FORMAT:
             raise DataError(f"{self.address}: of another version of closegap; use the one that made it")
         parts = {name: Part(**part) for name, part in known.pop("parts").items()}
-        return State(**{**known, "versions": tuple(known["versions"])}, parts=parts)
+        self.last = State(**{**known, "versions": tuple(known["versions"])}, parts=parts)
+        return self.last
 
     def commit(self, client: MilvusClient, state: State) -> None:
         """Make a state the newest: one row is inserted, which is there or not."""
         content = json.dumps({**asdict(state), "format": _FORMAT})
         row = {"generation": state.generation, "content": content, "unused": [0.0, 1.0]}
         client.insert(self._states, [row], timeout=_TIMEOUT)
+        self.last = state
         if state.generation % _KEPT == 0:
             client.delete(self._states, filter=f"generation < {state.generation - _KEPT}", timeout=_TIMEOUT)
 

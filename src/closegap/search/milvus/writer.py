@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 from closegap.data.memory import cache_folder
 from closegap.disk import make_folder
 from closegap.errors import ClosegapError, DataError, needs
-from closegap.search.milvus.rows import entities, insert, make_rows, mark, named, paged, row_of
+from closegap.search.milvus.rows import entities, insert, make_rows, mark, named, new, paged, row_of
 from closegap.search.milvus.state import NEVER, Client, Part, State, make
 from closegap.search.row import Batch
 
@@ -37,6 +38,7 @@ class Writer:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._guard = threading.Lock()
+        self._looked = False
 
     def create(self) -> None:
         """Make the index if need be."""
@@ -53,7 +55,8 @@ class Writer:
                 batch = batches[name]
                 state, part = self._part(client, state, name, batch.vectors.shape[1])
                 ids = [row.id for row in batch.rows]
-                there = {row_of(one).id: one for one in named(client, part.collection, committed.alive, "id", ids)}
+                known = [] if new(client, part.collection, committed.alive, ids) else ids
+                there = {row_of(one).id: one for one in named(client, part.collection, committed.alive, "id", known)}
                 added = [
                     {**row, "place": place + number}
                     for number, (row, one) in enumerate(zip(rows, ids, strict=True))
@@ -92,8 +95,7 @@ class Writer:
         """See `Index.discard_partition`."""
         with self._changing() as (client, state):
             rest = {name: part for name, part in state.parts.items() if name != partition}
-            self._commit(client, replace(state, parts=rest))
-            self._drop_others(client)
+            self._drop_others(client, self._commit(client, replace(state, parts=rest)))
 
     def insert_corrections(self, files: Mapping[str, bytes]) -> int:
         """See `Index.insert_corrections`."""
@@ -119,8 +121,8 @@ class Writer:
                 newest = corrections(client, state, state.version)
                 state = self._with_corrections(client, state)
                 self._put(client, state.corrections, state.version, newest)
-            self._commit(client, replace(state, unpurged=0, versions=state.versions[-1:]))
-            self._drop_others(client)
+            state = self._commit(client, replace(state, unpurged=0, versions=state.versions[-1:]))
+            self._drop_others(client, state)
 
     def _part(self, client: MilvusClient, state: State, name: str, width: int) -> tuple[State, Part]:
         """A partition, and the state with it."""
@@ -160,16 +162,26 @@ class Writer:
             row = {"place": start + number, "version": version, "name": name, "content": b64encode(chunk).decode()}
             client.insert(collection, [{**row, "unused": [0.0, 1.0]}], timeout=_TIMEOUT)
 
-    def _commit(self, client: MilvusClient, state: State) -> None:
-        self._client.commit(client, replace(state, generation=state.generation + 1))
+    def _commit(self, client: MilvusClient, state: State) -> State:
+        state = replace(state, generation=state.generation + 1)
+        self._client.commit(client, state)
+        return state
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[MilvusClient, State]]:
-        """The client and the newest state, after what a killed writer left was taken back."""
-        with self._alone(), self._client.told() as client:
+        """The client and the newest state, after what a killed writer left was taken back.
+
+        A file says that somebody began to write, and is gone when he is done. Whoever finds it has to look for what was
+        left, and so has who writes for the first time, as whoever began may have done so on another machine.
+        """
+        with self._alone() as begun, self._client.told() as client:
             state = self._client.state(client)
-            self._repair(client, state)
+            if not self._looked or begun.exists():
+                self._repair(client, state)
+            begun.touch()
+            self._looked = True
             yield client, state
+            begun.unlink()
 
     def _repair(self, client: MilvusClient, state: State) -> None:
         for part in state.parts.values():
@@ -182,15 +194,15 @@ class Writer:
             mark(client, part.collection, [one["place"] for one in paged(client, part.collection, undone, [])], NEVER)
         if state.corrections:
             client.delete(state.corrections, filter=f"version > {state.version}", timeout=_TIMEOUT)
-        self._drop_others(client)
+        self._drop_others(client, state)
 
-    def _drop_others(self, client: MilvusClient) -> None:
-        for name in self._client.others(client, self._client.state(client)):
+    def _drop_others(self, client: MilvusClient, state: State) -> None:
+        for name in self._client.others(client, state):
             client.drop_collection(name, timeout=_TIMEOUT)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Nobody else on this machine writes to the index."""
+    def _alone(self) -> Iterator[Path]:
+        """Nobody else on this machine writes to the index; the file that is there while somebody does."""
         address = self._client.address
         folder = cache_folder() / "locks"
         make_folder(folder)
@@ -198,7 +210,7 @@ class Writer:
         with self._guard:
             try:
                 with FileLock(path, timeout=_PATIENCE):
-                    yield
+                    yield path.with_suffix(".begun")
             except Timeout:
                 raise ClosegapError(
                     f"{address}: another process has been writing for {_PATIENCE:.0f} s; wait until it is done"
