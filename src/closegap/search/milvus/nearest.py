@@ -5,6 +5,7 @@ out here. These are compared again. Only where a row that it left out might belo
 and beyond what Milvus gives at once all rows are gone through.
 """
 
+from collections.abc import Set
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -44,13 +45,14 @@ def nearest(
                 list(queries[block]),
                 limit=asked,
                 filter=state.alive,
-                output_fields=["place", "known", "vector"],
+                output_fields=["place", "known"],
                 search_params={"metric_type": "IP"},
                 consistency_level="Strong",
                 timeout=_TIMEOUT,
             )
+            vectors = _vectors(client, part, {hit["entity"]["place"] for answer in answers for hit in answer})
             for number, answer in zip(block, answers, strict=True):
-                best = _certain(answer, part, queries[number], k, condition)
+                best = _certain(answer, vectors, part, queries[number], k, condition)
                 if best is not None:
                     found[number] = best
         asked *= 4
@@ -60,12 +62,37 @@ def nearest(
     return [found[number] for number in range(len(queries))]
 
 
-def _certain(hits: Any, part: Part, query: Float[np.ndarray, "d"], k: int, condition: Filter | None) -> Best | None:
+def _vectors(client: MilvusClient, part: Part, places: Set[int]) -> dict[int, Any]:
+    """The vectors of rows that are there. They never change: whatever replica has them all will do, at once.
+
+    A search that gives vectors, too, has some servers wait for a second tick.
+    """
+    found: dict[int, Any] = {}
+    for level in ("Eventually", "Strong"):
+        if found.keys() != places:
+            rows = client.query(
+                part.collection,
+                filter=f"place in {sorted(places)}",
+                output_fields=["place", "vector"],
+                consistency_level=level,
+                timeout=_TIMEOUT,
+            )
+            found = {row["place"]: row["vector"] for row in rows}
+    return found
+
+
+def _certain(
+    hits: Any,
+    given: dict[int, Any],
+    part: Part,
+    query: Float[np.ndarray, "d"],
+    k: int,
+    condition: Filter | None,
+) -> Best | None:
     """The best of what Milvus gave; None where a row that it left out might be one of them."""
-    entities = [hit["entity"] for hit in hits]
-    rows = {entity["place"]: row_of(entity) for entity in entities}
-    fit = [entity for entity in entities if _fits(condition, rows[entity["place"]])]
-    vectors, at = arrays(fit, part.width)
+    rows = {hit["entity"]["place"]: row_of(hit["entity"]) for hit in hits}
+    fit = [place for place, row in rows.items() if _fits(condition, row)]
+    vectors, at = arrays([{"place": place, "vector": given[place]} for place in fit], part.width)
     scores, places = ordered(vectors, query.astype(np.float64), at, k)
     if len(hits) == part.count or (len(places) == k and scores[-1] > hits[-1]["distance"] + rounding(query)):
         return scores, [rows[int(place)] for place in places]
