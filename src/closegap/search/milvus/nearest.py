@@ -19,7 +19,7 @@ from closegap.search.ordered import MORE, ordered, rounding
 from closegap.search.row import Row
 
 with needs("milvus"):
-    from pymilvus import MilvusClient
+    from pymilvus import MilvusClient, MilvusException
 
 _AT_ONCE = 4096  # rows that a search gives, of which Milvus allows 16,384, in messages of 64 MB
 _BYTES = 32 * 2**20
@@ -78,6 +78,8 @@ def _vectors(client: MilvusClient, part: Part, places: Set[int]) -> dict[int, An
                 timeout=_TIMEOUT,
             )
             found = {row["place"]: row["vector"] for row in rows}
+    if found.keys() != places:
+        raise MilvusException(message="rows that a search found are not there")
     return found
 
 

@@ -111,8 +111,8 @@ def named(
                 yield found
 
 
-def new(client: MilvusClient, collection: str, alive: str, ids: Sequence[str]) -> bool:
-    """Whether surely none of these ids is there; most batches are of such rows, and numbers alone are quickly asked."""
+def absent(client: MilvusClient, collection: str, alive: str, ids: Sequence[str]) -> bool:
+    """Whether surely none of these ids is there, as with most batches: quicker asked than what is."""
     keys = [key(one) for one in ids]
     return not any(
         client.query(

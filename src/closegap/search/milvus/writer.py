@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from closegap.data.memory import cache_folder
 from closegap.disk import make_folder
 from closegap.errors import ClosegapError, DataError, needs
-from closegap.search.milvus.rows import entities, insert, make_rows, mark, named, new, paged, row_of
+from closegap.search.milvus.rows import absent, entities, insert, make_rows, mark, named, paged, row_of
 from closegap.search.milvus.state import NEVER, Client, Part, State, make
 from closegap.search.row import Batch
 
@@ -55,7 +55,7 @@ class Writer:
                 batch = batches[name]
                 state, part = self._part(client, state, name, batch.vectors.shape[1])
                 ids = [row.id for row in batch.rows]
-                known = [] if new(client, part.collection, committed.alive, ids) else ids
+                known = [] if absent(client, part.collection, committed.alive, ids) else ids
                 there = {row_of(one).id: one for one in named(client, part.collection, committed.alive, "id", known)}
                 added = [
                     {**row, "place": place + number}
@@ -171,8 +171,8 @@ class Writer:
     def _changing(self) -> Iterator[tuple[MilvusClient, State]]:
         """The client and the newest state, after what a killed writer left was taken back.
 
-        A file says that somebody began to write, and is gone when he is done. Whoever finds it has to look for what was
-        left, and so has who writes for the first time, as whoever began may have done so on another machine.
+        A file is there from when somebody begins to write until that is done. Who finds it looks for what was left, and
+        so does who writes for the first time, as a file of another machine is not seen.
         """
         with self._alone() as begun, self._client.told() as client:
             state = self._client.state(client)
