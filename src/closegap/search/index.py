@@ -219,6 +219,7 @@ class Index(ABC):
         self.close()
 
     def _width(self, partition: str) -> int:
+        """Of the vectors of a partition; an engine that has seen it need not ask its server again."""
         widths = self.stats().widths
         if partition not in widths:
             raise UsageError(unknown(partition, widths))
