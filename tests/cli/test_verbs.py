@@ -87,7 +87,9 @@ def test_embed_decodes_an_image_once_and_names_one_that_is_broken(
     (tmp_path / "images" / "39.jpg").write_bytes(b"no image")
     found = cli("embed", runs / "a", "--images", tmp_path / "images", "--out", out)
     assert (found.code, found.out) == (1, "")
-    assert found.err.startswith(f"closegap: {tmp_path / 'images' / '39.jpg'}: not an image that Pillow can read")
+    broken = tmp_path / "images" / "39.jpg"
+    line = f"closegap: case '39.jpg': modality 'image': {broken}: not an image that Pillow can read"
+    assert found.err.startswith(line)
     assert not out.exists()
     sound = tmp_path / "sound.safetensors"
     left = cli("embed", runs / "a", "--images", tmp_path / "images", "--out", sound, "--checks.on_error", "skip")

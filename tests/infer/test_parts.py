@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from tests.infer.test_embed import CPU
 from tests.training.config import write_config
 
-from closegap.data import Case, Columns, Manifest, load_cases
+from closegap.data import Case, load_cases
 from closegap.embeddings.embedding_set import EmbeddingSet
 from closegap.errors import ClosegapError, DataError, MissingExtraError, UsageError
 from closegap.infer.embed import embed
@@ -106,18 +106,6 @@ def test_parts_of_other_work_are_refused(run: Path, tmp_path: Path) -> None:
 def _stopped(opened: OpenedRun, parts: Parts) -> Iterator[tuple[int, bytes]]:
     yield next(here(opened, parts))
     raise KeyboardInterrupt
-
-
-def test_an_image_that_turns_out_broken_is_told_with_its_row_and_modality(run: Path, tmp_path: Path) -> None:
-    Image.new("L", (8, 8)).save(tmp_path / "a.png")
-    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
-    table = tmp_path / "cases.csv"
-    table.write_text("id,split,image\na,test,a.png\nb,test,b.png\n", encoding="utf-8")
-    source = Manifest(table, {"image": Columns("image", ["image"])})
-    with pytest.raises(DataError, match=r"cases\.csv, line 3, case 'b': modality 'image': .*b\.png: ") as caught:
-        embed_in_parts(open_run(run), "test", tmp_path / "test.safetensors", source=source)
-    assert str(caught.value).endswith("mend it, or leave such rows out with --checks.on_error skip")
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "of nobody", "of another place"])

@@ -231,7 +231,7 @@ def test_no_name_is_in_what_is_written(ecg: Path, tmp_path: Path, monkeypatch: p
     (tmp_path / "cases.csv").write_text("\n".join(["id,split,ecg", *rows]))
     source = Manifest(tmp_path / "cases.csv", {"ecg": Columns("signal", ["ecg"])})
     cases = load_cases(source, checks=Checks(on_error="skip", max_skipped=0.5))
-    assert [(row.reason, row.where) for row in cases.skipped] == [("signal unreadable", "case '2'")]
+    assert [(row.reason, row.where) for row in cases.skipped] == [("signal unreadable", "cases.csv, line 4, case '2'")]
     write_shards(cases.split("train"), cases.kinds, tmp_path / "shards")
     written = [path for part in ("shards", "cache") for path in (tmp_path / part).rglob("*") if path.is_file()]
     assert len(written) > 2
