@@ -76,7 +76,7 @@ class Server:
 
     @contextmanager
     def connected(self) -> Iterator[MilvusClient]:
-        client = MilvusClient(f"http://127.0.0.1:{self.port}", timeout=10)
+        client = MilvusClient(f"http://127.0.0.1:{self.port}", timeout=10, dedicated=True)
         try:
             yield client
         finally:

@@ -22,6 +22,7 @@ _FORMAT = 1
 _KEPT = 16  # states, for those who read one
 _GONE = (4, 100)  # codes of Milvus: no such collection
 _TIMEOUT = 30.0  # seconds of a call
+_PINGS = {"grpc.keepalive_time_ms": 330_000}  # more than one in five minutes has some servers break off
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ class Client:
                 known = {"token": self.address.token, "db_name": self.address.database}
                 given = {key: value for key, value in known.items() if value}
                 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it says there it raises, too
-                client = MilvusClient(uri=self.address.uri, timeout=_TIMEOUT, **given)
+                client = MilvusClient(uri=self.address.uri, timeout=_TIMEOUT, grpc_options=_PINGS, **given)
                 for name in client.list_collections(timeout=_TIMEOUT):
                     if name.startswith(f"{self.address.name}_"):  # a server that was started anew has none loaded
                         client.load_collection(name, timeout=_TIMEOUT)
