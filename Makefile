@@ -19,7 +19,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal 
 # Whoever is done takes over tests from the end of the other's half: neighbours share what a module sets up.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test check bench docs release-check acceptance browser orthanc lock clean
+.PHONY: help demo test check bench docs release-check acceptance browser orthanc hub lock clean
 .NOTPARALLEL:
 
 help:  ## show this list
@@ -73,6 +73,10 @@ orthanc:  ## say whether archives from a PACS can be tested here, and how to ins
 	@PATH="$$PATH:/usr/sbin" command -v Orthanc >/dev/null && ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so || { \
 		echo "no Orthanc with DICOMweb: on Debian, apt-get install orthanc orthanc-dicomweb; then make test asks it, too" >&2; \
 		exit 1; }
+
+hub: $(VENV)/.installed-dev  ## set up a server of the Hugging Face hub's protocol, which make test then asks for models, too
+	$(RUN) -m venv $(VENV)/hub
+	$(VENV)/hub/bin/python -m pip install --quiet --disable-pip-version-check 'olah>=0.5.4'
 
 lock: $(VENV)/.installed-dev  ## pin by digest, in requirements/, the versions that are installed and tested here
 	@$(PIP) uv

@@ -5,6 +5,7 @@ files that need not be there, as transformers does, takes what was downloaded wh
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+SERVER = shutil.which("olah-cli", path=os.pathsep.join([f"{sys.prefix}/hub/bin", os.environ.get("PATH", "")]))
 _AUTHOR = {f"GIT_{role}_{what}": "closegap" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 _CONFIG = """
 [basic]
@@ -42,11 +44,12 @@ def committed(folder: Path, tag: str) -> None:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve `models/ORGANISATION/NAME` below a folder; the address."""
+    assert SERVER is not None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (folder / "server.toml").write_text(_CONFIG.format(port=port, folder=folder), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("olah-cli")), "--config", str(folder / "server.toml")]
+    command = [SERVER, "--config", str(folder / "server.toml")]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             while not _listens(port):
