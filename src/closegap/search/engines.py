@@ -59,7 +59,7 @@ def expect_public(address: str) -> None:
         raise UsageError(f"--engine {address[:80]}: no address; expected postgresql://host/database or milvus://host")
     try:
         parts = urlsplit(address)
-        secret = parts.password is not None or any(key in _SECRETS for key, _ in parse_qsl(parts.query))
+        secret = bool(parts.password) or any(key in _SECRETS for key, _ in parse_qsl(parts.query))
     except ValueError:
         raise UsageError(
             "--engine: the address cannot be read; expected postgresql://user@host:port/database"

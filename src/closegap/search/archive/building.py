@@ -38,6 +38,9 @@ class Plan:
         trusted: import paths of further parts that may be loaded.
         engine: address of the engine that is to keep the rows, without a password; None for the folder itself.
         storage: what the folder keeps rows as, of `EmbeddedIndex`; None for float32.
+
+    Raises:
+        UsageError: the engine's address is none, or holds a password.
     """
 
     wanted: Wanted = field(default_factory=Wanted)
@@ -46,6 +49,10 @@ class Plan:
     trusted: tuple[str, ...] = ()
     engine: str | None = None
     storage: Storage | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine is not None:
+            expect_public(self.engine)
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,6 @@ def build(
         UnavailableError: the engine does not answer.
         ClosegapError: more is re-linked than the limit allows, or another process builds into `out`.
     """
-    if plan.engine is not None:
-        expect_public(plan.engine)
     watcher = watcher or Nobody()
     kept = [part for part in (plan.engine, plan.storage) if part is not None]
     work = digest(source.work.encode(), *(part.encode() for part in kept)) if kept else source.work
