@@ -4,6 +4,7 @@ import pytest
 import torch
 from jsonargparse import ArgumentParser
 from tests.losses.arms import draw
+from torch.nn.functional import normalize
 
 from closegap.losses import (
     AUTHORS_ALIGN,
@@ -16,6 +17,7 @@ from closegap.losses import (
     Loss,
     Weighted,
     WeightedSum,
+    centroid_uniformity,
 )
 from closegap.schedule import Schedule
 
@@ -32,6 +34,17 @@ def test_gap_closing_is_the_sum_of_its_parts() -> None:
     assert terms(GapClosing()) == pytest.approx(parts)
     weighted = terms(GapClosing(align=3, uniformity=0.5))
     assert weighted == pytest.approx(parts | {"align": 3 * parts["align"], "uniformity": 0.5 * parts["uniformity"]})
+    assert terms(GapClosing(paper=True)) == pytest.approx(parts | terms(CentroidUniformity(paper=True)))
+
+
+def test_constant_and_opposite_modalities_cancel_but_where_centroids_keep_their_length() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = normalize(torch.randn(16, 8, generator=generator), dim=1)
+    pole = normalize(torch.ones(16, 8), dim=1)
+    poles = {"caption": image, "image": image, "french": pole, "spanish": -pole}
+    agreeing = dict.fromkeys(poles, image)
+    assert centroid_uniformity(poles, {}).item() == pytest.approx(centroid_uniformity(agreeing, {}).item())
+    assert centroid_uniformity(poles, {}, paper=True) > centroid_uniformity(agreeing, {}, paper=True) + 1
 
 
 @pytest.mark.parametrize(

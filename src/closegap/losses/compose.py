@@ -90,6 +90,8 @@ class GapClosing(Loss):
         align: weight of Align True Pairs, a number or a schedule over the progress of training.
         uniformity: weight of Centroid Uniformity, likewise.
         anchor: the modality that Align True Pairs pulls the others to; the first one by default.
+        paper: the paper's Centroid Uniformity in place of the authors' code's; of three modalities or more, two cannot
+            cancel in it.
 
     Example:
         >>> import torch
@@ -107,13 +109,14 @@ class GapClosing(Loss):
         align: NonNegativeFloat | Schedule = 1.0,
         uniformity: NonNegativeFloat | Schedule = 1.0,
         anchor: str | None = None,
+        paper: bool = False,
     ) -> None:
         super().__init__()
         self.parts = WeightedSum(
             [
                 Weighted(InfoNCE()),
                 Weighted(AlignTruePairs(anchor), align),
-                Weighted(CentroidUniformity(), uniformity),
+                Weighted(CentroidUniformity(paper), uniformity),
             ]
         )
 
