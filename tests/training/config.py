@@ -12,14 +12,14 @@ TOPICS = ("mass", "effusion", "fracture", "nodule", "stone", "cyst")
 
 
 def write_config(
-    folder: Path, dropout: float = 0.1, objective: Mapping[str, Any] | None = None, **training: Any
+    folder: Path, dropout: float = 0.1, objective: Mapping[str, Any] | None = None, cases: int = 64, **training: Any
 ) -> Path:
-    """A manifest of reports and records, and the config of a run on it."""
+    """A manifest of reports and records, of which 48 train, and the config of a run on it."""
     random = np.random.default_rng(0)
     with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("id", "split", "report", "second", "size", "kind"))
-        for number in range(64):
+        for number in range(cases):
             topic = int(random.integers(6))
             report = f"{TOPICS[topic]} of {number} mm"
             second = "" if number % 3 else f"there is a {TOPICS[topic]}"

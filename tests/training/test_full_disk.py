@@ -29,7 +29,8 @@ def _result(folder: Path) -> dict[str, object]:
 
 def test_a_disk_that_is_full_at_one_write_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOSEGAP_CACHE", str(tmp_path / "cache"))
-    config = write_config(tmp_path, steps=6, checkpoint_every=2, validate_every=3)
+    # Of so many cases that what validation keeps is larger than the config.
+    config = write_config(tmp_path, cases=96, steps=6, checkpoint_every=2, validate_every=3)
     _train(config, tmp_path / "alone")
     expected = _result(tmp_path / "alone")
     files = [path for path in (tmp_path / "alone").rglob("*.*") if path.is_file()]
