@@ -215,11 +215,10 @@ def test_no_name_leaves_a_file(ecg: Path, tmp_path: Path) -> None:
             KIND.fingerprint(item),
             KIND.show(item).encode(),
             str(item).encode(),
-            repr(place).encode(),
+            re.sub(r"\d{19}", "", repr(place)).encode(),  # without its file's time, whose digits may be anything
         ]
         said = [part.replace(bytes(tmp_path), b"") for part in seen]  # runs of tests are numbered, too
-        # A place ends with the time of its file, whose digits may be anything.
-        assert not [part for part in said if re.search(rb"Roe|Jane|\b4711\b|\b61\b", part)]
+        assert not [part for part in said if any(word in part for word in (b"Roe", b"Jane", b"4711", b"61"))]
 
 
 def test_no_name_is_in_what_is_written(ecg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
