@@ -54,7 +54,7 @@ def build_graphs(connections: Connections, progress: Progress | None = None) -> 
     Warns:
         ClosegapWarning: the server has too little memory set aside to make one quickly.
     """
-    with connections.change() as connection:
+    with connections.view() as connection:
         missing = [_Partition(*row) for row in connection.execute(_MISSING)]
     missing = [one for one in missing if one.width <= _WIDTHS[one.kind]]
     done, total = 0, sum(one.count for one in missing)
@@ -69,7 +69,7 @@ def build_graphs(connections: Connections, progress: Progress | None = None) -> 
 
 def drop_graph(connection: Connection[Any], number: int) -> None:
     """Drop a partition's graph, if there is one; who reads is waited for."""
-    connection.execute(f"DROP INDEX IF EXISTS rows_{number}_vector_idx")
+    connection.execute(f"DROP INDEX IF EXISTS {_graph(number)}")
     connection.execute("UPDATE partitions SET graphed = 0 WHERE number = %s", [number])
 
 
@@ -87,15 +87,19 @@ def make_way(connection: Connection[Any], number: int, coming: int) -> None:
         drop_graph(connection, number)
 
 
+def _graph(number: int) -> str:
+    """Its name, that PostgreSQL itself gave it when it was made with the partition."""
+    return f"rows_{number}_vector_idx"
+
+
 def _build(connection: Connection[Any], one: _Partition) -> None:
     connection.execute("SET LOCAL client_connection_check_interval = '5s'")  # of a caller who was killed
     still = connection.execute("SELECT 1 FROM partitions WHERE number = %s AND graphed = 0", [one.number]).fetchone()
     if still is None:
         return
     _expect_memory(connection, one)
-    name = f"{one.table}_vector_idx"
     column = f"(vector::{one.kind}({one.width})) {one.kind}_ip_ops"
-    connection.execute(f"CREATE INDEX {name} ON {one.table} USING hnsw ({column})")
+    connection.execute(f"CREATE INDEX {_graph(one.number)} ON {one.table} USING hnsw ({column})")
     connection.execute("UPDATE partitions SET graphed = count WHERE number = %s", [one.number])
 
 
